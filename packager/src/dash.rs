@@ -1,0 +1,1 @@
+//! MPEG-DASH: the media presentation description (ISO/IEC 23009-1).

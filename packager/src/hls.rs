@@ -1,0 +1,1 @@
+//! HLS: multivariant and media playlists (rfc8216bis).

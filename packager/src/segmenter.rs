@@ -1,0 +1,1 @@
+//! Cuts a track into chunks and segments.

@@ -1,0 +1,48 @@
+//! How a channel is doing, in words for an operator.
+
+use serde::Serialize;
+
+/// State of a channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum State {
+    /// No encoder has given a picture yet.
+    Starting,
+    /// Frames of the source flow.
+    Live,
+    /// The source gives nothing; the filler is on air.
+    Stalled {
+        /// What is missing.
+        why: String,
+    },
+    /// The encoder is gone and comes back after a pause; the filler is on air.
+    Restarting {
+        /// Why it went.
+        why: String,
+    },
+    /// The source came to its end.
+    Ended,
+    /// Nothing can be shown. It is still tried again.
+    Failed {
+        /// What, where, and what would be right.
+        why: String,
+    },
+}
+
+/// What is known of a channel, for the control API and the page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// Its state.
+    #[serde(flatten)]
+    pub state: State,
+    /// Encoder processes started so far.
+    pub encoder_starts: u64,
+    /// Process id of the encoder, if there is one.
+    pub encoder_pid: Option<u32>,
+    /// Filler parts published so far, over all tracks.
+    pub filler_parts: u64,
+    /// Encoder element by track name.
+    pub encoders: std::collections::BTreeMap<String, String>,
+    /// Why the store lags, if it does.
+    pub store_degraded: Option<String>,
+}

@@ -1,0 +1,43 @@
+//! The only reader of the machine's clocks. Everything else takes time as an argument or asks here.
+#![allow(clippy::disallowed_methods, reason = "this is the module that the ban points to")]
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Nanoseconds since 1970-01-01T00:00:00Z, from the wall clock. It may step; use it to place media, never as a deadline.
+pub fn unix_nanos() -> i128 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => since.as_nanos() as i128,
+        Err(before) => -(before.duration().as_nanos() as i128),
+    }
+}
+
+/// The monotonic clock, for deadlines and durations.
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// A timeline that starts on the wall clock and then follows the monotonic one, so that a step of the wall clock
+/// moves neither media nor deadlines.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeline {
+    unix_nanos: i128,
+    started: Instant,
+}
+
+impl Timeline {
+    /// A timeline that agrees with the wall clock now.
+    pub fn start() -> Self {
+        Self { unix_nanos: unix_nanos(), started: now() }
+    }
+
+    /// Nanoseconds since the Unix epoch on this timeline.
+    pub fn now(&self) -> i128 {
+        self.unix_nanos + self.started.elapsed().as_nanos() as i128
+    }
+
+    /// The monotonic instant at which this timeline shows `unix_nanos`; now, if that has passed.
+    pub fn instant(&self, unix_nanos: i128) -> Instant {
+        let ahead = u64::try_from(unix_nanos - self.unix_nanos).unwrap_or(0);
+        self.started + Duration::from_nanos(ahead)
+    }
+}

@@ -1,0 +1,1 @@
+//! `headwater inspect`: what is in a file or segment, in words.

@@ -1,0 +1,19 @@
+//! Headwater: an HLS/DASH adaptive-streaming origin server.
+//!
+//! The modules read in the order data flows: [`config`] says what to serve, [`source`] opens it, [`ladder`] encodes
+//! it in a child process and speaks [`ladder::wire`], [`store`] keeps, [`channel`] packages and publishes,
+//! [`origin`] serves, [`control`] tells how it goes. [`package`] turns a file into a presentation, [`inspect`]
+//! tells what is in one.
+
+pub mod channel;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod inspect;
+pub mod ladder;
+pub mod origin;
+pub mod package;
+pub mod source;
+pub mod store;
+pub mod telemetry;

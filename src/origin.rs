@@ -1,0 +1,1 @@
+//! The media listener: hyper, routes, caching.

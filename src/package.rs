@@ -1,0 +1,1 @@
+//! `headwater package`: a file becomes an on-demand presentation.

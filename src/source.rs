@@ -1,0 +1,1 @@
+//! Sources: one abstraction over whatever GStreamer opens, delivered on the grid.
