@@ -9,10 +9,10 @@ use std::{
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
-use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use super::status::Status;
+use crate::store::etag;
 
 /// A rendered playlist or manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,14 +58,6 @@ impl Body {
         let length = chunks.iter().map(|chunk| chunk.len() as u64).sum();
         Self { length, etag: etag(chunks.iter().map(|chunk| &chunk[..])), chunks }
     }
-}
-
-/// Strong entity tag of the concatenation of `pieces`, quoted: 128 bits of SHA-256.
-pub fn etag<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
-    let mut hash = Sha256::new();
-    pieces.into_iter().for_each(|piece| hash.update(piece));
-    let hex: String = hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{hex}\"")
 }
 
 /// A channel at one moment.
