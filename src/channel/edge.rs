@@ -5,6 +5,7 @@ use std::{
     io::Write,
     ops::RangeInclusive,
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -69,6 +70,8 @@ pub struct Edge {
     pub mpd: Option<Arc<Document>>,
     /// Tracks by name.
     pub tracks: HashMap<String, Arc<TrackEdge>>,
+    /// EXT-X-TARGETDURATION, from which the cache lifetimes of the documents follow.
+    pub target_duration: Duration,
     /// True when the presentation is complete and will not change.
     pub ended: bool,
 }
