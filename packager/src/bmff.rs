@@ -1,6 +1,14 @@
 //! ISO base media file format boxes (ISO/IEC 14496-12) in the shape of CMAF (ISO/IEC 23000-19).
 
+mod brands;
+mod fragment;
+mod init;
+mod language;
+mod sample_entry;
+mod write;
+
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 
 use crate::{sample::Sample, track::Track};
 
@@ -9,7 +17,7 @@ use crate::{sample::Sample, track::Track};
 pub struct Fragment<'a> {
     /// `mfhd.sequence_number`.
     pub sequence: u32,
-    /// The samples, at least one, contiguous in decode time.
+    /// The samples, at least one, contiguous in decode time, which is not negative: `tfdt` has no sign.
     pub samples: &'a [Sample],
     /// True for the first chunk of a segment: a `styp` goes in front.
     pub segment_start: bool,
@@ -19,13 +27,26 @@ pub struct Fragment<'a> {
 
 /// The CMAF header of a track: `ftyp` and `moov`.
 pub fn init_segment(track: &Track) -> Bytes {
-    let _ = track;
-    Bytes::new()
+    let mut out = Vec::with_capacity(1024);
+    brands::file_type(&mut out, track);
+    init::movie(&mut out, track);
+    out.into()
+}
+
+/// The file name of an init segment, which changes with its content: `init-{16 hexadecimal digits of SHA-256}.mp4`.
+pub fn init_name(init: &Bytes) -> String {
+    let hash: String = Sha256::digest(init)[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("init-{hash}.mp4")
 }
 
 /// The boxes in front of a fragment's media data: `[styp] [prft] moof` and the header of the `mdat`. The data of the
 /// samples follow it in order. `prft` is written where the first sample says when it was captured.
 pub fn fragment_header(track: &Track, fragment: &Fragment<'_>) -> Bytes {
-    let _ = (track, fragment);
-    Bytes::new()
+    let mut out = Vec::with_capacity(256 + 16 * fragment.samples.len());
+    if fragment.segment_start {
+        brands::segment_type(&mut out, track, fragment.last_segment);
+    }
+    fragment::reference_time(&mut out, fragment.samples);
+    fragment::movie_fragment(&mut out, fragment);
+    out.into()
 }

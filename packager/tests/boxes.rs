@@ -1,0 +1,7 @@
+//! The boxes that we write, as independent readers see them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
+
+mod boxes {
+    mod fixture;
+    mod oracles;
+}
