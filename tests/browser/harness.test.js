@@ -1,0 +1,45 @@
+// The judge judged: bare players on a presentation made by ffmpeg, which is a good one until ffmpeg is killed.
+import assert from 'node:assert/strict';
+import fs from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import test from 'node:test';
+import { once } from 'node:events';
+import { spawn } from 'node:child_process';
+import { launchBrowser } from './lib/browser.js';
+import { startPlayerHost } from './lib/player-host.js';
+import { Audience } from './lib/players.js';
+import { tell } from './lib/stage.js';
+import { sleep, until } from './lib/wait.js';
+
+test('the harness is silent while a stream is well, and complains when it dries up', { timeout: 90_000 }, async (t) => {
+  const media = await fs.mkdtemp(path.join(os.tmpdir(), 'headwater-harness-'));
+  t.after(() => fs.rm(media, { recursive: true, force: true }));
+  const encoder = spawn('ffmpeg', [
+    '-hide_banner', '-loglevel', 'error', '-re',
+    '-f', 'lavfi', '-i', 'testsrc2=size=426x240:rate=25', '-f', 'lavfi', '-i', 'sine=sample_rate=48000',
+    '-c:v', 'libx264', '-preset', 'ultrafast', '-g', '25', '-sc_threshold', '0', '-pix_fmt', 'yuv420p', '-c:a', 'aac',
+    '-f', 'dash', '-seg_duration', '1', '-window_size', '10', '-extra_window_size', '5',
+    '-hls_playlist', '1', '-hls_master_name', 'index.m3u8', 'manifest.mpd',
+  ], { cwd: media, stdio: 'ignore' });
+  t.after(() => encoder.kill('SIGKILL'));
+  const host = await startPlayerHost({ media });
+  t.after(() => host.stop());
+  const browser = await launchBrowser();
+  t.after(() => browser.close());
+  await until('ffmpeg has made six segments', 20, async () => (
+    (await fs.readdir(media)).some((name) => name.endsWith('stream0-00006.m4s'))));
+
+  const audience = await Audience.seat(browser, host.url, `${host.url}/media`, ['hls', 'shaka', 'native']);
+  await sleep(6000);
+  const well = await audience.reports();
+  for (const [name, report] of Object.entries(well)) {
+    assert.deepEqual(report.complaints, [], `${name} plays well\n${tell(well)}`);
+    assert.ok(report.frames > 100, `${name} shows pictures\n${tell(well)}`);
+  }
+
+  encoder.kill('SIGKILL');
+  await once(encoder, 'exit');
+  await until('every player is seen to stall', 20, async () => (
+    Object.values(await audience.reports()).every((report) => report.complaints.some((c) => c.kind === 'frozen'))));
+});

@@ -1,0 +1,144 @@
+import fs from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { createWriteStream } from 'node:fs';
+import { once } from 'node:events';
+import { spawn } from 'node:child_process';
+import { artifact, headwaterBinary } from './paths.js';
+import { freeTcpPort } from './ports.js';
+import { until, within } from './wait.js';
+
+/** Target duration of the channels under test, in seconds. */
+export const TARGET_DURATION = 2;
+
+/** A small ladder, so that two cores carry the encoder and four software decoders. */
+const CHANNEL = (source) => `
+[channel.demo]
+source = "${source}"
+segment = "${TARGET_DURATION}s"
+part = "400ms"
+window = "60s"
+[[channel.demo.video]]
+height = 360
+bitrate = "600k"
+preset = "ultrafast"
+[[channel.demo.video]]
+height = 240
+bitrate = "250k"
+preset = "ultrafast"
+[[channel.demo.audio]]
+bitrate = "96k"
+`;
+
+/** The real server, with ports and a data directory of its own. Channel `demo` plays `source`. */
+export class Headwater {
+  #child = null;
+  #config;
+  #log;
+
+  /**
+   * @param {{name: string, source?: string}} options `name` names the log in test-artifacts
+   */
+  static async create({ name, source = 'test:' }) {
+    const server = new Headwater();
+    server.directory = await fs.mkdtemp(path.join(os.tmpdir(), 'headwater-browser-'));
+    server.data = path.join(server.directory, 'data');
+    const [media, control] = [await freeTcpPort(), await freeTcpPort()];
+    server.media = `http://127.0.0.1:${media}`;
+    server.control = `http://127.0.0.1:${control}`;
+    server.#config = path.join(server.directory, 'headwater.toml');
+    server.#log = createWriteStream(artifact(`${name}.log`));
+    await fs.writeFile(server.#config, `[server]\nmedia = "127.0.0.1:${media}"\ncontrol = "127.0.0.1:${control}"\n`
+      + `[store]\nurl = "${server.data}"\n${CHANNEL(source)}`);
+    return server;
+  }
+
+  /** Starts the process; returns when both documents of the channel can be played. */
+  async start() {
+    const child = spawn(headwaterBinary(), ['serve', '--config', this.#config], { cwd: this.directory });
+    this.#child = child;
+    child.stdout.pipe(this.#log, { end: false });
+    child.stderr.pipe(this.#log, { end: false });
+    await until('the channel has a playlist and a manifest', 40, async () => {
+      if (child.exitCode !== null) throw new Error(`headwater exited with ${child.exitCode}: see ${this.#log.path}`);
+      const answers = await Promise.all(['index.m3u8', 'manifest.mpd']
+        .map((file) => fetch(`${this.media}/live/demo/${file}`, { signal: AbortSignal.timeout(2000) })));
+      return answers.every((answer) => answer.ok);
+    });
+  }
+
+  /** Runs `headwater package` into the data directory of the server. */
+  async package(input, asset) {
+    const out = path.join(this.data, 'vod', asset);
+    await run(headwaterBinary(), ['package', input, '--out', out], this.#log);
+  }
+
+  /** Pretends that the power failed. */
+  async kill() {
+    const child = this.#child;
+    this.#child = null;
+    child.kill('SIGKILL');
+    await within('the killed server is gone', 5, exited(child));
+  }
+
+  /** Stops the process politely, and removes its files. */
+  async stop() {
+    const child = this.#child;
+    this.#child = null;
+    try {
+      if (child && child.exitCode === null) {
+        child.kill('SIGTERM');
+        await within('headwater stops after SIGTERM', 15, exited(child));
+      }
+    } finally {
+      child?.kill('SIGKILL');
+      this.#log.end();
+      await fs.rm(this.directory, { recursive: true, force: true });
+    }
+  }
+
+  /** What the control listener says about the channel. */
+  async status() {
+    const answer = await fetch(`${this.control}/api/v1/channels`, { signal: AbortSignal.timeout(2000) });
+    const body = await answer.json();
+    const channels = body.channels ?? body;
+    return Array.isArray(channels) ? channels.find((channel) => channel.name === 'demo') : channels.demo;
+  }
+
+  /** Waits until frames of the source are on air, encoded by another process than `pid`. */
+  live(seconds, pid = undefined) {
+    return until('the channel is live', seconds, async () => {
+      const status = await this.status();
+      if (status.state === 'live' && status.encoder_pid && status.encoder_pid !== pid) return status;
+      throw new Error(`it is ${JSON.stringify(status)}`);
+    });
+  }
+}
+
+const exited = (child) => (child.exitCode !== null || child.signalCode ? Promise.resolve() : once(child, 'exit'));
+
+/** Runs a program to its end; rejects when it fails or takes longer than two minutes. */
+export async function run(program, args, log) {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (data) => { said = (said + data).slice(-2000); });
+    if (log) stream.pipe(log, { end: false });
+  }
+  try {
+    const [code] = await within(`${program} ${args[0]} ends`, 120, once(child, 'close'));
+    if (code !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${code}: ${said}`);
+  } finally {
+    child.kill('SIGKILL');
+  }
+}
+
+/** Whether a process exists. */
+export function alive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

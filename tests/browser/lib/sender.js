@@ -1,0 +1,30 @@
+import { once } from 'node:events';
+import { spawn } from 'node:child_process';
+
+/** A camera: ffmpeg sending moving pictures and a tone as MPEG-TS over UDP. */
+export class Sender {
+  #child = null;
+
+  constructor(port) {
+    this.port = port;
+  }
+
+  plugIn() {
+    this.#child = spawn('ffmpeg', [
+      '-hide_banner', '-loglevel', 'error', '-re',
+      '-f', 'lavfi', '-i', 'testsrc2=size=640x360:rate=25',
+      '-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000',
+      '-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-g', '25', '-b:v', '800k', '-pix_fmt', 'yuv420p',
+      '-c:a', 'aac', '-b:a', '96k',
+      '-f', 'mpegts', `udp://127.0.0.1:${this.port}?pkt_size=1316`,
+    ], { stdio: 'ignore' });
+  }
+
+  async unplug() {
+    const child = this.#child;
+    this.#child = null;
+    if (!child || child.exitCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+}
