@@ -1,0 +1,10 @@
+//! The integration tests: one binary, so that the program is linked once.
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test says by a panic what is wrong"
+)]
+
+#[cfg(feature = "encoder")]
+mod sources;
