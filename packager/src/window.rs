@@ -1,10 +1,10 @@
 //! What of a track is published: its segments, oldest first.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::Ticks;
+use crate::time::{Ticks, Timescale};
 
 /// One complete segment, without its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,8 +44,80 @@ pub struct Era {
 }
 
 /// The segments of a track, and what remains of those that left.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
+    timescale: Timescale,
+    length: Duration,
     segments: VecDeque<Segment>,
     discontinuity_sequence: u64,
+    peak: u64,
+}
+
+/// Measured bit rates, in bits per second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bandwidth {
+    /// Of the segment with the highest rate that was ever listed.
+    pub peak: u64,
+    /// Of all segments that are listed.
+    pub average: u64,
+}
+
+/// A list is never shorter than this (rfc8216bis 6.2.2: three target durations).
+pub const SHORTEST: usize = 3;
+
+impl Window {
+    /// An empty window of segments that begin at most `length` before the end of the last one.
+    pub fn new(length: Duration, timescale: Timescale) -> Self {
+        Self { timescale, length, segments: VecDeque::new(), discontinuity_sequence: 0, peak: 0 }
+    }
+
+    /// Lists a segment, and gives those that leave for it.
+    pub fn push(&mut self, segment: Segment) -> Vec<Segment> {
+        self.peak = self.peak.max(self.rate(segment.size, segment.duration));
+        let end = segment.start + segment.duration;
+        self.segments.push_back(segment);
+        let from = end - self.timescale.ceil(self.length.as_nanos() as i128);
+        let mut left = Vec::new();
+        while self.segments.len() > SHORTEST && self.segments.front().is_some_and(|first| first.start < from)
+        {
+            left.extend(self.segments.pop_front());
+            let now_first = self.segments.front().map(|first| &first.era);
+            if now_first != left.last().map(|last| &last.era) {
+                self.discontinuity_sequence += 1;
+            }
+        }
+        left
+    }
+
+    /// The listed segments, oldest first.
+    pub fn segments(&self) -> &VecDeque<Segment> {
+        &self.segments
+    }
+
+    /// Number of the first listed segment; 0 if there is none.
+    pub fn media_sequence(&self) -> i64 {
+        self.segments.front().map_or(0, |first| first.number)
+    }
+
+    /// How many discontinuities have left the list (rfc8216bis 6.2.2).
+    pub fn discontinuity_sequence(&self) -> u64 {
+        self.discontinuity_sequence
+    }
+
+    /// Ticks per second of the segments' times.
+    pub fn timescale(&self) -> Timescale {
+        self.timescale
+    }
+
+    /// Measured bit rates.
+    pub fn bandwidth(&self) -> Bandwidth {
+        let size = self.segments.iter().map(|segment| segment.size).sum();
+        let duration = self.segments.iter().map(|segment| segment.duration).sum();
+        Bandwidth { peak: self.peak, average: self.rate(size, duration) }
+    }
+
+    fn rate(&self, size: u64, duration: Ticks) -> u64 {
+        let bits = u128::from(size) * 8 * u128::from(self.timescale.hz());
+        bits.div_ceil(u128::try_from(duration).unwrap_or(0).max(1)) as u64
+    }
 }
