@@ -1,1 +1,99 @@
 //! The control listener: health, state of the channels. Never on the media port.
+
+mod health;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use http::{Response, request::Parts};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    channel::{edge::Reader, status::Status},
+    origin::{
+        CachePolicy, HttpError, Refusal, Service,
+        body::Body,
+        media_type,
+        respond::{Content, Representation, respond},
+    },
+    store::Store,
+};
+
+const INDEX: &str = "Headwater's control listener.
+
+/healthz          is the process alive
+/readyz           may it be sent viewers, and why not
+/api/v1/channels  state of every channel
+";
+
+/// The control listener's service. What it tells is for operators: reasons are whole, with the URIs in them.
+#[derive(Debug)]
+pub struct Control {
+    channels: Arc<BTreeMap<String, Reader>>,
+    store: Store,
+    shutdown: CancellationToken,
+}
+
+/// `/api/v1/channels`
+#[derive(Serialize)]
+struct Channels<'a> {
+    channels: Vec<Channel<'a>>,
+}
+
+#[derive(Serialize)]
+struct Channel<'a> {
+    name: &'a str,
+    #[serde(flatten)]
+    status: Status,
+}
+
+impl Control {
+    /// Tells of `channels` and `store`; not ready once `shutdown` was called.
+    pub fn new(channels: Arc<BTreeMap<String, Reader>>, store: Store, shutdown: CancellationToken) -> Self {
+        Self { channels, store, shutdown }
+    }
+
+    async fn find(&self, path: &str) -> Result<Representation, HttpError> {
+        let text = |text: String, media_type| Representation {
+            content: Content::Fresh(Bytes::from(text)),
+            media_type,
+            cache: CachePolicy::NoStore,
+        };
+        match path {
+            "/" => Ok(text(INDEX.to_owned(), media_type::TEXT)),
+            "/healthz" => Ok(text("alive\n".to_owned(), media_type::TEXT)),
+            "/readyz" => match health::obstacles(&self.channels, &self.store, &self.shutdown).await {
+                obstacles if obstacles.is_empty() => Ok(text("ready\n".to_owned(), media_type::TEXT)),
+                obstacles => Err(not_ready(&obstacles)),
+            },
+            "/api/v1/channels" => Ok(text(self.list(), media_type::JSON)),
+            _ => Err(HttpError::from(Refusal::UnknownPath)
+                .explained("There is nothing at this path. / lists what there is.".to_owned())
+                .cached(CachePolicy::NoStore)),
+        }
+    }
+
+    fn list(&self) -> String {
+        let channels = self
+            .channels
+            .iter()
+            .map(|(name, reader)| Channel { name, status: reader.status.borrow().clone() })
+            .collect();
+        serde_json::to_string(&Channels { channels }).unwrap_or_default()
+    }
+}
+
+fn not_ready(obstacles: &[String]) -> HttpError {
+    HttpError::from(Refusal::NotReady).explained(obstacles.join("\n"))
+}
+
+impl Service for Control {
+    const NAME: &'static str = "control";
+
+    async fn answer(&self, request: &Parts) -> Response<Body> {
+        let reads = matches!(request.method, http::Method::GET | http::Method::HEAD);
+        let found = if reads { self.find(request.uri.path()).await } else { Err(Refusal::Method.into()) };
+        respond(request, found)
+    }
+}

@@ -1,1 +1,109 @@
-//! The media listener: hyper, routes, caching.
+//! The media listener: hyper, routes, caching. Everything on it is safe to put behind a CDN.
+//!
+//! [`route`] says what is asked for, [`live`], [`vod`], [`listing`] and [`page`] find it, [`respond`] sends it with the
+//! lifetime that [`policy`] gives it, or [`error`] says why not. [`listen`] and [`connection`] are all that knows hyper.
+
+pub mod body;
+pub mod conditional;
+mod connection;
+mod cors;
+pub mod encoding;
+pub mod error;
+mod listen;
+mod listing;
+mod live;
+pub mod media_type;
+mod page;
+pub mod policy;
+mod public;
+pub mod range;
+pub mod respond;
+pub mod route;
+mod vod;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use chrono::{DateTime, SecondsFormat, Utc};
+use http::{Response, request::Parts};
+
+use self::{
+    body::Body,
+    listing::Names,
+    respond::{Content, Representation, respond},
+    route::Route,
+    vod::Assets,
+};
+pub use self::{
+    error::{Error, HttpError, Refusal},
+    listen::{Listener, listen, serve},
+    policy::CachePolicy,
+};
+use crate::{channel::edge::Reader, clock, store::Store};
+
+/// What answers the requests of a listener.
+pub trait Service: Send + Sync + 'static {
+    /// Its name in the log.
+    const NAME: &'static str;
+
+    /// The response to a request, which has no body. For HEAD it is that of GET; the listener leaves out the body.
+    fn answer(&self, request: &Parts) -> impl Future<Output = Response<Body>> + Send;
+}
+
+/// The media listener's service: live channels, packaged files and the viewer's page.
+#[derive(Debug)]
+pub struct Origin {
+    channels: Arc<BTreeMap<String, Reader>>,
+    store: Store,
+    assets: Assets,
+    names: Names,
+}
+
+impl Origin {
+    /// Serves `channels`, and what is in `store` of them and of packaged files.
+    pub fn new(channels: Arc<BTreeMap<String, Reader>>, store: Store) -> Self {
+        Self { channels, assets: Assets::new(store.clone()), names: Names::new(store.clone()), store }
+    }
+
+    async fn find(&self, route: Route<'_>, path: &str) -> Result<Representation, HttpError> {
+        match route {
+            Route::Live(resource) => live::find(&self.channels, &self.store, resource).await,
+            Route::Vod(resource) => self.assets.find(resource, path).await,
+            Route::Listing => Ok(listing::find(&self.channels, &self.names).await),
+            Route::Page(file) => page::find(file),
+            Route::Time | Route::Options => Ok(time()),
+        }
+    }
+}
+
+impl Service for Origin {
+    const NAME: &'static str = "media";
+
+    async fn answer(&self, request: &Parts) -> Response<Body> {
+        let path = request.uri.path();
+        let mut response = match route::parse(&request.method, path, request.uri.query()) {
+            Err(refused) => refused.response(),
+            Ok(Route::Options) => cors::preflight(),
+            Ok(route) => {
+                let mut response = respond(request, self.find(route, path).await);
+                if matches!(route, Route::Page(_)) {
+                    page::confine(response.headers_mut());
+                }
+                response
+            }
+        };
+        cors::allow(response.headers_mut());
+        response
+    }
+}
+
+/// `urn:mpeg:dash:utc:http-iso:2014` (ISO/IEC 23009-1 5.8.5.7).
+fn time() -> Representation {
+    let nanos = i64::try_from(clock::unix_nanos()).unwrap_or_default();
+    let text = DateTime::<Utc>::from_timestamp_nanos(nanos).to_rfc3339_opts(SecondsFormat::Millis, true);
+    Representation {
+        content: Content::Fresh(Bytes::from(text)),
+        media_type: media_type::TEXT,
+        cache: CachePolicy::NoStore,
+    }
+}

@@ -1,0 +1,124 @@
+//! One request and its response.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request::Parts};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::patience::InFlight;
+use crate::{
+    clock,
+    origin::{
+        Service,
+        body::Body,
+        error::{HttpError, Refusal},
+        respond::{Verdict, finish},
+    },
+};
+
+/// Answers one request. It counts as in flight until its body has been handed over or dropped.
+pub(super) async fn exchange<S: Service>(
+    service: Arc<S>,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    in_flight: InFlight,
+) -> Result<Response<Answer>, Infallible> {
+    let began = clock::now();
+    let (request, body) = request.into_parts();
+    let has_body = !http_body::Body::is_end_stream(&body);
+    let response = match refuse(&request, has_body) {
+        Some(refusal) => HttpError::from(refusal).response(),
+        None => service.answer(&request).await,
+    };
+    let mut response = finish(&request.method, response);
+    if has_body && request.version < Version::HTTP_2 {
+        // What follows on this connection is a body that nobody asked for, or a smuggled request.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    let line = Line {
+        listener: S::NAME,
+        peer,
+        method: request.method,
+        uri: request.uri,
+        status: response.status(),
+        verdict: response.extensions().get().copied(),
+        length: response.body().remaining(),
+        began,
+    };
+    Ok(response.map(|body| Answer { body, line, _in_flight: in_flight }))
+}
+
+/// What is refused whatever is asked for.
+fn refuse(request: &Parts, has_body: bool) -> Option<Refusal> {
+    let reads = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    if has_body && reads {
+        return Some(Refusal::RequestBody);
+    }
+    let hosts = request.headers.get_all(header::HOST).iter().count();
+    (request.version == Version::HTTP_11 && hosts != 1).then_some(Refusal::Host)
+}
+
+/// A body on its way, which leaves a line in the log when it has gone or was given up.
+pub(super) struct Answer {
+    body: Body,
+    line: Line,
+    _in_flight: InFlight,
+}
+
+struct Line {
+    listener: &'static str,
+    peer: SocketAddr,
+    method: Method,
+    uri: Uri,
+    status: StatusCode,
+    verdict: Option<Verdict>,
+    length: u64,
+    began: Instant,
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        let Line { listener, peer, method, uri, status, verdict, length, began } = &self.line;
+        let path = uri.path();
+        let status = status.as_u16();
+        let cache = verdict.map_or("", |verdict| verdict.cache.name());
+        let refusal = verdict.and_then(|verdict| verdict.refusal).map_or("", Refusal::name);
+        let sent = length - self.body.remaining();
+        let ms = began.elapsed().as_millis() as u64;
+        // A viewer asks every second or so: only what is our fault is worth a line by default.
+        if status >= 500 {
+            tracing::info!(target: "access", listener, %peer, %method, path, status, sent, length, cache, refusal, ms);
+        } else {
+            tracing::debug!(target: "access", listener, %peer, %method, path, status, sent, length, cache, refusal, ms);
+        }
+    }
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        http_body::Body::is_end_stream(&self.body)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        http_body::Body::size_hint(&self.body)
+    }
+}

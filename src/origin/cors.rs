@@ -1,0 +1,38 @@
+//! What lets a player on any web page read from here. There are no cookies and no secrets, so everyone may.
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, header::HeaderName};
+
+use super::{body::Body, policy::CachePolicy, respond::Verdict};
+
+/// What a script may read. Date and Age place the live edge, the rest measures the connection.
+const EXPOSED: &str = "Age, Cache-Control, Content-Encoding, Content-Length, Content-Range, Date, ETag, Retry-After, Server-Timing";
+/// What a script may send: ranges, conditions, and the Common Media Client Data of players (CTA-5004).
+const ACCEPTED: &str = "Accept, Cache-Control, If-Match, If-None-Match, If-Range, Pragma, Range, \
+    CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status";
+
+/// Opens a response to scripts of any page.
+pub fn allow(headers: &mut HeaderMap) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+    // Without these a player cannot measure how long a segment took, nor be on an isolated page.
+    headers.insert(HeaderName::from_static("timing-allow-origin"), HeaderValue::from_static("*"));
+    headers.insert(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("cross-origin"),
+    );
+}
+
+/// The answer to OPTIONS, which is the same for all paths.
+pub fn preflight() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let methods = HeaderValue::from_static("GET, HEAD, OPTIONS");
+    let headers = response.headers_mut();
+    headers.insert(header::ALLOW, methods.clone());
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ACCEPTED));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    headers.insert(header::CACHE_CONTROL, CachePolicy::NoStore.header());
+    response.extensions_mut().insert(Verdict { cache: CachePolicy::NoStore, refusal: None });
+    response
+}

@@ -1,0 +1,171 @@
+//! From what was found to the response: content coding, preconditions, ranges.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
+
+use super::{
+    body::Body,
+    conditional::{self, Precondition},
+    encoding,
+    error::{HttpError, Refusal},
+    policy::CachePolicy,
+    range::{self, Selection},
+};
+use crate::{
+    channel::edge::{self, Document},
+    store::Object,
+};
+
+/// What a route leads to.
+#[derive(Debug)]
+pub struct Representation {
+    /// Its bytes.
+    pub content: Content,
+    /// Content-Type.
+    pub media_type: &'static str,
+    /// How long caches may keep it.
+    pub cache: CachePolicy,
+}
+
+/// The bytes of a representation, shared with all who are sent them.
+#[derive(Debug)]
+pub enum Content {
+    /// Text that is ready in two content codings.
+    Document(Arc<Document>),
+    /// A segment or init segment in memory.
+    Chunks(Arc<edge::Body>),
+    /// An object of the store.
+    Object(Arc<Object>),
+    /// Made for this request, without a version.
+    Fresh(Bytes),
+}
+
+/// Why a response is as it is, for the log and metrics. An extension of every response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The cache decision.
+    pub cache: CachePolicy,
+    /// Why nothing is served, if nothing is.
+    pub refusal: Option<Refusal>,
+}
+
+/// The response to `request` with what was found for it.
+pub fn respond(request: &Parts, found: Result<Representation, HttpError>) -> Response<Body> {
+    match found.and_then(|representation| represent(request, representation)) {
+        Ok(response) => response,
+        Err(refused) => refused.response(),
+    }
+}
+
+/// What is the same for every response of either listener, refusals included.
+pub fn finish(method: &Method, mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let bodiless = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if !bodiless {
+        // Not left to hyper, because it would say 0 of the body that HEAD leaves out.
+        let length = HeaderValue::from(response.body().remaining());
+        response.headers_mut().insert(header::CONTENT_LENGTH, length);
+    }
+    if *method == Method::HEAD { response.map(|_| Body::empty()) } else { response }
+}
+
+/// A representation in one content coding.
+struct Selected {
+    body: Body,
+    etag: Option<String>,
+    gzip: bool,
+    negotiated: bool,
+}
+
+impl Content {
+    fn select(self, headers: &HeaderMap) -> Selected {
+        let plain = |body, etag| Selected { body, etag, gzip: false, negotiated: false };
+        match self {
+            Self::Document(document) => select_coding(&document, headers),
+            Self::Chunks(chunks) => {
+                let etag = chunks.etag.clone();
+                plain(Body::from(chunks), Some(etag))
+            }
+            Self::Object(object) => plain(Body::from(object.body.clone()), Some(object.etag.clone())),
+            Self::Fresh(bytes) => plain(Body::from(bytes), None),
+        }
+    }
+}
+
+fn select_coding(document: &Document, headers: &HeaderMap) -> Selected {
+    let gzip = encoding::prefers_gzip(headers) && (1..document.body.len()).contains(&document.gzip.len());
+    let (bytes, etag) = if gzip {
+        (document.gzip.clone(), document.gzip_etag())
+    } else {
+        (document.body.clone(), document.etag.clone())
+    };
+    Selected { body: Body::from(bytes), etag: Some(etag), gzip, negotiated: true }
+}
+
+fn represent(request: &Parts, representation: Representation) -> Result<Response<Body>, HttpError> {
+    let Representation { content, media_type, cache } = representation;
+    let Selected { body, etag, gzip, negotiated } = content.select(&request.headers);
+    let mut response = match precondition(request, etag.as_deref()) {
+        Precondition::Failed => return Err(Refusal::PreconditionFailed.into()),
+        Precondition::NotModified => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response
+        }
+        Precondition::Passed => match cut(request, etag.as_deref(), body) {
+            Err(refused) => return Ok(refused),
+            Ok(mut response) => {
+                let headers = response.headers_mut();
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+                headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+                if gzip {
+                    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                }
+                response
+            }
+        },
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, cache.header());
+    if negotiated {
+        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    }
+    if let Some(etag) = etag.and_then(|etag| HeaderValue::try_from(etag).ok()) {
+        headers.insert(header::ETAG, etag);
+    }
+    response.extensions_mut().insert(Verdict { cache, refusal: None });
+    Ok(response)
+}
+
+fn precondition(request: &Parts, etag: Option<&str>) -> Precondition {
+    etag.map_or(Precondition::Passed, |etag| conditional::evaluate(&request.headers, etag))
+}
+
+/// 200 with all of `body`, 206 with the range that is asked for, or `Err` with 416. Only GET has ranges (RFC 9110 14.2).
+fn cut(request: &Parts, etag: Option<&str>, body: Body) -> Result<Response<Body>, Response<Body>> {
+    let length = body.remaining();
+    let applies = request.method == Method::GET
+        && etag.is_some_and(|etag| conditional::range_applies(&request.headers, etag));
+    match if applies { range::select(&request.headers, length) } else { Selection::Whole } {
+        Selection::Whole => Ok(Response::new(body)),
+        Selection::Part { first, last } => {
+            let mut response = Response::new(body.slice(first, last - first + 1));
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            content_range(&mut response, format!("bytes {first}-{last}/{length}"));
+            Ok(response)
+        }
+        Selection::Unsatisfiable => {
+            let mut response = HttpError::from(Refusal::RangeNotSatisfiable).response();
+            content_range(&mut response, format!("bytes */{length}"));
+            Err(response)
+        }
+    }
+}
+
+fn content_range(response: &mut Response<Body>, value: String) {
+    if let Ok(value) = HeaderValue::try_from(value) {
+        response.headers_mut().insert(header::CONTENT_RANGE, value);
+    }
+}
