@@ -4,6 +4,7 @@ mod brands;
 mod fragment;
 mod init;
 mod language;
+pub mod reader;
 mod sample_entry;
 mod write;
 

@@ -4,4 +4,5 @@
 mod boxes {
     mod fixture;
     mod oracles;
+    mod trees;
 }

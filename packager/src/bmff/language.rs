@@ -32,13 +32,14 @@ pub(super) fn packed(code: [u8; 3]) -> u16 {
     code.iter().fold(0, |packed, letter| packed << 5 | u16::from(letter.wrapping_sub(0x60) & 0x1f))
 }
 
+/// The letters of a packed code.
+pub(super) fn unpacked(packed: u16) -> String {
+    [10, 5, 0].iter().map(|shift| char::from((packed >> shift & 0x1f) as u8 + 0x60)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn unpacked(packed: u16) -> String {
-        [10, 5, 0].iter().map(|shift| char::from((packed >> shift & 0x1f) as u8 + 0x60)).collect()
-    }
 
     #[test]
     fn tags_become_three_letters() {

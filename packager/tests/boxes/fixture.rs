@@ -59,3 +59,7 @@ pub fn reordered(start: i64) -> Vec<Sample> {
         })
         .collect()
 }
+
+/// The record of a Main profile, level 3.1 stream, without its parameter sets.
+pub const HEVC_RECORD: &[u8] =
+    &[1, 0x01, 0x60, 0, 0, 0, 0x90, 0, 0, 0, 0, 0, 93, 0xf0, 0, 0xfc, 0xfd, 0xf8, 0xf8, 0, 0, 0x0f, 0];
