@@ -11,6 +11,8 @@ export function launchBrowser() {
       '--disable-background-networking',
       '--autoplay-policy=no-user-gesture-required',
       '--mute-audio',
+      // Nothing but loopback, whatever a player would like to ask.
+      '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1',
     ],
     timeout: 30_000,
   });

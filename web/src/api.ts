@@ -1,0 +1,41 @@
+/** A live channel, as the server tells it. */
+export interface Channel {
+  readonly name: string;
+  /** `starting`, `live`, `stalled`, `restarting`, `ended`, `failed`; later servers may know more. */
+  readonly state: string;
+  /** Why it is in that state, if there is something to say. */
+  readonly why: string | null;
+}
+
+/** What there is to watch. */
+export interface Catalog {
+  readonly channels: readonly Channel[];
+  /** Names of packaged files. */
+  readonly assets: readonly string[];
+}
+
+/** Resolves a path of the server, also when the page is served below a path of a reverse proxy. */
+export const serverUrl = (path: string): string => new URL(path, document.baseURI).href;
+
+/** Asks the server what there is to watch. Rejects when it does not answer within five seconds. */
+export async function fetchCatalog(): Promise<Catalog> {
+  const answer = await fetch(serverUrl('channels.json'), { cache: 'no-store', signal: AbortSignal.timeout(5000) });
+  if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
+  const body = await answer.json() as { channels?: Partial<Channel>[]; assets?: (string | { name: string })[] };
+  return {
+    channels: (body.channels ?? []).map(({ name = '', state = 'live', why = null }) => ({ name, state, why })),
+    assets: (body.assets ?? []).map((asset) => (typeof asset === 'string' ? asset : asset.name)),
+  };
+}
+
+/** Milliseconds to add to this machine's clock to have the server's; 0 when the server cannot be asked. */
+export async function clockOffset(): Promise<number> {
+  try {
+    const asked = Date.now();
+    const answer = await fetch(serverUrl('time'), { cache: 'no-store', signal: AbortSignal.timeout(5000) });
+    const there = Date.parse((await answer.text()).trim());
+    return Number.isFinite(there) ? there - (asked + Date.now()) / 2 : 0;
+  } catch {
+    return 0;
+  }
+}

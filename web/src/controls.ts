@@ -1,0 +1,131 @@
+import { byId, make, setIcon, setText } from './dom';
+import type { Rung } from './players/player';
+import type { Session } from './session';
+import { clockWords, rungWords } from './words';
+
+/** Further behind the edge than this, in seconds, there is a way back to it. */
+const BEHIND = 15;
+const IDLE_MS = 3000;
+
+/** Play, sound, position, quality, full screen: under the picture, and on the keyboard. */
+export class Controls {
+  readonly #stage = byId('stage');
+  readonly #play = byId<HTMLButtonElement>('play');
+  readonly #mute = byId<HTMLButtonElement>('mute');
+  readonly #unmute = byId<HTMLButtonElement>('unmute');
+  readonly #seek = byId<HTMLInputElement>('seek');
+  readonly #edge = byId<HTMLButtonElement>('edge');
+  readonly #rungs = byId<HTMLSelectElement>('rungs');
+  readonly #clock = byId<HTMLOutputElement>('clock');
+  #session: Session | null = null;
+  #dragging = false;
+  #offered = '';
+  #idle: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly video: HTMLVideoElement) {
+    const fullscreen = byId<HTMLButtonElement>('fullscreen');
+    setIcon(fullscreen, 'fullscreen', 'Full screen');
+    fullscreen.addEventListener('click', () => void this.#fullscreen());
+    this.#play.addEventListener('click', () => this.#toggle());
+    video.addEventListener('click', () => this.#toggle());
+    for (const button of [this.#mute, this.#unmute]) button.addEventListener('click', () => { video.muted = !video.muted; });
+    this.#edge.addEventListener('click', () => this.#session?.player?.seekToEdge());
+    this.#seek.addEventListener('input', () => { this.#dragging = true; });
+    this.#seek.addEventListener('change', () => {
+      this.#dragging = false;
+      video.currentTime = Number(this.#seek.value);
+    });
+    this.#rungs.addEventListener('change', () => this.#chooseRung());
+    document.addEventListener('keydown', (event) => this.#key(event));
+    for (const kind of ['pointermove', 'pointerdown', 'keydown', 'focusin']) this.#stage.addEventListener(kind, () => this.#wake());
+  }
+
+  show(session: Session | null): void {
+    this.#session = session;
+    const { video } = this;
+    setIcon(this.#play, video.paused ? 'play' : 'pause', video.paused ? 'Play' : 'Pause');
+    setIcon(this.#mute, video.muted ? 'muted' : 'sound', video.muted ? 'Sound on' : 'Mute');
+    this.#unmute.hidden = !video.muted || session?.phase !== 'playing';
+    this.#showPosition(session?.presentation.live ?? false);
+    this.#showRungs(session?.player?.rungs() ?? [], session?.player?.chosen() ?? null);
+  }
+
+  #showPosition(live: boolean): void {
+    const { seekable, currentTime, duration } = this.video;
+    const start = seekable.length ? seekable.start(0) : 0;
+    const end = seekable.length ? seekable.end(seekable.length - 1) : 0;
+    const behind = end - currentTime;
+    this.#seek.disabled = end <= start;
+    this.#edge.hidden = !live || behind < BEHIND;
+    if (!this.#dragging) {
+      this.#seek.min = String(start);
+      this.#seek.max = String(end || 1);
+      this.#seek.value = String(currentTime);
+    }
+    this.#seek.style.setProperty('--done', `${end > start ? ((Number(this.#seek.value) - start) / (end - start)) * 100 : 0}%`);
+    const text = live
+      ? (behind < BEHIND ? 'Live' : `−${clockWords(behind)}`)
+      : `${clockWords(currentTime)} / ${clockWords(Number.isFinite(duration) ? duration : 0)}`;
+    setText(this.#clock, text);
+    this.#seek.setAttribute('aria-valuetext', text);
+  }
+
+  #showRungs(rungs: readonly Rung[], chosen: Rung | null): void {
+    const key = JSON.stringify(rungs);
+    if (key !== this.#offered) {
+      this.#offered = key;
+      this.#rungs.replaceChildren(
+        make('option', { value: '' }, 'Auto'),
+        ...rungs.map((rung) => make('option', { value: rung.id }, rungWords(rung))),
+      );
+      this.#rungs.disabled = rungs.length < 2;
+    }
+    if (document.activeElement !== this.#rungs) this.#rungs.value = chosen?.id ?? '';
+  }
+
+  #chooseRung(): void {
+    const player = this.#session?.player;
+    player?.choose(player.rungs().find(({ id }) => id === this.#rungs.value) ?? null);
+  }
+
+  #toggle(): void {
+    const { video } = this;
+    if (!video.paused) return video.pause();
+    // After a long pause the window has moved on.
+    const gone = video.seekable.length > 0 && video.currentTime < video.seekable.start(0);
+    if (gone) this.#session?.player?.seekToEdge();
+    void video.play().catch(() => {});
+  }
+
+  async #fullscreen(): Promise<void> {
+    const video = this.video as HTMLVideoElement & { webkitEnterFullscreen?: () => void };
+    if (document.fullscreenElement) await document.exitFullscreen();
+    else if (document.fullscreenEnabled) await this.#stage.requestFullscreen();
+    else video.webkitEnterFullscreen?.();
+  }
+
+  #key(event: KeyboardEvent): void {
+    const typing = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
+    const pressing = event.key === ' ' && (event.target instanceof HTMLButtonElement || event.target instanceof HTMLAnchorElement);
+    if (typing || pressing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const actions: Record<string, () => void> = {
+      ' ': () => this.#toggle(),
+      k: () => this.#toggle(),
+      m: () => { this.video.muted = !this.video.muted; },
+      f: () => void this.#fullscreen(),
+      ArrowLeft: () => { this.video.currentTime -= 5; },
+      ArrowRight: () => { this.video.currentTime += 5; },
+    };
+    const action = actions[event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  }
+
+  /** In full screen the bar fades when nobody needs it. */
+  #wake(): void {
+    this.#stage.classList.remove('idle');
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.#stage.classList.add('idle'), IDLE_MS);
+  }
+}
