@@ -75,6 +75,15 @@ pub struct Audio {
     pub language: String,
 }
 
+impl Video {
+    /// Width in square pixels at the coded height.
+    pub fn display_width(&self) -> u32 {
+        let (horizontal, vertical) =
+            (u64::from(self.sample_aspect.0), u64::from(self.sample_aspect.1.max(1)));
+        ((u64::from(self.width) * horizontal + vertical / 2) / vertical) as u32
+    }
+}
+
 impl Track {
     /// The video properties, if this is video.
     pub fn video(&self) -> Option<&Video> {

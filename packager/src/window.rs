@@ -74,10 +74,14 @@ impl Window {
     /// Lists a segment, and gives those that leave for it.
     pub fn push(&mut self, segment: Segment) -> Vec<Segment> {
         self.peak = self.peak.max(self.rate(segment.size, segment.duration));
+        let mut left = Vec::new();
+        if self.segments.back().is_some_and(|last| last.number + 1 != segment.number) {
+            // A list cannot skip a number: its entries are counted from EXT-X-MEDIA-SEQUENCE.
+            left.extend(self.segments.drain(..));
+        }
         let end = segment.start + segment.duration;
         self.segments.push_back(segment);
         let from = end - self.timescale.ceil(self.length.as_nanos() as i128);
-        let mut left = Vec::new();
         while self.segments.len() > SHORTEST && self.segments.front().is_some_and(|first| first.start < from)
         {
             left.extend(self.segments.pop_front());
@@ -87,6 +91,11 @@ impl Window {
             }
         }
         left
+    }
+
+    /// How much of the past is listed.
+    pub fn length(&self) -> Duration {
+        self.length
     }
 
     /// The listed segments, oldest first.
