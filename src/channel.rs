@@ -1,5 +1,17 @@
 //! A live channel: one task owns it, packages what the encoder sends, fills what it does not, and publishes
 //! immutable [`edge::Edge`] snapshots.
 
+mod commit;
 pub mod edge;
+mod filler;
+mod lateness;
+mod presentation;
+mod record;
+mod render;
 pub mod status;
+mod supervisor;
+mod task;
+mod track;
+
+pub use record::Error;
+pub use task::{Setup, start};

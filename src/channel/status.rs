@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 /// State of a channel.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub enum State {
     /// No encoder has given a picture yet.
+    #[default]
     Starting,
     /// Frames of the source flow.
     Live,
@@ -30,7 +31,7 @@ pub enum State {
 }
 
 /// What is known of a channel, for the control API and the page.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// Its state.
     #[serde(flatten)]

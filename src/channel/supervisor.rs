@@ -1,0 +1,133 @@
+//! Keeps an encoder process running: starts it, sees its end, waits, starts the next.
+
+use std::{path::PathBuf, time::Duration};
+
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
+
+use crate::{
+    clock,
+    ladder::{
+        job::Job,
+        process::{Encoder, Error},
+        wire::{Event, Message},
+    },
+};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// An encoder that was live this long earns its successor a quick start.
+const PROVEN: Duration = Duration::from_secs(10);
+/// A live encoder that sends nothing, not even why, hangs.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// What the channel hears of its encoder.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// A process has started.
+    Started { pid: Option<u32> },
+    /// It sent something.
+    Message(Message),
+    /// It is gone. Another follows after `pause`, unless the source has ended.
+    Lost { why: String, pause: Option<Duration> },
+}
+
+/// Runs encoders for `job` until the source ends or nobody listens to the reports any more.
+pub(super) async fn supervise(mut job: Job, program: PathBuf, reports: mpsc::Sender<Report>) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let run = run(&mut job, &program, &reports).await;
+        if reports.is_closed() {
+            return;
+        }
+        pause = if run.live_for >= PROVEN { FIRST_PAUSE } else { pause };
+        let next = (!run.ended).then_some(pause);
+        let _ = reports.send(Report::Lost { why: run.why, pause: next }).await;
+        if run.ended {
+            return;
+        }
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = reports.closed() => return,
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// How one process went.
+struct Run {
+    why: String,
+    ended: bool,
+    live_for: Duration,
+}
+
+async fn run(job: &mut Job, program: &std::path::Path, reports: &mpsc::Sender<Report>) -> Run {
+    let mut encoder = match Encoder::spawn(job, program).await {
+        Ok(encoder) => encoder,
+        Err(error) => return Run { why: error.to_string(), ended: false, live_for: Duration::ZERO },
+    };
+    let _ = reports.send(Report::Started { pid: encoder.pid() }).await;
+    let mut watch = Watch::default();
+    loop {
+        let message = tokio::select! {
+            message = watch.next(&mut encoder) => message,
+            () = reports.closed() => {
+                encoder.stop().await;
+                return watch.over("the channel was stopped".into());
+            }
+        };
+        match message {
+            Ok(message) => {
+                watch.hear(&message, job);
+                let _ = reports.send(Report::Message(message)).await;
+            }
+            Err(why) => return watch.over(why),
+        }
+    }
+}
+
+/// What an encoder has said of itself.
+#[derive(Default)]
+struct Watch {
+    live_since: Option<std::time::Instant>,
+    last_words: Option<String>,
+    ended: bool,
+}
+
+impl Watch {
+    async fn next(&self, encoder: &mut Encoder) -> Result<Message, String> {
+        let in_words = |error: Error| error.to_string();
+        if self.live_since.is_none() {
+            return encoder.next().await.map_err(in_words);
+        }
+        match timeout(SILENCE, encoder.next()).await {
+            Ok(message) => message.map_err(in_words),
+            Err(_) => Err(format!("the encoder has sent nothing for {} s and was killed", SILENCE.as_secs())),
+        }
+    }
+
+    fn hear(&mut self, message: &Message, job: &mut Job) {
+        match message {
+            Message::Event(Event::Live { .. }) => self.live_since = Some(clock::now()),
+            Message::Event(Event::Stalled { .. }) => self.live_since = None,
+            Message::Event(Event::Ended) => self.ended = true,
+            Message::Event(Event::Failed { why }) => self.last_words = Some(why.clone()),
+            Message::Catalog(catalog) => {
+                // A source that comes back at another frame rate is converted, so that the timescale stays.
+                let rate = catalog.tracks.iter().find_map(|track| track.video()?.frame_rate);
+                job.ladder.frame_rate = job.ladder.frame_rate.or(rate);
+            }
+            _ => {}
+        }
+    }
+
+    fn over(self, why: String) -> Run {
+        Run {
+            why: self.last_words.unwrap_or(why),
+            ended: self.ended,
+            live_for: self.live_since.map(|since| since.elapsed()).unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The task that owns a channel. It alone decides what is published, and when.
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::sleep_until,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use super::{
+    commit::{Committer, Durable, Work},
+    edge::{Edge, Reader},
+    presentation::Presentation,
+    record,
+    status::{State, Status},
+    supervisor::{Report, supervise},
+};
+use crate::{
+    clock::{self, Timeline},
+    config,
+    ladder::{
+        job::{Job, Timing},
+        wire::{Event, Message},
+    },
+    store::Store,
+};
+
+/// How many messages of an encoder may wait for the channel: about a second of a large ladder.
+const REPORTS: usize = 256;
+/// How long a pause there is between looks at the clock when no part is due.
+const IDLE: Duration = Duration::from_millis(500);
+
+/// What a channel needs to run.
+pub struct Setup {
+    /// Its name in URLs.
+    pub name: String,
+    /// Its configuration.
+    pub config: config::Channel,
+    /// `file:` sources must lie below this directory.
+    pub file_root: Option<PathBuf>,
+    /// Where it keeps its segments.
+    pub store: Store,
+    /// The program that has the `encode` command.
+    pub program: PathBuf,
+    /// Ends the channel in good order.
+    pub shutdown: CancellationToken,
+}
+
+/// Reads what is kept of the channel and starts its task.
+///
+/// # Errors
+/// When something is kept and cannot be used.
+pub async fn start(setup: Setup) -> Result<(Reader, JoinHandle<()>), record::Error> {
+    let prefix = format!("live/{}", setup.name);
+    let kept = record::read(&setup.store, &prefix).await?;
+    let (edge, edges) = watch::channel(Arc::new(Edge::default()));
+    let (status, statuses) = watch::channel(Status::default());
+    let timeline = Timeline::start();
+    let presentation = Presentation::new(prefix, &setup.config, kept, timeline.now());
+    let committer = Committer::start(setup.store.clone());
+    let task = Task { presentation, committer, timeline, edge, status };
+    let span = tracing::info_span!("channel", name = setup.name);
+    let handle = tokio::spawn(task.run(setup).instrument(span));
+    Ok((Reader { edge: edges, status: statuses }, handle))
+}
+
+/// Owns the channel.
+struct Task {
+    presentation: Presentation,
+    committer: Committer,
+    timeline: Timeline,
+    edge: watch::Sender<Arc<Edge>>,
+    status: watch::Sender<Status>,
+}
+
+impl Task {
+    async fn run(mut self, setup: Setup) {
+        let (reports, mut inbox) = mpsc::channel(REPORTS);
+        let encoders = match self.presentation.ended() {
+            true => None,
+            false => Some(tokio::spawn(supervise(setup.job(), setup.program.clone(), reports))),
+        };
+        self.announce();
+        self.commit();
+        loop {
+            let due = self.due();
+            tokio::select! {
+                Some(report) = inbox.recv() => self.hear(report),
+                durable = self.committer.durable() => self.list(durable),
+                () = sleep_until(due.into()) => {}
+                () = setup.shutdown.cancelled() => break,
+            }
+            self.presentation.fill(self.timeline.now());
+            self.commit();
+        }
+        self.stop(inbox, encoders).await;
+    }
+
+    /// Ends in good order: no encoder is left, and all that was closed is in the store and listed.
+    async fn stop(self, inbox: mpsc::Receiver<Report>, encoders: Option<JoinHandle<()>>) {
+        let Self { mut presentation, committer, timeline, .. } = self;
+        drop(inbox);
+        if let Some(encoders) = encoders {
+            let _ = encoders.await;
+        }
+        let last = committer.successor();
+        for durable in committer.drain().await {
+            for work in presentation.list(&durable.track, durable.number, timeline.now()) {
+                let _ = last.submit(work);
+            }
+        }
+        last.drain().await;
+    }
+
+    fn due(&self) -> Instant {
+        match self.presentation.due() {
+            Some(due) => self.timeline.instant(due),
+            None => clock::now() + IDLE,
+        }
+    }
+
+    fn hear(&mut self, report: Report) {
+        match report {
+            Report::Started { pid } => self.status.send_modify(|status| {
+                status.encoder_starts += 1;
+                status.encoder_pid = pid;
+            }),
+            Report::Message(message) => self.take(message),
+            Report::Lost { why, pause } => self.lose(why, pause),
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Catalog(catalog) => self.presentation.open(catalog),
+            Message::Media(media) => self.presentation.take(media, self.timeline.now()),
+            Message::Event(event) => self.note(event),
+            Message::Ping | Message::Pong | Message::Control(_) => {}
+        }
+    }
+
+    fn note(&mut self, event: Event) {
+        match event {
+            Event::Live { .. } => {
+                if let Some(work) = self.presentation.begin() {
+                    self.submit(work);
+                }
+                self.turn(State::Live);
+            }
+            Event::Stalled { why } => self.turn(State::Stalled { why }),
+            Event::Encoder { track, element } => self.status.send_modify(|status| {
+                tracing::info!(track, element, "encoder chosen");
+                status.encoders.insert(track, element);
+            }),
+            Event::Ended => {
+                self.presentation.end();
+                self.turn(State::Ended);
+            }
+            // The reason comes again when the process is gone.
+            Event::Failed { .. } => {}
+        }
+    }
+
+    fn lose(&mut self, why: String, pause: Option<Duration>) {
+        self.status.send_modify(|status| status.encoder_pid = None);
+        let Some(pause) = pause else { return };
+        tracing::warn!(
+            why,
+            pause_ms = pause.as_millis() as u64,
+            "the encoder is gone; it is started again after a pause"
+        );
+        self.presentation.hold();
+        let was_live = matches!(self.status.borrow().state, State::Live | State::Stalled { .. });
+        self.turn(if was_live { State::Restarting { why } } else { State::Failed { why } });
+    }
+
+    fn turn(&self, state: State) {
+        self.status.send_if_modified(|status| {
+            let turned = status.state != state;
+            if turned {
+                tracing::info!(?state, "channel state");
+                status.state = state;
+            }
+            turned
+        });
+    }
+
+    /// Hands closed segments to the store. One that it has no room for is published without it.
+    fn commit(&mut self) {
+        for work in self.presentation.commits() {
+            if let Err(Work::Segment { track, number, .. }) = self.committer.submit(work) {
+                let why = "it is too far behind".to_owned();
+                self.degrade(Some(why));
+                self.publish(&track, number);
+            }
+        }
+        let filler_parts = self.presentation.filler_parts();
+        if self.status.borrow().filler_parts != filler_parts {
+            self.status.send_modify(|status| status.filler_parts = filler_parts);
+        }
+    }
+
+    fn list(&mut self, durable: Durable) {
+        self.degrade(durable.result.err().map(|error| error.to_string()));
+        self.publish(&durable.track, durable.number);
+    }
+
+    fn degrade(&self, why: Option<String>) {
+        self.status.send_if_modified(|status| {
+            if status.store_degraded.is_none() && why.is_some() {
+                tracing::warn!(why, "the store is degraded; the channel goes on from memory");
+            }
+            std::mem::replace(&mut status.store_degraded, why.clone()) != why
+        });
+    }
+
+    fn publish(&mut self, track: &str, number: i64) {
+        let works = self.presentation.list(track, number, self.timeline.now());
+        self.edge.send_replace(self.presentation.edge());
+        works.into_iter().for_each(|work| self.submit(work));
+    }
+
+    /// Shows what was there before a restart.
+    fn announce(&mut self) {
+        if self.presentation.ended() {
+            self.turn(State::Ended);
+        }
+        self.presentation.publish(self.timeline.now());
+        self.edge.send_replace(self.presentation.edge());
+    }
+
+    fn submit(&self, work: Work) {
+        if self.committer.submit(work).is_err() {
+            tracing::warn!("the store is too far behind to be told of a document");
+        }
+    }
+}
+
+impl Setup {
+    fn job(&self) -> Job {
+        Job {
+            name: self.name.clone(),
+            source: self.config.source.clone(),
+            file_root: self.file_root.clone(),
+            grid: self.config.grid,
+            ladder: self.config.ladder.clone(),
+            timing: Timing::Live,
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! One track of a channel: takes samples while they come, covers holes with the filler, and keeps what is published.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use headwater_packager::{
+    bmff,
+    chunk::Chunk,
+    sample::Sample,
+    segmenter::{Cut, Output, Segmenter},
+    time::{Grid, Ticks, Timescale},
+    track::Track,
+    window::{Era, Part, Segment, Window},
+};
+
+use super::{
+    edge::{Body, Document, TrackEdge},
+    filler::Filler,
+    lateness::Lateness,
+    record::TrackRecord,
+};
+
+/// Where the samples come from at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Feed {
+    /// The encoder.
+    Encoder,
+    /// The filler, until the encoder begins a segment behind it.
+    Filler,
+}
+
+/// A complete segment that is not listed yet.
+#[derive(Debug)]
+struct Closed {
+    segment: Segment,
+    body: Arc<Body>,
+    submitted: bool,
+}
+
+/// A track as the encoder describes it.
+#[derive(Clone, Debug)]
+pub(super) struct Description {
+    pub(super) track: Arc<Track>,
+    pub(super) filler: Filler,
+}
+
+/// Owns a track.
+pub(super) struct Writer {
+    description: Description,
+    /// What the encoder now sends, where that needs another init segment: it applies when its first segment begins.
+    successor: Option<Description>,
+    grid: Grid,
+    segmenter: Segmenter,
+    feed: Feed,
+    lateness: Lateness,
+    era: Arc<Era>,
+    inits: BTreeMap<String, Arc<Body>>,
+    /// Chunks of the segment that is being made.
+    open: Vec<Chunk>,
+    closed: BTreeMap<i64, Closed>,
+    window: Window,
+    /// Bodies of the segments in the window, except those from before a restart.
+    bodies: BTreeMap<i64, Arc<Body>>,
+    /// Numbers of all segments that can be fetched.
+    kept: BTreeSet<i64>,
+    filler_parts: u64,
+}
+
+impl Writer {
+    /// A track that begins with the encoder's first segment.
+    pub(super) fn new(description: Description, grid: Grid, length: Duration) -> Self {
+        let window = Window::new(length, description.track.timescale);
+        let (init, body) = init(&description.track);
+        Self {
+            segmenter: Segmenter::new(description.track.clone(), Cut::Grid(grid)),
+            description,
+            successor: None,
+            grid,
+            feed: Feed::Filler,
+            lateness: Lateness::default(),
+            era: Arc::new(Era { first: 0, init: init.clone() }),
+            inits: BTreeMap::from([(init, body)]),
+            open: Vec::new(),
+            closed: BTreeMap::new(),
+            window,
+            bodies: BTreeMap::new(),
+            kept: BTreeSet::new(),
+            filler_parts: 0,
+        }
+    }
+
+    /// A track that goes on where its record ends.
+    pub(super) fn resume(description: Description, grid: Grid, record: &TrackRecord) -> Self {
+        let mut writer = Self::new(description, grid, Duration::ZERO);
+        writer.window = record.window.clone();
+        writer.kept = record.kept.clone();
+        if let Some(last) = record.window.segments().back() {
+            writer.segmenter.resume_at(last.start + last.duration);
+            if last.era.init == writer.era.init {
+                writer.era = last.era.clone();
+            } else {
+                writer.era = Arc::new(Era { first: last.number + 1, init: writer.era.init.clone() });
+            }
+        }
+        writer
+    }
+
+    /// Closes filler segments for the time from the end of the record to the segment at `now`. They are listed whole,
+    /// without parts: a part that was published before the restart may lie in a cache under its name.
+    pub(super) fn catch_up(&mut self, now: i128) {
+        self.skip_unseen(now);
+        let current = self.grid.segment_of(self.timescale().floor(now), self.timescale());
+        self.fill_to(self.aligned(self.grid.segment_start(current, self.timescale())));
+        self.closed.values_mut().for_each(|closed| closed.segment.parts.clear());
+    }
+
+    /// Goes on with what another encoder says of this track.
+    pub(super) fn succeed(mut self, description: Description) -> Self {
+        if description.track.timescale != self.timescale() {
+            tracing::warn!(track = self.name(), "the timescale has changed: the track begins anew");
+            return Self::new(description, self.grid, self.window.length());
+        }
+        if description.track == self.description.track {
+            self.description = description;
+            self.successor = None;
+        } else {
+            self.successor = Some(description);
+        }
+        self
+    }
+
+    /// Takes a sample of the encoder, at `now` nanoseconds since the epoch.
+    pub(super) fn take(&mut self, sample: Sample, now: i128) {
+        self.lateness.observe(now - self.timescale().nanos(sample.end()));
+        if self.feed == Feed::Filler && !self.take_over(&sample, now) {
+            return;
+        }
+        self.feed = Feed::Encoder;
+        if let Err(error) = self.push(sample) {
+            tracing::warn!(track = self.name(), %error, "the encoder's samples do not fit");
+            self.hold();
+        }
+    }
+
+    /// The samples of the encoder stop here: what is complete stays, the filler goes on from there.
+    pub(super) fn hold(&mut self) {
+        self.segmenter.discard_open_chunk();
+        self.feed = Feed::Filler;
+    }
+
+    /// When the next part is due from the filler, in nanoseconds since the epoch.
+    pub(super) fn due(&self) -> Option<i128> {
+        let end = self.timescale().nanos(self.part_end()?);
+        Some(end + self.lateness.allowance(self.feed == Feed::Encoder))
+    }
+
+    /// Fills all parts that are due at `now`.
+    pub(super) fn fill(&mut self, now: i128) {
+        self.skip_unseen(now);
+        while self.due().is_some_and(|due| due <= now) {
+            if self.feed == Feed::Encoder {
+                tracing::info!(track = self.name(), "no samples for too long: the filler takes over");
+                self.hold();
+            }
+            let Some(end) = self.part_end() else { return };
+            self.fill_to(end);
+        }
+    }
+
+    /// Closes what is open, for good.
+    pub(super) fn end(&mut self) {
+        let outputs = self.segmenter.finish();
+        self.absorb(outputs);
+    }
+
+    /// True if the sample begins a segment at or behind the end of what is there; the hole before it is then filled.
+    fn take_over(&mut self, sample: &Sample, now: i128) -> bool {
+        let number = self.grid.segment_of(sample.dts, self.timescale());
+        let step = Ticks::from(sample.duration);
+        let begins = sample.sync
+            && self.aligned_by(self.grid.segment_start(number, self.timescale()), step) == sample.dts;
+        if !begins || self.segmenter.next().is_some_and(|next| sample.dts < next) {
+            return false;
+        }
+        if self.segmenter.next().is_some() {
+            self.skip_unseen(now);
+            self.fill_to(sample.dts);
+        }
+        if let Some(successor) = self.successor.take() {
+            self.begin_era(successor, number);
+        }
+        self.segmenter.resume_at(sample.dts);
+        true
+    }
+
+    fn begin_era(&mut self, successor: Description, first: i64) {
+        let outputs = self.segmenter.finish();
+        self.absorb(outputs);
+        let (name, body) = init(&successor.track);
+        self.segmenter = Segmenter::new(successor.track.clone(), Cut::Grid(self.grid));
+        self.era = Arc::new(Era { first, init: name.clone() });
+        self.inits.insert(name, body);
+        self.description = successor;
+    }
+
+    /// After a pause longer than the window, goes on where the window begins: nobody sees what would lie before.
+    fn skip_unseen(&mut self, now: i128) {
+        let timescale = self.timescale();
+        let from =
+            self.grid.segment_of(timescale.floor(now - self.window.length().as_nanos() as i128), timescale);
+        let from = self.aligned(self.grid.segment_start(from, timescale));
+        if self.segmenter.next().is_some_and(|next| next < from) {
+            tracing::warn!(track = self.name(), "a pause longer than the window: its segments are left out");
+            self.hold();
+            self.open.clear();
+            self.segmenter.resume_at(from);
+        }
+    }
+
+    /// Fills from where the track is up to `to`, part by part, each from a sync sample.
+    fn fill_to(&mut self, to: Ticks) {
+        while let Some(next) = self.segmenter.next().filter(|&next| next < to) {
+            let end = self.part_end().map_or(to, |end| end.min(to));
+            let Some(samples) = self.description.filler.cover(next, end) else {
+                tracing::error!(track = self.name(), next, end, "the filler does not fit: a hole remains");
+                self.open.clear();
+                return self.segmenter.resume_at(to);
+            };
+            self.filler_parts += 1;
+            for sample in samples {
+                if let Err(error) = self.push(sample) {
+                    tracing::error!(track = self.name(), %error, "the filler does not fit");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, sample: Sample) -> Result<(), headwater_packager::segmenter::Error> {
+        let outputs = self.segmenter.push(sample)?;
+        self.absorb(outputs);
+        Ok(())
+    }
+
+    fn absorb(&mut self, outputs: Vec<Output>) {
+        for output in outputs {
+            match output {
+                Output::Chunk { chunk, .. } => self.open.push(chunk),
+                Output::Segment { number, start, duration } => self.close(number, start, duration),
+            }
+        }
+    }
+
+    fn close(&mut self, number: i64, start: Ticks, duration: Ticks) {
+        let chunks = std::mem::take(&mut self.open);
+        let part = |chunk: &Chunk| Part {
+            duration: chunk.duration,
+            size: chunk.size(),
+            independent: chunk.independent,
+        };
+        let parts = chunks.iter().map(part).collect();
+        let body = Arc::new(Body::new(chunks.iter().map(Chunk::to_bytes).collect()));
+        let segment = Segment { number, start, duration, size: body.length, parts, era: self.era.clone() };
+        self.closed.insert(number, Closed { segment, body, submitted: false });
+    }
+
+    fn timescale(&self) -> Timescale {
+        self.description.track.timescale
+    }
+
+    /// Where the chunk that is open or comes next has to end, if the track has begun.
+    fn part_end(&self) -> Option<Ticks> {
+        let (number, part) = self.segmenter.position()?;
+        Some(self.aligned(self.grid.part_start(number, part + 1, self.timescale())))
+    }
+
+    /// The first sample boundary at or behind `tick`: samples are laid from the epoch without gaps.
+    fn aligned(&self, tick: Ticks) -> Ticks {
+        self.description.filler.step().map_or(tick, |step| self.aligned_by(tick, step))
+    }
+
+    fn aligned_by(&self, tick: Ticks, step: Ticks) -> Ticks {
+        -(-tick).div_euclid(step.max(1)) * step.max(1)
+    }
+}
+
+/// What others ask of a track.
+impl Writer {
+    pub(super) fn name(&self) -> &str {
+        &self.description.track.name
+    }
+
+    pub(super) fn track(&self) -> &Arc<Track> {
+        &self.description.track
+    }
+
+    pub(super) fn window(&self) -> &Window {
+        &self.window
+    }
+
+    pub(super) fn filler_parts(&self) -> u64 {
+        self.filler_parts
+    }
+
+    /// Init segments made since the start, by file name.
+    pub(super) fn inits(&self) -> impl Iterator<Item = (&String, &Arc<Body>)> {
+        self.inits.iter()
+    }
+
+    /// True if nothing that is closed waits to be listed.
+    pub(super) fn all_listed(&self) -> bool {
+        self.closed.is_empty()
+    }
+
+    /// The next closed segment that nobody has been given yet.
+    pub(super) fn next_commit(&mut self) -> Option<(i64, Arc<Body>)> {
+        let (number, closed) = self.closed.iter_mut().find(|(_, closed)| !closed.submitted)?;
+        closed.submitted = true;
+        Some((*number, closed.body.clone()))
+    }
+
+    /// Lists a closed segment. Gives the numbers of those that nobody may ask for any more.
+    pub(super) fn list(&mut self, number: i64) -> Vec<i64> {
+        let Some(closed) = self.closed.remove(&number) else { return Vec::new() };
+        self.kept.insert(number);
+        self.bodies.insert(number, closed.body);
+        for left in self.window.push(closed.segment) {
+            self.bodies.remove(&left.number);
+        }
+        // What left the list stays for as long as the longest list that had it (rfc8216bis 6.2.2).
+        let listed = self.window.segments().len() as i64;
+        let keep_from = self.window.media_sequence() - listed - 1;
+        let forgotten = self.kept.range(..keep_from).copied().collect();
+        self.kept = self.kept.split_off(&keep_from);
+        forgotten
+    }
+
+    /// What a restart needs to know, as if all that is closed and submitted were listed.
+    pub(super) fn record(&self) -> TrackRecord {
+        let (mut window, mut kept) = (self.window.clone(), self.kept.clone());
+        for closed in self.closed.values().filter(|closed| closed.submitted) {
+            kept.insert(closed.segment.number);
+            window.push(closed.segment.clone());
+        }
+        TrackRecord { window, kept }
+    }
+
+    /// What is published, with its rendered playlist.
+    pub(super) fn edge(&self, playlist: Option<Arc<Document>>) -> TrackEdge {
+        TrackEdge {
+            playlist,
+            inits: self.inits.clone(),
+            segments: self.bodies.clone(),
+            stored: self.kept.first().zip(self.kept.last()).map(|(&first, &last)| first..=last),
+        }
+    }
+}
+
+fn init(track: &Track) -> (String, Arc<Body>) {
+    let bytes = bmff::init_segment(track);
+    (bmff::init_name(&bytes), Arc::new(Body::new(vec![bytes])))
+}
