@@ -1,7 +1,7 @@
 //! The media listener: hyper, routes, caching. Everything on it is safe to put behind a CDN.
 //!
 //! [`route`] says what is asked for, [`live`], [`vod`], [`listing`] and [`page`] find it, [`respond`] sends it with the
-//! lifetime that [`policy`] gives it, or [`error`] says why not. [`listen`] and [`connection`] are all that knows hyper.
+//! lifetime that [`policy`] gives it, or [`refusal`] says why not. [`listen`] and [`connection`] are all that knows hyper.
 
 pub mod body;
 pub mod conditional;
@@ -17,6 +17,7 @@ mod page;
 pub mod policy;
 mod public;
 pub mod range;
+pub mod refusal;
 pub mod respond;
 pub mod route;
 mod vod;
@@ -35,9 +36,10 @@ use self::{
     vod::Assets,
 };
 pub use self::{
-    error::{Error, HttpError, Refusal},
+    error::{Error, HttpError},
     listen::{Listener, listen, serve},
     policy::CachePolicy,
+    refusal::Refusal,
 };
 use crate::{channel::edge::Reader, clock, store::Store};
 

@@ -3,10 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    error::{HttpError, Refusal},
+    error::HttpError,
     media_type,
     policy::CachePolicy,
     public,
+    refusal::Refusal,
     respond::{Content, Representation},
     route::{File, Resource, TrackFile},
 };

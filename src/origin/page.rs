@@ -12,8 +12,9 @@ use rust_embed::{Embed, EmbeddedFile};
 use sha2::{Digest, Sha256};
 
 use super::{
-    error::{HttpError, Refusal},
+    error::HttpError,
     policy::CachePolicy,
+    refusal::Refusal,
     respond::{Content, Representation},
 };
 use crate::channel::edge::Document;

@@ -1,6 +1,6 @@
 //! What the public may read of a channel's state.
 
-use super::error::{HttpError, Refusal};
+use super::{error::HttpError, refusal::Refusal};
 use crate::channel::status::State;
 
 /// A state in one word, and why where there is a reason, without secrets.

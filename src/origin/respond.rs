@@ -9,9 +9,10 @@ use super::{
     body::Body,
     conditional::{self, Precondition},
     encoding,
-    error::{HttpError, Refusal},
+    error::HttpError,
     policy::CachePolicy,
     range::{self, Selection},
+    refusal::Refusal,
 };
 use crate::{
     channel::edge::{self, Document},
@@ -114,18 +115,19 @@ fn represent(request: &Parts, representation: Representation) -> Result<Response
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             response
         }
-        Precondition::Passed => match cut(request, etag.as_deref(), body) {
-            Err(refused) => return Ok(refused),
-            Ok(mut response) => {
-                let headers = response.headers_mut();
-                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-                headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-                if gzip {
-                    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-                }
-                response
+        Precondition::Passed => {
+            let mut response = cut(request, etag.as_deref(), body);
+            if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+                return Ok(response);
             }
-        },
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+            headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+            if gzip {
+                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            }
+            response
+        }
     };
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, cache.header());
@@ -143,29 +145,25 @@ fn precondition(request: &Parts, etag: Option<&str>) -> Precondition {
     etag.map_or(Precondition::Passed, |etag| conditional::evaluate(&request.headers, etag))
 }
 
-/// 200 with all of `body`, 206 with the range that is asked for, or `Err` with 416. Only GET has ranges (RFC 9110 14.2).
-fn cut(request: &Parts, etag: Option<&str>, body: Body) -> Result<Response<Body>, Response<Body>> {
+/// 200 with all of `body`, 206 with the range that is asked for, or 416. Only GET has ranges (RFC 9110 14.2).
+fn cut(request: &Parts, etag: Option<&str>, body: Body) -> Response<Body> {
     let length = body.remaining();
     let applies = request.method == Method::GET
         && etag.is_some_and(|etag| conditional::range_applies(&request.headers, etag));
-    match if applies { range::select(&request.headers, length) } else { Selection::Whole } {
-        Selection::Whole => Ok(Response::new(body)),
-        Selection::Part { first, last } => {
-            let mut response = Response::new(body.slice(first, last - first + 1));
-            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-            content_range(&mut response, format!("bytes {first}-{last}/{length}"));
-            Ok(response)
-        }
-        Selection::Unsatisfiable => {
-            let mut response = HttpError::from(Refusal::RangeNotSatisfiable).response();
-            content_range(&mut response, format!("bytes */{length}"));
-            Err(response)
-        }
-    }
-}
-
-fn content_range(response: &mut Response<Body>, value: String) {
+    let (mut response, value) =
+        match if applies { range::select(&request.headers, length) } else { Selection::Whole } {
+            Selection::Whole => return Response::new(body),
+            Selection::Part { first, last } => {
+                let mut response = Response::new(body.slice(first, last - first + 1));
+                *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+                (response, format!("bytes {first}-{last}/{length}"))
+            }
+            Selection::Unsatisfiable => {
+                (HttpError::from(Refusal::RangeNotSatisfiable).response(), format!("bytes */{length}"))
+            }
+        };
     if let Ok(value) = HeaderValue::try_from(value) {
         response.headers_mut().insert(header::CONTENT_RANGE, value);
     }
+    response
 }

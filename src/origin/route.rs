@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::error::{HttpError, Refusal};
+use super::{error::HttpError, refusal::Refusal};
 
 /// What a request asks for. Names are borrowed from the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use moka::future::Cache;
 
 use super::{
-    error::{HttpError, Refusal},
+    error::HttpError,
     media_type,
     policy::CachePolicy,
+    refusal::Refusal,
     respond::{Content, Representation},
     route::{File, Resource, TrackFile},
 };

@@ -6,5 +6,6 @@
     reason = "a test says by a panic what is wrong"
 )]
 
+mod origin;
 #[cfg(feature = "encoder")]
 mod sources;

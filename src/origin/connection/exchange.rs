@@ -20,7 +20,8 @@ use crate::{
     origin::{
         Service,
         body::Body,
-        error::{HttpError, Refusal},
+        error::HttpError,
+        refusal::Refusal,
         respond::{Verdict, finish},
     },
 };

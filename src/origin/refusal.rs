@@ -1,0 +1,130 @@
+//! The reasons for which a request is not served: what a client is told, what the log calls it, and how long a cache
+//! may repeat it.
+
+use std::fmt;
+
+use http::StatusCode;
+
+use super::policy::CachePolicy;
+
+/// Why a request was not served. The name is the same in the log, in metrics and here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// Not GET, HEAD or OPTIONS.
+    Method,
+    /// The request has a body.
+    RequestBody,
+    /// HTTP/1.1 without exactly one Host field (RFC 9112 3.2).
+    Host,
+    /// The path has something in it that is in none of our URLs.
+    MalformedPath,
+    /// The path is none of our URLs.
+    UnknownPath,
+    /// An `_HLS_` parameter has an impossible value (rfc8216bis 6.2.5).
+    Directive,
+    /// There is no such channel.
+    UnknownChannel,
+    /// The channel has no such track.
+    UnknownTrack,
+    /// The track has no such segment or init segment, or no longer.
+    UnknownSegment,
+    /// Nothing is packaged under this name.
+    UnknownAsset,
+    /// The page has no such file.
+    UnknownPageFile,
+    /// The channel has nothing to show yet.
+    NotYetPublished,
+    /// The store failed.
+    StoreUnavailable,
+    /// On the control listener: this server should not be sent viewers.
+    NotReady,
+    /// If-Match names another version.
+    PreconditionFailed,
+    /// The range lies behind the end.
+    RangeNotSatisfiable,
+}
+
+impl Refusal {
+    /// HTTP status.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::RequestBody | Self::Host | Self::MalformedPath | Self::Directive => StatusCode::BAD_REQUEST,
+            Self::UnknownPath
+            | Self::UnknownChannel
+            | Self::UnknownTrack
+            | Self::UnknownSegment
+            | Self::UnknownAsset
+            | Self::UnknownPageFile => StatusCode::NOT_FOUND,
+            Self::NotYetPublished | Self::StoreUnavailable | Self::NotReady => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
+        }
+    }
+
+    /// How long caches may repeat it, unless the place where it happens knows better: what is wrong with one request
+    /// is nobody else's business, what is wrong here spares us the next askers for a moment.
+    pub fn cache(self) -> CachePolicy {
+        match self.status() {
+            StatusCode::NOT_FOUND => CachePolicy::Brief,
+            StatusCode::SERVICE_UNAVAILABLE if self != Self::NotReady => CachePolicy::Brief,
+            _ => CachePolicy::NoStore,
+        }
+    }
+
+    /// Its name in the log and in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Method => "method",
+            Self::RequestBody => "request-body",
+            Self::Host => "host",
+            Self::MalformedPath => "malformed-path",
+            Self::UnknownPath => "unknown-path",
+            Self::Directive => "directive",
+            Self::UnknownChannel => "unknown-channel",
+            Self::UnknownTrack => "unknown-track",
+            Self::UnknownSegment => "unknown-segment",
+            Self::UnknownAsset => "unknown-asset",
+            Self::UnknownPageFile => "unknown-page-file",
+            Self::NotYetPublished => "not-yet-published",
+            Self::StoreUnavailable => "store-unavailable",
+            Self::NotReady => "not-ready",
+            Self::PreconditionFailed => "precondition-failed",
+            Self::RangeNotSatisfiable => "range-not-satisfiable",
+        }
+    }
+
+    /// What the client reads.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Method => "Only GET, HEAD and OPTIONS are answered here.",
+            Self::RequestBody => "A request here has no body.",
+            Self::Host => "An HTTP/1.1 request has exactly one Host field.",
+            Self::MalformedPath => {
+                "A path here is made of names of letters, digits, '.', '_' and '-', with one slash between them."
+            }
+            Self::UnknownPath => "There is nothing at this path. /channels.json lists what there is.",
+            Self::Directive => {
+                "_HLS_msn and _HLS_part are whole numbers, a part comes with its msn, and _HLS_skip is YES or v2."
+            }
+            Self::UnknownChannel => "There is no such channel. /channels.json lists what there is.",
+            Self::UnknownTrack => "The channel has no such track. Its index.m3u8 lists what it has.",
+            Self::UnknownSegment => "The track has no such segment now. Its index.m3u8 lists what it has.",
+            Self::UnknownAsset => "Nothing is packaged under this name. /channels.json lists what there is.",
+            Self::UnknownPageFile => "The page has no such file.",
+            Self::NotYetPublished => "The channel has nothing to show yet. Try again in a second.",
+            Self::StoreUnavailable => "This cannot be read at the moment. Try again in a second.",
+            Self::NotReady => "This server is not ready.",
+            Self::PreconditionFailed => "This is not the version that If-Match asks for.",
+            Self::RangeNotSatisfiable => "The range lies behind the end.",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,177 @@
+//! The media and control listeners over real sockets, on hand-made snapshots.
+
+mod abuse;
+mod caching;
+mod control;
+mod lifecycle;
+mod wire;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use headwater::{
+    channel::{
+        edge::{Body, Document, Edge, Reader, TrackEdge},
+        status::{State, Status},
+    },
+    origin::{self, Origin, Service},
+    store::Store,
+};
+use reqwest::{Client, Method, RequestBuilder, Response, header::HeaderMap};
+use tokio::{sync::watch, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+/// No wait in these tests is longer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server on a free port, which is told to stop when it is dropped.
+struct Server {
+    address: SocketAddr,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    fn start(service: impl Service) -> Self {
+        let listener = origin::listen(([127, 0, 0, 1], 0).into()).unwrap();
+        let (address, stop) = (listener.address(), CancellationToken::new());
+        let task = tokio::spawn(origin::serve(listener, service, stop.clone()));
+        Self { address, stop, task }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        http1().request(method, self.url(path))
+    }
+
+    async fn get(&self, path: &str) -> Response {
+        sent(self.request(Method::GET, path)).await
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn http1() -> Client {
+    Client::builder().no_gzip().http1_only().build().unwrap()
+}
+
+fn http2() -> Client {
+    Client::builder().no_gzip().http2_prior_knowledge().build().unwrap()
+}
+
+async fn sent(request: RequestBuilder) -> Response {
+    timeout(PATIENCE, request.send()).await.expect("an answer in time").unwrap()
+}
+
+async fn bytes(response: Response) -> Bytes {
+    timeout(PATIENCE, response.bytes()).await.expect("the whole body in time").unwrap()
+}
+
+async fn text(response: Response) -> String {
+    String::from_utf8(bytes(response).await.to_vec()).unwrap()
+}
+
+fn field<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).map_or("", |value| value.to_str().unwrap())
+}
+
+fn status(state: State) -> Status {
+    Status {
+        state,
+        encoder_starts: 1,
+        encoder_pid: None,
+        filler_parts: 0,
+        encoders: BTreeMap::new(),
+        store_degraded: None,
+    }
+}
+
+/// A reader of a channel that stays as it is.
+fn reader(edge: Edge, state: State) -> Reader {
+    Reader { edge: watch::channel(Arc::new(edge)).1, status: watch::channel(status(state)).1 }
+}
+
+fn memory() -> Store {
+    Store::open("memory://").unwrap()
+}
+
+/// Chunks of different lengths, one of them empty, whose bytes all depend on `tag`.
+fn chunks(tag: &str) -> Vec<Bytes> {
+    vec![
+        Bytes::from(format!("moof of {tag}|")),
+        Bytes::new(),
+        Bytes::from(tag.repeat(50)),
+        Bytes::from("end"),
+    ]
+}
+
+fn whole(tag: &str) -> Vec<u8> {
+    chunks(tag).concat()
+}
+
+fn document(tag: &str) -> Arc<Document> {
+    Arc::new(Document::new(format!("{tag}\n").repeat(100)))
+}
+
+const LAST: i64 = 933_000_009;
+
+/// Video and audio with ten segments in memory and ten more behind them in the store, target duration 6 s.
+fn edge(channel: &str) -> Edge {
+    let track = |name: &str| {
+        let segment =
+            |number: i64| (number, Arc::new(Body::new(chunks(&format!("{channel}/{name}/{number}")))));
+        let init = Arc::new(Body::new(chunks(&format!("{channel}/{name}/init"))));
+        let track = TrackEdge {
+            playlist: Some(document(&format!("{channel}/{name}"))),
+            inits: [("init-0af3.mp4".to_owned(), init)].into(),
+            segments: (LAST - 9..=LAST).map(segment).collect(),
+            stored: Some(LAST - 19..=LAST),
+        };
+        (name.to_owned(), Arc::new(track))
+    };
+    Edge {
+        multivariant: Some(document(&format!("{channel} multivariant"))),
+        mpd: Some(document(&format!("{channel} mpd"))),
+        tracks: HashMap::from(["720p", "audio-en"].map(track)),
+        target_duration: Duration::from_secs(6),
+        ended: false,
+    }
+}
+
+/// Channel `demo` is live, `new` is starting, `broken` has failed; asset `clip` is packaged.
+async fn demo(store: Store) -> Origin {
+    for (path, body) in [
+        ("vod/clip/index.m3u8", document("clip multivariant").body.clone()),
+        ("vod/clip/manifest.mpd", document("clip mpd").body.clone()),
+        ("vod/clip/360p/index.m3u8", document("clip playlist").body.clone()),
+        ("vod/clip/360p/init-ab.mp4", Bytes::from("clip init")),
+        ("vod/clip/360p/1.m4s", Bytes::from("clip segment")),
+        ("live/demo/720p/932999995.m4s", Bytes::from("from the store")),
+    ] {
+        store.put(path, vec![body]).await.unwrap();
+    }
+    let failed = State::Failed { why: "rtsp://user:secret@cam/ refuses the connection".into() };
+    let channels = [
+        ("demo", reader(edge("demo"), State::Live)),
+        ("new", reader(Edge::default(), State::Starting)),
+        ("broken", reader(Edge::default(), failed)),
+    ];
+    let channels = channels.map(|(name, reader)| (name.to_owned(), reader)).into();
+    Origin::new(Arc::new(channels), store)
+}
+
+async fn serve_demo() -> Server {
+    Server::start(demo(memory()).await)
+}
