@@ -32,8 +32,11 @@ pub(super) fn packed(code: [u8; 3]) -> u16 {
     code.iter().fold(0, |packed, letter| packed << 5 | u16::from(letter.wrapping_sub(0x60) & 0x1f))
 }
 
-/// The letters of a packed code.
+/// The letters of a packed code; `und` for what packs none, as QuickTime and some phones write.
 pub(super) fn unpacked(packed: u16) -> String {
+    if [10, 5, 0].iter().any(|shift| !(1..=26).contains(&(packed >> shift & 0x1f))) {
+        return "und".into();
+    }
     [10, 5, 0].iter().map(|shift| char::from((packed >> shift & 0x1f) as u8 + 0x60)).collect()
 }
 

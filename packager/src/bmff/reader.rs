@@ -18,7 +18,7 @@ pub use self::{
     fragment::{Defaults, FragmentRun, MovieFragment, ReferenceTime},
     movie::{Edit, Movie, MovieTrack},
     samples::Samples,
-    tables::check_tables,
+    tables::{check_tables, check_tables_at},
 };
 
 /// Boxes nest at most this deep in real files; a hostile one could overflow the stack.

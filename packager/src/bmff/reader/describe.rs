@@ -67,7 +67,7 @@ fn describe(found: &BoxRef<'_>) -> Result<String, Error> {
         b"elst" => edit_list(found)?,
         b"stts" | b"ctts" | b"stss" | b"stco" | b"co64" | b"stsc" | b"stsd" | b"dref" => {
             fields.version()?;
-            format!("{} entries", fields.u32()?)
+            entries(fields.u32()?)
         }
         b"stsz" => {
             fields.skip(4)?;
@@ -79,6 +79,10 @@ fn describe(found: &BoxRef<'_>) -> Result<String, Error> {
         _ if found.parent == super::FourCc(*b"stsd") => entry(found)?,
         _ => String::new(),
     })
+}
+
+fn entries(count: u32) -> String {
+    if count == 1 { "1 entry".into() } else { format!("{count} entries") }
 }
 
 fn media_header(found: &BoxRef<'_>) -> Result<String, Error> {
@@ -108,7 +112,7 @@ fn track_header(found: &BoxRef<'_>) -> Result<String, Error> {
 
 fn edit_list(found: &BoxRef<'_>) -> Result<String, Error> {
     let edits = movie::edit_list(found)?;
-    let mut text = format!("{} entries", edits.len());
+    let mut text = entries(edits.len() as u32);
     for edit in edits.iter().take(ROWS as usize) {
         let _ = write!(text, "; from media time {}, duration {}", edit.media_time, edit.duration);
     }

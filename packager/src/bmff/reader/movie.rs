@@ -24,6 +24,8 @@ pub struct Movie {
 pub struct MovieTrack {
     /// Track ID.
     pub id: u32,
+    /// Clockwise rotation for display by the `tkhd` matrix: 0, 90, 180 or 270 degrees; `None` for another transform.
+    pub rotation: Option<u16>,
     /// `vide`, `soun`, ...
     pub handler: FourCc,
     /// Ticks per second.
@@ -123,8 +125,10 @@ fn track(trak: &BoxRef<'_>) -> Result<MovieTrack, Error> {
     let mdhd = mdia.get(*b"mdhd")?;
     let (timescale, duration) = header_times(&mdhd)?;
     let stbl = mdia.get(*b"minf")?.get(*b"stbl")?;
+    let (id, rotation) = track_header(&trak.get(*b"tkhd")?)?;
     let mut track = MovieTrack {
-        id: track_id(&trak.get(*b"tkhd")?)?,
+        id,
+        rotation,
         handler: handler(&mdia.get(*b"hdlr")?)?,
         timescale,
         duration,
@@ -146,11 +150,27 @@ fn track(trak: &BoxRef<'_>) -> Result<MovieTrack, Error> {
     Ok(track)
 }
 
-fn track_id(tkhd: &BoxRef<'_>) -> Result<u32, Error> {
+/// Track ID and rotation.
+fn track_header(tkhd: &BoxRef<'_>) -> Result<(u32, Option<u16>), Error> {
     let mut fields = tkhd.fields();
     let (version, _) = fields.version()?;
-    fields.skip(if version == 1 { 16 } else { 8 })?;
-    fields.u32()
+    let wide = version == 1;
+    fields.skip(if wide { 16 } else { 8 })?;
+    let id = fields.u32()?;
+    fields.skip(if wide { 12 } else { 8 } + 16)?;
+    let mut matrix = [0; 5];
+    for value in &mut matrix {
+        *value = fields.signed_time(false)? >> 16;
+    }
+    // The upper left of {a, b, u, c, d, v, x, y, w} in 16.16 fixed point (8.3.2.3).
+    let rotation = match matrix {
+        [1, 0, _, 0, 1] => Some(0),
+        [0, 1, _, -1, 0] => Some(90),
+        [-1, 0, _, 0, -1] => Some(180),
+        [0, -1, _, 1, 0] => Some(270),
+        _ => None,
+    };
+    Ok((id, rotation))
 }
 
 fn handler(hdlr: &BoxRef<'_>) -> Result<FourCc, Error> {

@@ -19,6 +19,8 @@ pub struct Samples {
     pub sync: Option<u64>,
     /// Longest time from one sync sample to the next or to the end, in ticks; `None` if all are.
     pub sync_interval: Option<u64>,
+    /// Where the last chunk begins in the file.
+    pub last_chunk: Option<u64>,
     /// True if presentation order differs from decode order (`ctts`).
     pub reordered: bool,
 }
@@ -55,6 +57,10 @@ pub(super) fn samples(stbl: &BoxRef<'_>) -> Result<Samples, Error> {
     sum.shortest = sum.shortest.min(sum.longest);
     sum.reordered = table::<8>(stbl, *b"ctts")?
         .is_some_and(|offsets| offsets.windows(2).any(|pair| pair[0][4..] != pair[1][4..]));
+    let near =
+        table::<4>(stbl, *b"stco")?.unwrap_or_default().iter().map(|at| u64::from(u32::from_be_bytes(*at)));
+    let far = table::<8>(stbl, *b"co64")?.unwrap_or_default().iter().map(|at| u64::from_be_bytes(*at));
+    sum.last_chunk = near.chain(far).max();
     if let Some(numbers) = table::<4>(stbl, *b"stss")? {
         sum.sync = Some(numbers.len() as u64);
         sum.sync_interval = Some(longest_interval(runs, numbers, sum.duration));

@@ -8,7 +8,15 @@ use super::{BoxRef, Boxes, Error};
 /// # Errors
 /// The first thing that is wrong.
 pub fn check_tables(data: &[u8]) -> Result<(), Error> {
-    check(Boxes::new(data, 0))
+    check_tables_at(data, 0)
+}
+
+/// Like [`check_tables`], for `data` whose first byte is byte `offset` of its file.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn check_tables_at(data: &[u8], offset: u64) -> Result<(), Error> {
+    check(Boxes::new(data, offset))
 }
 
 fn check(mut boxes: Boxes<'_>) -> Result<(), Error> {
@@ -114,7 +122,7 @@ fn check_chunks(found: &BoxRef<'_>) -> Result<(), Error> {
         let [a, b, c, d, samples @ .., _, _, _, _] = *entry;
         let first = u32::from_be_bytes([a, b, c, d]);
         let value = |what| Error::Value { kind: found.kind, offset: found.offset, what };
-        if first <= previous {
+        if first <= previous || previous == 0 && first != 1 {
             return Err(value("chunk numbers that do not grow from 1"));
         }
         if samples == [0; 4] {
