@@ -1,3 +1,5 @@
 //! The `headwater` program.
 
-fn main() {}
+fn main() -> anyhow::Result<()> {
+    headwater::cli::run()
+}

@@ -6,6 +6,9 @@
 
 pub mod code;
 mod font;
+mod slate;
+
+pub use self::slate::slate;
 
 use self::font::Text;
 

@@ -6,6 +6,8 @@
     reason = "a test says by a panic what is wrong"
 )]
 
+#[cfg(feature = "encoder")]
+mod ladder;
 mod origin;
 #[cfg(feature = "encoder")]
 mod sources;

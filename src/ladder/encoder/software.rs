@@ -1,0 +1,69 @@
+//! Settings of x264 and x265.
+
+use gstreamer as gst;
+
+use super::{Candidate, Error, PlannedRung, set};
+
+/// Longest distance of key frames: none comes unless forced.
+const NEVER: &str = "1000000000";
+
+pub(super) fn configure(
+    encoder: &gst::Element,
+    candidate: &Candidate,
+    rung: &PlannedRung,
+    threads: u32,
+) -> Result<(), Error> {
+    let settings = match candidate.element {
+        "x264enc" => x264(rung, threads),
+        _ => x265(rung, threads),
+    };
+    for (property, value) in settings {
+        if !set(encoder, property, &value) {
+            return Err(Error::Setting { element: candidate.element, property, value });
+        }
+    }
+    Ok(())
+}
+
+fn kilobits(rung: &PlannedRung) -> String {
+    (rung.bitrate / 1000).max(1).to_string()
+}
+
+fn x264(rung: &PlannedRung, threads: u32) -> Vec<(&'static str, String)> {
+    let level = rung.level.map(|level| format!(":level={level}")).unwrap_or_default();
+    let mut settings = vec![
+        ("speed-preset", rung.preset.clone()),
+        // In this mode x264enc sets the VBV's rate to the bitrate; its buffer is given in milliseconds of that. So
+        // BANDWIDTH is exceeded by no second of media.
+        ("bitrate", kilobits(rung)),
+        ("vbv-buf-capacity", "1000".into()),
+        ("bframes", rung.b_frames.to_string()),
+        ("key-int-max", NEVER.into()),
+        ("threads", threads.to_string()),
+        ("aud", "false".into()),
+        ("option-string", format!("scenecut=0:open-gop=0:ref={}{level}", rung.references)),
+    ];
+    match rung.tune.as_deref() {
+        None => {}
+        Some(tune @ ("stillimage" | "fastdecode" | "zerolatency")) => settings.push(("tune", tune.into())),
+        Some(psychovisual) => settings.push(("psy-tune", psychovisual.into())),
+    }
+    settings
+}
+
+fn x265(rung: &PlannedRung, threads: u32) -> Vec<(&'static str, String)> {
+    let kilobits = kilobits(rung);
+    let options = [
+        "scenecut=0:open-gop=0:aud=0:info=0:repeat-headers=0",
+        &format!("vbv-maxrate={kilobits}:vbv-bufsize={kilobits}"),
+        &format!("bframes={}:pools={}", rung.b_frames, threads.max(1)),
+    ];
+    vec![
+        ("speed-preset", rung.preset.clone()),
+        ("bitrate", kilobits.clone()),
+        ("key-int-max", NEVER.into()),
+        // The element's own default, which is for measuring and not for watching, would be "ssim".
+        ("tune", rung.tune.clone().unwrap_or_else(|| "No tunning".into())),
+        ("option-string", options.join(":")),
+    ]
+}
