@@ -21,10 +21,12 @@ export class Session {
   player: Player | null = null;
   #attempts = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
-  #over = false;
+  #begun = false;
+  readonly #over = new AbortController();
 
   constructor(readonly route: Route, readonly video: HTMLVideoElement, private readonly now: () => number) {
     this.presentation = presentationOf(route);
+    video.addEventListener('canplay', () => this.#begin(), { signal: this.#over.signal });
     void this.#start();
   }
 
@@ -53,7 +55,7 @@ export class Session {
 
   /** Ends the viewing. */
   stop(): void {
-    this.#over = true;
+    this.#over.abort();
     clearTimeout(this.#retry);
     this.player?.destroy();
     this.player = null;
@@ -62,17 +64,24 @@ export class Session {
   async #start(): Promise<void> {
     try {
       const Player = await loadPlayer(this.route.player);
-      if (this.#over) return;
+      if (this.#over.signal.aborted) return;
       const { video, presentation, now } = this;
+      this.#begun = false;
       this.player = new Player({ video, presentation, now, failed: (why) => this.#failed(why) });
-      await play(video);
     } catch (error) {
       this.#failed(String(error));
     }
   }
 
+  /** Plays once there is something to show; not earlier, because dash.js then does not renew its manifest. */
+  #begin(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    void play(this.video);
+  }
+
   #failed(why: string): void {
-    if (this.#over) return;
+    if (this.#over.signal.aborted) return;
     console.warn(`${this.route.player}: ${why}`);
     this.player?.destroy();
     this.player = null;
@@ -86,7 +95,6 @@ async function play(video: HTMLVideoElement): Promise<void> {
   try {
     await video.play();
   } catch (error) {
-    // AbortError: the player loads something else. It plays by itself.
     if (!(error instanceof DOMException) || error.name !== 'NotAllowedError') return;
     video.muted = true;
     await video.play().catch(() => {});

@@ -129,3 +129,6 @@ function watch() {
   window.probe = new Probe(video);
   return { video, url: new URLSearchParams(location.search).get('url'), probe: window.probe };
 }
+
+// As an init script of our page, this file has no global scope of its own.
+globalThis.watch = watch;
