@@ -51,7 +51,8 @@ export class DashPlayer implements Player {
   choose(rung: Rung | null): void {
     this.#chosen = rung?.id ?? null;
     this.#player.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: rung === null } } } });
-    if (rung) this.#player.setRepresentationForTypeById('video', rung.id);
+    // Of a file, half a minute of the old rung is buffered, and replaced; live, the little there is plays out.
+    if (rung) this.#player.setRepresentationForTypeById('video', rung.id, !this.#host.presentation.live);
   }
 
   latency(): number | null {
