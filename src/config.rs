@@ -1,9 +1,69 @@
 //! What to serve: the values that the rest of the program works with, already checked.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+mod check;
+mod defaults;
+mod file;
+pub mod unit;
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use headwater_packager::time::{FrameRate, Grid};
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Why a configuration was refused. Nothing was started.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It is not TOML, or has a key or a type that does not belong there.
+    #[error("{}: {reason}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where, and what was expected.
+        reason: String,
+    },
+    /// A value is impossible.
+    #[error("{}: {key}: {reason}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The key, from the root.
+        key: String,
+        /// What is wrong, and what would be right.
+        reason: String,
+    },
+}
+
+impl Config {
+    /// Reads a TOML file.
+    ///
+    /// # Errors
+    /// Whatever is wrong with it, by file, key and what would be right.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::Unreadable { path: path.into(), source })?;
+        Self::parse(path, &text)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, Error> {
+        let file = toml::from_str(text)
+            .map_err(|error| Error::Syntax { path: path.into(), reason: error.to_string() })?;
+        check::check(file).map_err(|(key, reason)| Error::Value { path: path.into(), key, reason })
+    }
+}
 
 /// Everything `headwater serve` needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +83,8 @@ pub struct Server {
     pub media: SocketAddr,
     /// The control listener, never public.
     pub control: SocketAddr,
+    /// `file:` sources must lie below this directory; `None` for anywhere.
+    pub file_root: Option<PathBuf>,
 }
 
 /// The store.
@@ -99,4 +161,48 @@ pub struct AudioRung {
     pub language: Option<String>,
     /// Channels to mix to.
     pub channels: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        Config::parse(Path::new("h.toml"), text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn five_lines_make_a_channel() {
+        let text = "[channel.a]\nsource = \"test:\"\n[[channel.a.video]]\nheight = 360\nbitrate = \"700k\"\n";
+        let config = Config::parse(Path::new("h.toml"), text).unwrap();
+        assert_eq!(config.channels["a"].ladder.video[0].bitrate, 700_000);
+        assert_eq!(config.channels["a"].grid, Config::default().channels["demo"].grid);
+    }
+
+    #[test]
+    fn every_refusal_names_file_key_and_what_would_be_right() {
+        let channel = |lines: &str| format!("[channel.a]\nsource = \"test:\"\n{lines}");
+        let rung = |lines: &str| channel(&format!("[[channel.a.video]]\n{lines}"));
+        insta::assert_snapshot!(
+            [
+                refusal("[server]\nmedai = \"0.0.0.0:80\"\n"),
+                refusal("[server]\nmedia = \"80\"\n"),
+                refusal("[server]\ncontrol = \"0.0.0.0:8080\"\n[channel.a]\nsource = \"test:\"\n"),
+                refusal(""),
+                refusal("[channel.\"a/b\"]\nsource = \"test:\"\n"),
+                refusal(&channel("segment = \"2 parsecs\"\n")),
+                refusal(&channel("segment = \"30s\"\n")),
+                refusal(&channel("part = \"3s\"\n")),
+                refusal(&channel("window = \"4s\"\n")),
+                refusal(&channel("frame_rate = \"1000\"\n")),
+                refusal(&rung("height = 0\nbitrate = \"700k\"\n")),
+                refusal(&rung("height = 361\nbitrate = \"700k\"\n")),
+                refusal(&rung("height = 360\nbitrate = 0\n")),
+                refusal(&rung("height = 360\n")),
+                refusal(&rung("height = 360\nbitrate = 1\ncodec = \"vp9\"\n")),
+                refusal(&channel("ladder = \"auto\"\n[[channel.a.video]]\nheight = 360\nbitrate = 1\n")),
+            ]
+            .join("\n")
+        );
+    }
 }

@@ -1,0 +1,48 @@
+//! What applies where the configuration says nothing.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use headwater_packager::time::Grid;
+
+use super::{Channel, Config, Ladder, Rung, Server, Store, VideoCodec};
+
+pub(super) const MEDIA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
+pub(super) const CONTROL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+pub(super) const STORE: &str = "data";
+pub(super) const SEGMENT: Duration = Duration::from_secs(2);
+pub(super) const PART: Duration = Duration::from_millis(400);
+pub(super) const WINDOW: Duration = Duration::from_secs(60);
+pub(super) const PRESET: &str = "veryfast";
+pub(super) const AUDIO_BITRATE: u32 = 128_000;
+pub(super) const AUDIO_CHANNELS: u16 = 2;
+
+impl Default for Config {
+    /// One demo channel that two cores carry.
+    fn default() -> Self {
+        let rung = |height, bitrate| Rung {
+            height,
+            width: None,
+            bitrate,
+            codec: VideoCodec::H264,
+            preset: "superfast".into(),
+            profile: None,
+            b_frames: 0,
+            tune: None,
+        };
+        let video = vec![rung(720, 2_500_000), rung(480, 1_200_000), rung(360, 700_000)];
+        let channel = Channel {
+            source: "test:".into(),
+            grid: Grid { segment: SEGMENT, part: PART },
+            window: WINDOW,
+            ladder: Ladder { video, ..Ladder::default() },
+        };
+        Self {
+            server: Server { media: MEDIA, control: CONTROL, file_root: None },
+            store: Store { url: STORE.into() },
+            channels: [("demo".to_owned(), channel)].into(),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The configuration file: what may be written in it. What it means is in [`super::check`].
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use serde::Deserialize;
+
+use super::{
+    VideoCodec,
+    unit::{BitRate, Rate, Span},
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    #[serde(default)]
+    pub(super) server: Server,
+    #[serde(default)]
+    pub(super) store: Store,
+    #[serde(default)]
+    pub(super) channel: BTreeMap<String, Channel>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Server {
+    pub(super) media: Option<SocketAddr>,
+    pub(super) control: Option<SocketAddr>,
+    pub(super) file_root: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Store {
+    pub(super) url: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Channel {
+    pub(super) source: String,
+    pub(super) segment: Option<Span>,
+    pub(super) part: Option<Span>,
+    pub(super) window: Option<Span>,
+    pub(super) frame_rate: Option<Rate>,
+    pub(super) encoder: Option<String>,
+    pub(super) ladder: Option<Automatic>,
+    #[serde(default)]
+    pub(super) video: Vec<Video>,
+    #[serde(default)]
+    pub(super) audio: Vec<Audio>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Automatic {
+    Auto,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Video {
+    pub(super) height: u32,
+    pub(super) width: Option<u32>,
+    pub(super) bitrate: BitRate,
+    #[serde(default)]
+    pub(super) codec: VideoCodec,
+    pub(super) preset: Option<String>,
+    pub(super) profile: Option<String>,
+    #[serde(default)]
+    pub(super) b_frames: u32,
+    pub(super) tune: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Audio {
+    pub(super) bitrate: Option<BitRate>,
+    pub(super) language: Option<String>,
+    pub(super) channels: Option<u16>,
+}
