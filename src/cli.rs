@@ -1,13 +1,31 @@
-//! The command line.
+//! The command line: what may be typed, and which module does it.
 
-use std::path::PathBuf;
+mod serve;
 
-use clap::Parser;
+use std::{io::Write, path::PathBuf};
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+
+use crate::{config::Config, inspect, telemetry};
 
 /// An HLS/DASH adaptive-streaming origin server.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "headwater", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
 enum Command {
+    /// Serve live channels and packaged files; without a file, the built-in demo channel.
+    Serve(Serve),
+    /// Tell in words what is in a file or segment.
+    Inspect {
+        /// An MP4 file, a CMAF segment or a playlist.
+        file: PathBuf,
+    },
     /// Encode for a server (started by it).
     #[command(hide = true)]
     Encode {
@@ -21,12 +39,47 @@ fn socket(address: &str) -> Result<PathBuf, String> {
     address.strip_prefix("unix:").map(PathBuf::from).ok_or_else(|| "an address is unix:PATH".into())
 }
 
-/// Runs the program.
+#[derive(Debug, Args)]
+struct Serve {
+    /// Channels, listeners and store, in TOML.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address of the media listener, instead of the file's.
+    #[arg(long, value_name = "ADDRESS")]
+    media: Option<std::net::SocketAddr>,
+    /// Address of the control listener, instead of the file's.
+    #[arg(long, value_name = "ADDRESS")]
+    control: Option<std::net::SocketAddr>,
+    /// Where segments are kept, instead of the file's: a directory or memory://.
+    #[arg(long, value_name = "URL")]
+    data: Option<String>,
+}
+
+impl Serve {
+    fn config(self) -> Result<Config, crate::config::Error> {
+        let mut config = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+        config.server.media = self.media.unwrap_or(config.server.media);
+        config.server.control = self.control.unwrap_or(config.server.control);
+        config.store.url = self.data.unwrap_or(config.store.url);
+        Ok(config)
+    }
+}
+
+/// Does what the process was asked to.
 ///
 /// # Errors
-/// Why it could not do what it was told.
+/// Whatever stopped it, with the chain of causes.
 pub fn run() -> anyhow::Result<()> {
-    match Command::parse() {
+    match Cli::parse().command {
+        Command::Serve(arguments) => {
+            telemetry::init()?;
+            serve::run(arguments.config()?)
+        }
+        Command::Inspect { file } => {
+            let mut out = std::io::stdout().lock();
+            inspect::run(&file, &mut out)?;
+            out.flush().context("cannot write to the standard output")
+        }
         #[cfg(feature = "encoder")]
         Command::Encode { connect } => Ok(crate::ladder::worker::run(&connect)?),
         #[cfg(not(feature = "encoder"))]

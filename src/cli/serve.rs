@@ -1,0 +1,107 @@
+//! `headwater serve`: everything that can be refused is refused before the first channel starts.
+
+use std::{collections::BTreeMap, io::Write, net::SocketAddr, sync::Arc};
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    channel::{self, Setup},
+    config::Config,
+    control::Control,
+    origin::{self, Origin},
+    source,
+    store::Store,
+};
+
+/// Serves until the process is told to stop.
+pub(super) fn run(config: Config) -> anyhow::Result<()> {
+    for (name, channel) in &config.channels {
+        source::uri::parse(&channel.source).with_context(|| format!("channel.{name}.source"))?;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let media = origin::listen(config.server.media).context("the media listener")?;
+    let control = origin::listen(config.server.control).context("the control listener")?;
+    let store = Store::open(&config.store.url)?;
+    let shutdown = CancellationToken::new();
+    let program = std::env::current_exe().context("cannot find this program, to start encoders with it")?;
+
+    let mut readers = BTreeMap::new();
+    let mut tasks = Vec::new();
+    for (name, channel) in config.channels {
+        let setup = Setup {
+            name: name.clone(),
+            config: channel,
+            file_root: config.server.file_root.clone(),
+            store: store.clone(),
+            program: program.clone(),
+            shutdown: shutdown.clone(),
+        };
+        let (reader, task) = channel::start(setup).await.with_context(|| format!("channel {name}"))?;
+        readers.insert(name, reader);
+        tasks.push(task);
+    }
+    print_links(media.address(), control.address(), readers.keys())?;
+
+    let readers = Arc::new(readers);
+    let origin = Origin::new(readers.clone(), store.clone());
+    let state = Control::new(readers, store, shutdown.clone());
+    tokio::spawn(stop_on_signal(shutdown.clone()));
+    tokio::join!(
+        origin::serve(media, origin, shutdown.clone()),
+        origin::serve(control, state, shutdown.clone())
+    );
+    for task in tasks {
+        task.await.context("a channel's task")?;
+    }
+    Ok(())
+}
+
+async fn stop_on_signal(shutdown: CancellationToken) {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping; a second signal ends the process at once");
+    shutdown.cancel();
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    std::process::exit(130);
+}
+
+fn print_links<'a>(
+    media: SocketAddr,
+    control: SocketAddr,
+    channels: impl Iterator<Item = &'a String>,
+) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let base = base(media);
+    writeln!(out, "\n  Page     {base}/")?;
+    for name in channels {
+        writeln!(out, "  HLS      {base}/live/{name}/index.m3u8")?;
+        writeln!(out, "  DASH     {base}/live/{name}/manifest.mpd")?;
+    }
+    writeln!(out, "  Control  {}/\n", self::base(control))?;
+    out.flush().context("cannot write to the standard output")
+}
+
+/// A URL that works on this machine, whatever address is listened on.
+fn base(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("http://localhost:{}", address.port())
+    } else {
+        format!("http://{address}")
+    }
+}
