@@ -5,7 +5,7 @@ mod health;
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use http::{Response, request::Parts};
+use http::{Method, Response, request::Parts};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +15,7 @@ use crate::{
         CachePolicy, HttpError, Refusal, Service,
         body::Body,
         media_type,
-        respond::{Content, Representation, respond},
+        respond::{Content, Representation, options, respond},
     },
     store::Store,
 };
@@ -92,8 +92,10 @@ impl Service for Control {
     const NAME: &'static str = "control";
 
     async fn answer(&self, request: &Parts) -> Response<Body> {
-        let reads = matches!(request.method, http::Method::GET | http::Method::HEAD);
-        let found = if reads { self.find(request.uri.path()).await } else { Err(Refusal::Method.into()) };
-        respond(request, found)
+        match request.method {
+            Method::GET | Method::HEAD => respond(request, self.find(request.uri.path()).await),
+            Method::OPTIONS => options(),
+            _ => HttpError::from(Refusal::Method).response(),
+        }
     }
 }

@@ -67,13 +67,16 @@ impl Origin {
         Self { channels, assets: Assets::new(store.clone()), names: Names::new(store.clone()), store }
     }
 
-    async fn find(&self, route: Route<'_>, path: &str) -> Result<Representation, HttpError> {
+    async fn answer_route(&self, request: &Parts, route: Route<'_>) -> Response<Body> {
         match route {
-            Route::Live(resource) => live::find(&self.channels, &self.store, resource).await,
-            Route::Vod(resource) => self.assets.find(resource, path).await,
-            Route::Listing => Ok(listing::find(&self.channels, &self.names).await),
-            Route::Page(file) => page::find(file),
-            Route::Time | Route::Options => Ok(time()),
+            Route::Options => cors::preflight(),
+            Route::Live(resource) => {
+                respond(request, live::find(&self.channels, &self.store, resource).await)
+            }
+            Route::Vod(resource) => respond(request, self.assets.find(resource, request.uri.path()).await),
+            Route::Listing => respond(request, Ok(listing::find(&self.channels, &self.names).await)),
+            Route::Time => respond(request, Ok(time())),
+            Route::Page(file) => page::confined(respond(request, page::find(file))),
         }
     }
 }
@@ -82,20 +85,11 @@ impl Service for Origin {
     const NAME: &'static str = "media";
 
     async fn answer(&self, request: &Parts) -> Response<Body> {
-        let path = request.uri.path();
-        let mut response = match route::parse(&request.method, path, request.uri.query()) {
+        let response = match route::parse(&request.method, request.uri.path(), request.uri.query()) {
+            Ok(route) => self.answer_route(request, route).await,
             Err(refused) => refused.response(),
-            Ok(Route::Options) => cors::preflight(),
-            Ok(route) => {
-                let mut response = respond(request, self.find(route, path).await);
-                if matches!(route, Route::Page(_)) {
-                    page::confine(response.headers_mut());
-                }
-                response
-            }
         };
-        cors::allow(response.headers_mut());
-        response
+        cors::allowed(response)
     }
 }
 

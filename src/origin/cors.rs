@@ -1,8 +1,11 @@
 //! What lets a player on any web page read from here. There are no cookies and no secrets, so everyone may.
 
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header, header::HeaderName};
+use http::{HeaderValue, Response, header, header::HeaderName};
 
-use super::{body::Body, policy::CachePolicy, respond::Verdict};
+use super::{
+    body::Body,
+    respond::{METHODS, options},
+};
 
 /// What a script may read. Date and Age place the live edge, the rest measures the connection.
 const EXPOSED: &str = "Age, Cache-Control, Content-Encoding, Content-Length, Content-Range, Date, ETag, Retry-After, Server-Timing";
@@ -11,7 +14,8 @@ const ACCEPTED: &str = "Accept, Cache-Control, If-Match, If-None-Match, If-Range
     CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status";
 
 /// Opens a response to scripts of any page.
-pub fn allow(headers: &mut HeaderMap) {
+pub fn allowed(mut response: Response<Body>) -> Response<Body> {
+    let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     // Without these a player cannot measure how long a segment took, nor be on an isolated page.
@@ -20,19 +24,15 @@ pub fn allow(headers: &mut HeaderMap) {
         HeaderName::from_static("cross-origin-resource-policy"),
         HeaderValue::from_static("cross-origin"),
     );
+    response
 }
 
 /// The answer to OPTIONS, which is the same for all paths.
 pub fn preflight() -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    let methods = HeaderValue::from_static("GET, HEAD, OPTIONS");
+    let mut response = options();
     let headers = response.headers_mut();
-    headers.insert(header::ALLOW, methods.clone());
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ACCEPTED));
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
-    headers.insert(header::CACHE_CONTROL, CachePolicy::NoStore.header());
-    response.extensions_mut().insert(Verdict { cache: CachePolicy::NoStore, refusal: None });
     response
 }

@@ -5,7 +5,12 @@ use std::{borrow::Cow, net::SocketAddr};
 use http::{HeaderValue, Response, StatusCode, header};
 use thiserror::Error;
 
-use super::{body::Body, policy::CachePolicy, refusal::Refusal, respond::Verdict};
+use super::{
+    body::Body,
+    policy::CachePolicy,
+    refusal::Refusal,
+    respond::{METHODS, Verdict},
+};
 
 /// Why a listener could not be opened.
 #[derive(Debug, Error)]
@@ -70,7 +75,7 @@ impl HttpError {
         headers.insert(header::CACHE_CONTROL, self.cache.header());
         match self.status {
             StatusCode::METHOD_NOT_ALLOWED => {
-                headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+                headers.insert(header::ALLOW, HeaderValue::from_static(METHODS));
             }
             StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

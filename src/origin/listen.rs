@@ -4,7 +4,7 @@ use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
-    task::JoinSet,
+    task::{JoinError, JoinSet},
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -64,7 +64,7 @@ pub async fn serve<S: Service>(listener: Listener, service: S, shutdown: Cancell
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
-            Some(_) = connections.join_next() => {}
+            Some(ended) = connections.join_next() => report(ended, S::NAME),
             accepted = listener.socket.accept() => match accepted {
                 Ok((stream, peer)) => {
                     pause = FIRST_PAUSE;
@@ -95,8 +95,21 @@ fn prepare(stream: &TcpStream) {
     }
 }
 
+/// A panic ends one connection and nothing else, but it is a bug that somebody should read about.
+fn report(ended: Result<(), JoinError>, listener: &'static str) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(listener, %error, "a connection's task panicked");
+    }
+}
+
 async fn drain(mut connections: JoinSet<()>, listener: &'static str) {
-    let all_done = async { while connections.join_next().await.is_some() {} };
+    let all_done = async {
+        while let Some(ended) = connections.join_next().await {
+            report(ended, listener);
+        }
+    };
     if timeout(DRAIN, all_done).await.is_err() {
         tracing::warn!(listener, connections = connections.len(), "still sending after {DRAIN:?}: closed");
         connections.shutdown().await;

@@ -19,6 +19,9 @@ use crate::{
     store::Object,
 };
 
+/// The methods that both listeners answer, as in Allow.
+pub const METHODS: &str = "GET, HEAD, OPTIONS";
+
 /// What a route leads to.
 #[derive(Debug)]
 pub struct Representation {
@@ -58,6 +61,16 @@ pub fn respond(request: &Parts, found: Result<Representation, HttpError>) -> Res
         Ok(response) => response,
         Err(refused) => refused.response(),
     }
+}
+
+/// The answer to OPTIONS.
+pub fn options() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
+    response.headers_mut().insert(header::CACHE_CONTROL, CachePolicy::NoStore.header());
+    response.extensions_mut().insert(Verdict { cache: CachePolicy::NoStore, refusal: None });
+    response
 }
 
 /// What is the same for every response of either listener, refusals included.

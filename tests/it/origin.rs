@@ -4,6 +4,7 @@ mod abuse;
 mod caching;
 mod control;
 mod lifecycle;
+mod nginx;
 mod wire;
 
 use std::{
@@ -26,8 +27,8 @@ use reqwest::{Client, Method, RequestBuilder, Response, header::HeaderMap};
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-/// No wait in these tests is longer.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// No wait in these tests is longer; below the 75 s after which an idle connection is closed.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server on a free port, which is told to stop when it is dropped.
 struct Server {

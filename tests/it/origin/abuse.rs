@@ -221,7 +221,7 @@ async fn a_thousand_streams_never_cross() {
             }
         });
     }
-    while let Some(finished) = timeout(PATIENCE * 2, readers.join_next()).await.expect("all in time") {
+    while let Some(finished) = timeout(PATIENCE, readers.join_next()).await.expect("all in time") {
         finished.unwrap();
     }
 }

@@ -76,5 +76,6 @@ async fn operators_are_told_everything_and_only_reading_is_allowed() {
     );
     let refused = sent(rig.server.request(Method::POST, "/api/v1/channels")).await;
     assert_eq!((refused.status().as_u16(), field(refused.headers(), "allow")), (405, "GET, HEAD, OPTIONS"));
+    assert_eq!(sent(rig.server.request(Method::OPTIONS, "/readyz")).await.status(), 204);
     assert_eq!(rig.server.get("/live/demo/index.m3u8").await.status(), 404, "media is on the other port");
 }
