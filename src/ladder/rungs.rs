@@ -19,6 +19,23 @@ pub use level::Level;
 const MAX_SIDE: u32 = 8192;
 /// Smallest width and height: one macroblock.
 const MIN_SIDE: u32 = 16;
+const PRESETS: &[&str] = &[
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+    "placebo",
+];
+const AVC_TUNES: &[&str] =
+    &["film", "animation", "grain", "stillimage", "psnr", "ssim", "fastdecode", "zerolatency"];
+const HEVC_TUNES: &[&str] = &["animation", "grain", "psnr", "ssim", "fastdecode", "zerolatency"];
+const AVC_PROFILES: &[&str] = &["baseline", "constrained-baseline", "main", "high"];
+const HEVC_PROFILES: &[&str] = &["main"];
 const BITRATES: std::ops::RangeInclusive<u32> = 16_000..=400_000_000;
 /// A rung at least this tall, in hundredths of the source's height, stands in for one as tall as the source.
 const NEARLY: u64 = 85;
@@ -61,6 +78,18 @@ pub enum Error {
         rung: String,
         /// As configured.
         b_frames: u32,
+    },
+    /// A word that no encoder knows.
+    #[error("rung {rung}: there is no {what} {word:?}; {known} are known", known = known.join(", "))]
+    Word {
+        /// The rung, as configured.
+        rung: String,
+        /// `preset`, `tune` or `profile`.
+        what: &'static str,
+        /// As configured.
+        word: String,
+        /// What would be right.
+        known: &'static [&'static str],
     },
     /// No level allows it.
     #[error(
@@ -206,7 +235,22 @@ fn check(rung: &Rung) -> Result<(), Error> {
     if rung.b_frames > 16 {
         return Err(Error::BFrames { rung: label(rung), b_frames: rung.b_frames });
     }
-    Ok(())
+    let (tunes, profiles) = match rung.codec {
+        VideoCodec::H264 => (AVC_TUNES, AVC_PROFILES),
+        VideoCodec::H265 => (HEVC_TUNES, HEVC_PROFILES),
+    };
+    [
+        ("preset", Some(&rung.preset), PRESETS),
+        ("tune", rung.tune.as_ref(), tunes),
+        ("profile", rung.profile.as_ref(), profiles),
+    ]
+    .into_iter()
+    .try_for_each(|(what, word, known)| match word {
+        Some(word) if !known.contains(&word.as_str()) => {
+            Err(Error::Word { rung: label(rung), what, word: word.clone(), known })
+        }
+        _ => Ok(()),
+    })
 }
 
 /// Leaves out the rungs that would upscale. The smallest of them is made as large as the source instead, if

@@ -199,7 +199,7 @@ fn stamped(of: &gst::Buffer, start: i128, end: i128) -> gst::Buffer {
 }
 
 /// Pushes all of `input` through `chain` and returns what comes out.
-fn encode(
+pub(super) fn encode(
     caps: &gst::Caps,
     chain: Vec<gst::Element>,
     input: impl Iterator<Item = gst::Buffer>,
