@@ -10,9 +10,19 @@ pub mod pattern;
 pub mod uri;
 
 #[cfg(feature = "encoder")]
+mod lane;
+#[cfg(feature = "encoder")]
 mod media;
 #[cfg(feature = "encoder")]
+mod pipeline;
+#[cfg(feature = "encoder")]
+mod session;
+#[cfg(feature = "encoder")]
+mod stream;
+#[cfg(feature = "encoder")]
 mod test_source;
+#[cfg(feature = "encoder")]
+mod wake;
 
 pub use self::error::Error;
 #[cfg(feature = "encoder")]

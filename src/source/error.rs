@@ -48,6 +48,19 @@ pub enum Error {
     /// A container without streams of use.
     #[error("{0} has neither audio nor video")]
     NoStreams(String),
+    /// Live where a file is needed.
+    #[error("{0} is live and has no end; name a file, or serve it as a channel")]
+    Endless(String),
+    /// None of the languages that are wanted.
+    #[error("{uri} has no audio in {wanted}; it has {has}")]
+    NoLanguage {
+        /// The source.
+        uri: String,
+        /// The languages asked for.
+        wanted: String,
+        /// The languages it has.
+        has: String,
+    },
     /// A codec that GStreamer has no decoder for.
     #[error(
         "{uri}: there is no decoder for its {kind}, {codec}; install the GStreamer plugin for it or convert the source"

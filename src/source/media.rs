@@ -16,7 +16,7 @@ use headwater_packager::{
 };
 
 use super::{
-    Error, test_source,
+    Error, stream, test_source,
     uri::{self, Location},
 };
 
@@ -198,9 +198,6 @@ pub fn open(request: Request, waiting: &mut dyn FnMut(String)) -> Result<Source,
     gstreamer::init().map_err(|error| Error::Toolkit(error.to_string()))?;
     match location {
         Location::Test(test) => test_source::open(test, request),
-        _ => {
-            waiting(format!("opening {}", request.uri));
-            Err(Error::NoStreams(request.uri))
-        }
+        location => stream::open(location, request, waiting),
     }
 }

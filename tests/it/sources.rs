@@ -1,28 +1,13 @@
 //! Every kind of source, fed by real streams and files.
 
-use std::time::Duration;
+mod broken;
+mod files;
+mod network;
+mod record;
 
-use headwater::source::{self, Item, Pace, Request, Source, pattern};
-use headwater_packager::time::Grid;
+use headwater::source::{Item, Pace, pattern};
 
-const GRID: Grid = Grid { segment: Duration::from_secs(2), part: Duration::from_millis(500) };
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn request(uri: &str, pace: Pace) -> Request {
-    Request {
-        name: "demo".into(),
-        uri: uri.into(),
-        file_root: None,
-        grid: GRID,
-        pace,
-        frame_rate: None,
-        audio_languages: Vec::new(),
-    }
-}
-
-fn open(uri: &str, pace: Pace) -> Source {
-    source::open(request(uri, pace), &mut |_| {}).unwrap_or_else(|error| panic!("{uri}: {error}"))
-}
+use self::record::{PATIENCE, open};
 
 #[test]
 fn the_test_source_starts_on_a_segment_line_and_beeps_while_it_flashes() {

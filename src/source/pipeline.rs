@@ -1,0 +1,360 @@
+//! One pass over a source: a GStreamer pipeline from its URI to raw streams that are pulled.
+
+mod chain;
+mod failure;
+mod head;
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use gstreamer::{self as gst, prelude::*};
+use gstreamer_app::AppSink;
+use gstreamer_audio as gst_audio;
+
+use self::chain::Chain;
+use super::{CHANNELS, Error, FRAME_BYTES, SAMPLE_RATE, media::Stop, uri::Location, wake::Wake};
+use crate::clock;
+
+const NAP: Duration = Duration::from_millis(100);
+/// How long anything but a listener may take until its streams are known.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// How long is waited for streams that are announced but give nothing, once the others flow.
+const STRAGGLERS: Duration = Duration::from_secs(3);
+
+/// A raw picture or a run of samples.
+#[derive(Debug)]
+pub(super) struct Raw {
+    /// Running time in nanoseconds; `None` if it came without a stamp.
+    pub stamp: Option<i128>,
+    /// How long it lasts, in nanoseconds, where that is known.
+    pub length: Option<i128>,
+    pub buffer: gst::Buffer,
+}
+
+/// One decoded stream.
+#[derive(Debug)]
+pub(super) struct Tap {
+    sink: AppSink,
+    filter: gst::Element,
+    /// Set when the first picture or run of samples has come: only then are its format and its tags final.
+    flows: Arc<AtomicBool>,
+}
+
+/// What decoders have brought up so far.
+#[derive(Debug, Default)]
+struct Found {
+    video: Option<Tap>,
+    audio: Vec<Tap>,
+    complete: bool,
+    /// Caps without a decoder.
+    unknown: Vec<gst::Caps>,
+    /// Why a stream could not be linked.
+    failure: Option<String>,
+}
+
+type Shared = Arc<Mutex<Found>>;
+
+/// A running pass. Dropping it closes the source.
+#[derive(Debug)]
+pub(super) struct Pass {
+    uri: String,
+    pipeline: gst::Pipeline,
+    bus: gst::Bus,
+    /// Media comes when it wants, not when it is asked for.
+    pub live: bool,
+    pub video: Option<Tap>,
+    pub audio: Vec<Tap>,
+    ended: bool,
+}
+
+impl Pass {
+    /// Opens a source and returns when its streams are known. `waiting` hears once that a listener waits.
+    pub(super) fn open(
+        location: &Location,
+        uri: &str,
+        wake: &Wake,
+        stop: &Stop,
+        waiting: &mut dyn FnMut(String),
+    ) -> Result<Self, Error> {
+        let pipeline = gst::Pipeline::new();
+        let bus = pipeline.bus().ok_or_else(|| Error::Toolkit("a pipeline has no bus".into()))?;
+        let ring = wake.clone();
+        bus.set_sync_handler(move |_, _| {
+            ring.ring();
+            gst::BusSyncReply::Pass
+        });
+        let found = Shared::default();
+        let decoder = head::build(location, &pipeline)?;
+        watch(&decoder, &pipeline, &found, wake);
+        let mut pass = Self {
+            uri: uri.into(),
+            pipeline,
+            bus,
+            live: false,
+            video: None,
+            audio: Vec::new(),
+            ended: false,
+        };
+        pass.start(&found)?;
+        pass.wait_for_streams(&found, waits_for_ever(location), wake, stop, waiting)?;
+        Ok(pass)
+    }
+
+    fn start(&mut self, found: &Shared) -> Result<(), Error> {
+        match self.pipeline.set_state(gst::State::Paused) {
+            Ok(gst::StateChangeSuccess::NoPreroll) => {
+                self.live = true;
+                self.play();
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+            Err(_) => Err(self.check(found).err().unwrap_or_else(|| Error::Unreachable {
+                uri: self.uri.clone(),
+                why: "its pipeline does not start".into(),
+            })),
+        }
+    }
+
+    fn wait_for_streams(
+        &mut self,
+        found: &Shared,
+        for_ever: bool,
+        wake: &Wake,
+        stop: &Stop,
+        waiting: &mut dyn FnMut(String),
+    ) -> Result<(), Error> {
+        let started = clock::now();
+        let (mut flowing_since, mut told) = (None, false);
+        loop {
+            self.check(found)?;
+            let (flowing, all) = progress(found);
+            if flowing && flowing_since.is_none() {
+                flowing_since = Some(clock::now());
+            }
+            let late = flowing_since.is_some_and(|since| clock::now() - since > STRAGGLERS);
+            if all || late || self.ended {
+                return self.adopt(found);
+            }
+            let elapsed = clock::now() - started;
+            if for_ever && elapsed > Duration::from_secs(1) && !told {
+                told = true;
+                waiting(format!("{} waits for a sender", self.uri));
+            }
+            if stop.is_set() || (!for_ever && elapsed > DEADLINE) {
+                return Err(Error::Silent { uri: self.uri.clone(), seconds: elapsed.as_secs() });
+            }
+            wake.wait(NAP);
+        }
+    }
+
+    /// Takes over the streams that have been found.
+    fn adopt(&mut self, found: &Shared) -> Result<(), Error> {
+        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.video.take_if(|tap| !tap.flows());
+        found.audio.retain(Tap::flows);
+        failure::undecoded(&self.uri, &found)?;
+        self.video = found.video.take();
+        self.audio = std::mem::take(&mut found.audio);
+        Ok(())
+    }
+
+    /// Lets media flow. A live source flows already.
+    pub(super) fn play(&self) {
+        // A failure to start comes as a message, and Pass::state tells it.
+        let _ = self.pipeline.set_state(gst::State::Playing);
+    }
+
+    /// True when all streams have come to their end; an error if the source broke.
+    pub(super) fn state(&mut self) -> Result<bool, Error> {
+        self.check(&Shared::default())?;
+        Ok(self.ended)
+    }
+
+    fn check(&mut self, found: &Shared) -> Result<(), Error> {
+        while let Some(message) = self.bus.pop() {
+            match message.view() {
+                gst::MessageView::Eos(_) => self.ended = true,
+                gst::MessageView::Error(error) => {
+                    let found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                    return Err(failure::explain(&self.uri, error, &found));
+                }
+                gst::MessageView::Warning(warning) => {
+                    tracing::debug!(source = self.uri, warning = %warning.error(), "GStreamer warns");
+                }
+                _ => {}
+            }
+        }
+        let why = found.lock().unwrap_or_else(PoisonError::into_inner).failure.take();
+        why.map_or(Ok(()), |why| Err(Error::Damaged { uri: self.uri.clone(), why }))
+    }
+
+    /// How long the media is, where that is known.
+    pub(super) fn duration(&self) -> Option<Duration> {
+        let duration = self.pipeline.query_duration::<gst::ClockTime>().filter(|_| !self.live)?;
+        Some(Duration::from_nanos(duration.nseconds()))
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.bus.unset_sync_handler();
+        let _ = self.pipeline.set_state(gst::State::Null);
+    }
+}
+
+fn waits_for_ever(location: &Location) -> bool {
+    match location {
+        Location::Udp { .. } => true,
+        Location::Srt(srt) => srt.caller_of.is_none(),
+        _ => false,
+    }
+}
+
+/// Whether any stream flows, and whether all do.
+fn progress(found: &Shared) -> (bool, bool) {
+    let found = found.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut taps = found.video.iter().chain(&found.audio);
+    let any = taps.clone().any(Tap::flows);
+    (any, found.complete && taps.all(|tap| tap.flows() || tap.is_over()))
+}
+
+/// Links what the decoder brings up.
+fn watch(decoder: &gst::Element, pipeline: &gst::Pipeline, found: &Shared, wake: &Wake) {
+    let (pipeline, shared, ring) = (pipeline.downgrade(), found.clone(), wake.clone());
+    decoder.connect_pad_added(move |_, pad| {
+        let Some(pipeline) = pipeline.upgrade() else { return };
+        if let Err(why) = link(&pipeline, pad, &shared, &ring) {
+            shared.lock().unwrap_or_else(PoisonError::into_inner).failure = Some(why);
+        }
+        ring.ring();
+    });
+    let (shared, ring) = (found.clone(), wake.clone());
+    decoder.connect_no_more_pads(move |_| {
+        shared.lock().unwrap_or_else(PoisonError::into_inner).complete = true;
+        ring.ring();
+    });
+    let shared = found.clone();
+    decoder.connect("unknown-type", false, move |arguments| {
+        if let Some(Ok(caps)) = arguments.get(2).map(|caps| caps.get::<gst::Caps>()) {
+            shared.lock().unwrap_or_else(PoisonError::into_inner).unknown.push(caps);
+        }
+        None
+    });
+    head::decode_one_video(decoder);
+}
+
+fn link(pipeline: &gst::Pipeline, pad: &gst::Pad, found: &Shared, wake: &Wake) -> Result<(), String> {
+    let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+    let kind = caps.structure(0).map(|structure| structure.name().to_string()).unwrap_or_default();
+    let is_first_video = || found.lock().unwrap_or_else(PoisonError::into_inner).video.is_none();
+    let chain = match kind.as_str() {
+        "video/x-raw" if is_first_video() => Chain::video(wake),
+        "audio/x-raw" => Chain::audio(wake),
+        _ => return chain::discard(pipeline, pad).map_err(|error| error.to_string()),
+    };
+    let chain = chain.map_err(|error| error.to_string())?;
+    let tap = chain.attach(pipeline, pad).map_err(|error| error.to_string())?;
+    let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+    if kind.starts_with("video") {
+        found.video = Some(tap);
+    } else {
+        found.audio.push(tap);
+    }
+    Ok(())
+}
+
+impl Tap {
+    fn flows(&self) -> bool {
+        self.flows.load(Ordering::Relaxed)
+    }
+
+    /// The format of the stream.
+    pub(super) fn caps(&self) -> Option<gst::Caps> {
+        self.sink.static_pad("sink")?.current_caps()
+    }
+
+    /// The language in its tags; `und` if they name none.
+    pub(super) fn language(&self) -> String {
+        let Some(pad) = self.sink.static_pad("sink") else { return "und".into() };
+        (0..)
+            .map_while(|index| pad.sticky_event::<gst::event::Tag>(index))
+            .find_map(|event| event.tag().get::<gst::tags::LanguageCode>().map(|code| code.get().to_owned()))
+            .unwrap_or_else(|| "und".into())
+    }
+
+    /// From now on the stream is converted to `caps`, whatever comes.
+    pub(super) fn pin(&self, caps: &gst::Caps) {
+        self.filter.set_property("caps", caps);
+    }
+
+    /// From now on what comes is thrown away.
+    pub(super) fn ignore(&self) {
+        self.sink.set_drop(true);
+        self.sink.set_max_buffers(1);
+    }
+
+    /// True when nothing more comes.
+    pub(super) fn is_over(&self) -> bool {
+        self.sink.is_eos()
+    }
+
+    /// The next picture, if it is there.
+    pub(super) fn picture(&self) -> Option<Raw> {
+        loop {
+            let sample = self.sink.try_pull_sample(gst::ClockTime::ZERO)?;
+            let buffer = sample.buffer_owned()?;
+            let (stamp, outside) = running_time(&sample, buffer.pts());
+            if !outside {
+                let length = buffer.duration().map(|length| length.nseconds().into());
+                return Some(Raw { stamp, length, buffer });
+            }
+        }
+    }
+
+    /// The next run of samples, if it is there.
+    pub(super) fn samples(&self) -> Option<Raw> {
+        loop {
+            let sample = self.sink.try_pull_sample(gst::ClockTime::ZERO)?;
+            let mut buffer = sample.buffer_owned()?;
+            if let Some(segment) = sample.segment().filter(|_| buffer.pts().is_some()) {
+                // Priming that the container wants discarded lies before the segment, in front of zero.
+                match gst_audio::audio_buffer_clip(buffer, segment, SAMPLE_RATE, FRAME_BYTES as u32) {
+                    Some(clipped) => buffer = clipped,
+                    None => continue,
+                }
+            }
+            let (stamp, _) = running_time(&sample, buffer.pts());
+            let frames = (buffer.size() / FRAME_BYTES) as i128;
+            let length = Some(frames * 1_000_000_000 / i128::from(SAMPLE_RATE));
+            return Some(Raw { stamp, length, buffer });
+        }
+    }
+}
+
+/// Running time in nanoseconds, and whether the stamp lies outside the segment that is to be played.
+fn running_time(sample: &gst::Sample, pts: Option<gst::ClockTime>) -> (Option<i128>, bool) {
+    let (Some(pts), Some(segment)) = (pts, sample.segment().and_then(|segment| segment.downcast_ref()))
+    else {
+        return (None, false);
+    };
+    let segment: &gst::FormattedSegment<gst::ClockTime> = segment;
+    match segment.to_running_time(pts) {
+        Some(time) => (Some(time.nseconds().into()), false),
+        None => (None, true),
+    }
+}
+
+/// Caps of the samples of every audio stream.
+fn audio_caps() -> gst::Caps {
+    gst::Caps::builder("audio/x-raw")
+        .field("format", "F32LE")
+        .field("layout", "interleaved")
+        .field("rate", SAMPLE_RATE as i32)
+        .field("channels", i32::from(CHANNELS))
+        .build()
+}

@@ -1,0 +1,429 @@
+//! A running source: keeps time, sees it stall, break, end and begin again.
+
+use std::{
+    sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use headwater_packager::time::{FrameRate, Grid};
+
+use super::{
+    Error, Item, Pace, Request, VideoFormat,
+    conform::Origin,
+    lane::Lanes,
+    pipeline::Pass,
+    stream::{Opener, pin},
+    uri::Location,
+};
+use crate::clock::{self, Timeline};
+
+const NAP: Duration = Duration::from_millis(100);
+/// A live source that gives nothing for so long has stalled.
+const STALL: Duration = Duration::from_secs(1);
+/// A slide show may pause for so long, if it has done so before.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// How long a connected source may give nothing before it is given up, and connected to anew.
+const GIVE_UP: Duration = Duration::from_secs(10);
+/// Media that falls behind the time by more than this is taken up again at a fresh line.
+const LAG: i128 = 3_000_000_000;
+/// What a live source has not given by so long after its time is held or silent.
+const GRACE: i128 = 400_000_000;
+/// How long a live source is watched before its time is related to ours, and what of it counts: in the beginning
+/// come the backlogs of connecting and decoding.
+const SETTLE: Duration = Duration::from_millis(700);
+const SETTLED_TAIL: Duration = Duration::from_millis(350);
+/// How long streams are waited for that have not begun while others have.
+const STRAGGLERS: Duration = Duration::from_secs(2);
+/// How long sound waits for pictures that come before it. Files that are badly interleaved must not stop for it.
+const IN_ORDER: Duration = Duration::from_millis(500);
+/// A repeated file is opened again so long before it ends.
+const REOPEN: i128 = 5_000_000_000;
+
+/// How time passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// As fast as it is taken.
+    Asap,
+    /// What can be had at any time is paced.
+    Paced,
+    /// What comes on its own is passed on as it comes.
+    Arrival,
+}
+
+/// Why the flow of media stopped.
+enum Halt {
+    /// Nobody listens any more.
+    Stop,
+    /// All of it was delivered.
+    End,
+    /// It pauses; the words are an operator's.
+    Stall(String),
+    /// It is gone.
+    Broken(Error),
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+pub(super) struct Session {
+    opener: Opener,
+    grid: Grid,
+    mode: Mode,
+    clock: Timeline,
+    pass: Pass,
+    lanes: Lanes,
+    video: Option<VideoFormat>,
+    sender: SyncSender<Item>,
+    /// When media last came, and the longest pause that was not a stall.
+    last_media: Instant,
+    pause: Duration,
+    /// Stream time of the beginning: every pass begins with it.
+    base: i128,
+    /// The newest time on the timeline.
+    newest: i128,
+    /// Where the next pass of a repeated file begins.
+    next_pass: Option<Receiver<Result<Pass, Error>>>,
+    ready: Option<Pass>,
+}
+
+impl Session {
+    pub(super) fn new(
+        request: &Request,
+        opener: Opener,
+        pass: Pass,
+        lanes: Lanes,
+        video: Option<VideoFormat>,
+        sender: SyncSender<Item>,
+    ) -> Self {
+        let mode = match (request.pace, pass.live) {
+            (Pace::Asap, false) => Mode::Asap,
+            (Pace::Live, false) => Mode::Paced,
+            (_, true) => Mode::Arrival,
+        };
+        Self {
+            opener,
+            grid: request.grid,
+            mode,
+            clock: Timeline::start(),
+            pass,
+            lanes,
+            video,
+            sender,
+            last_media: clock::now(),
+            pause: Duration::ZERO,
+            base: 0,
+            newest: i128::MIN,
+            next_pass: None,
+            ready: None,
+        }
+    }
+
+    /// Runs to the end and returns the last item, if there is anybody to hear it.
+    pub(super) fn run(mut self) -> Option<Item> {
+        loop {
+            let Err(halt) = self.begin().and_then(|()| self.flow()) else { continue };
+            match halt {
+                Halt::Stop => return None,
+                Halt::End => return Some(Item::Ended),
+                Halt::Broken(error) if !self.listens() => return Some(Item::Failed(error)),
+                Halt::Broken(error) => {
+                    if let Err(last) = self.recover(error.to_string(), true) {
+                        return last;
+                    }
+                }
+                Halt::Stall(why) => {
+                    if let Err(last) = self.recover(why, matches!(self.opener.location, Location::Udp { .. }))
+                    {
+                        return last;
+                    }
+                }
+            }
+        }
+    }
+
+    /// True for a source to which others connect.
+    fn listens(&self) -> bool {
+        matches!(&self.opener.location, Location::Srt(srt) if srt.caller_of.is_none())
+    }
+
+    fn rate(&self) -> FrameRate {
+        let video = self.video.as_ref().map(|video| video.frame_rate);
+        // Without pictures nothing is counted in frames; one a second is as good as any.
+        video.unwrap_or(FrameRate { num: std::num::NonZeroU32::MIN, den: std::num::NonZeroU32::MIN })
+    }
+
+    /// Waits for the first media and relates its time to the timeline.
+    fn begin(&mut self) -> Result<(), Halt> {
+        let offset = match self.mode {
+            Mode::Arrival => self.settle()?,
+            Mode::Asap | Mode::Paced => self.stage()?,
+        };
+        let (origin, offset) = match self.mode {
+            Mode::Asap => (Origin::ZERO, offset),
+            Mode::Arrival => (Origin::live(&self.grid, self.rate(), self.clock.now()), offset),
+            Mode::Paced => {
+                let now = self.clock.now();
+                let line = i128::from(self.grid.first_segment_at_or_after(now))
+                    * self.grid.segment.as_nanos() as i128;
+                (Origin::live(&self.grid, self.rate(), now), offset + line)
+            }
+        };
+        self.lanes.begin(origin, offset);
+        self.last_media = clock::now();
+        self.send(Item::Live)
+    }
+
+    /// Waits until something of every stream is there; returns what moves the earliest to zero.
+    fn stage(&mut self) -> Result<i128, Halt> {
+        let mut first_seen = None;
+        loop {
+            let ended = self.pass.state()?;
+            self.lanes.pull(&self.pass, false);
+            let earliest = self.lanes.earliest();
+            if earliest.is_some() && first_seen.is_none() {
+                first_seen = Some(clock::now());
+            }
+            let late = first_seen.is_some_and(|since| clock::now() - since > STRAGGLERS);
+            match earliest {
+                Some(earliest) if self.lanes.is_staged() || late => {
+                    self.base = earliest;
+                    return Ok(-earliest);
+                }
+                None if ended && self.lanes.is_over() => {
+                    return Err(Error::NoStreams(self.opener.uri.clone()).into());
+                }
+                _ => self.nap(NAP)?,
+            }
+            if clock::now() - self.last_media > GIVE_UP {
+                let uri = self.opener.uri.clone();
+                return Err(Error::Silent { uri, seconds: GIVE_UP.as_secs() }.into());
+            }
+        }
+    }
+
+    /// Watches a live source until its first backlog is gone; returns what moves its media to the time at which it
+    /// comes, at the latest.
+    fn settle(&mut self) -> Result<i128, Halt> {
+        let (mut since, mut latest) = (None, None);
+        loop {
+            if self.pass.state()? {
+                return Err(self.lost("the sender hung up").into());
+            }
+            let pulled = self.lanes.pull(&self.pass, true);
+            let (now, instant) = (self.clock.now(), clock::now());
+            if let Some(oldest) = pulled.oldest {
+                self.last_media = instant;
+                let since = *since.get_or_insert(instant);
+                let watched = instant - since;
+                if watched > SETTLE - SETTLED_TAIL {
+                    latest = latest.max(Some(now - oldest));
+                }
+                if let (true, Some(offset)) = (watched > SETTLE, latest) {
+                    return Ok(offset);
+                }
+                self.lanes.keep_newest();
+            } else if instant - self.last_media > GIVE_UP && !self.listens() {
+                return Err(self.lost("it gives nothing").into());
+            }
+            self.nap(NAP)?;
+        }
+    }
+
+    /// Delivers until something halts it.
+    fn flow(&mut self) -> Result<(), Halt> {
+        loop {
+            let ended = self.pass.state()?;
+            if self.mode == Mode::Arrival {
+                let pulled = self.lanes.pull(&self.pass, true);
+                self.note(pulled.count > 0, pulled.newest);
+            }
+            let now = self.clock.now();
+            let until = if self.mode == Mode::Paced { now } else { i128::MAX };
+            // Sound waits a moment for the pictures before it, so that both end together.
+            let in_order = self.mode != Mode::Arrival && clock::now() - self.last_media < IN_ORDER;
+            while let Some(item) = self.lanes.take(&self.pass, until, in_order) {
+                self.note(self.mode != Mode::Arrival, self.lanes.next_at());
+                self.send(item)?;
+            }
+            if ended && self.mode == Mode::Arrival {
+                return Err(self.lost("the sender hung up").into());
+            }
+            if self.lanes.is_over() {
+                self.end_of_pass()?;
+                continue;
+            }
+            self.prepare(ended)?;
+            if self.mode != Mode::Asap {
+                self.look_for_stall(now)?;
+            }
+            self.nap(self.until_due())?;
+        }
+    }
+
+    fn note(&mut self, came: bool, newest: Option<i128>) {
+        if came {
+            let now = clock::now();
+            self.pause = self.pause.max((now - self.last_media).min(LONGEST_PAUSE));
+            self.last_media = now;
+        }
+        self.newest = self.newest.max(newest.unwrap_or(i128::MIN));
+    }
+
+    /// Time until the next item is due, if it is time that it waits for.
+    fn until_due(&self) -> Duration {
+        let due = self.lanes.next_at().filter(|_| self.mode == Mode::Paced && !self.lanes.is_starving());
+        let due = due.map(|at| self.clock.instant(at).saturating_duration_since(clock::now()));
+        due.map_or(NAP, |due| due.clamp(Duration::from_millis(1), NAP))
+    }
+
+    fn look_for_stall(&mut self, now: i128) -> Result<(), Halt> {
+        let silent = clock::now() - self.last_media;
+        if self.mode == Mode::Arrival && silent <= STALL.max(self.pause * 5 / 2) {
+            while let Some(item) = self.lanes.hold(now - GRACE) {
+                self.send(item)?;
+            }
+            return Ok(());
+        }
+        let behind = self.lanes.next_at().map_or(0, |at| now - at);
+        let uri = &self.opener.uri;
+        if self.mode == Mode::Arrival {
+            return Err(Halt::Stall(format!("{uri} gives nothing")));
+        }
+        if behind > STALL.as_nanos() as i128 && self.lanes.is_starving() {
+            return Err(Halt::Stall(format!("{uri} comes slower than it plays")));
+        }
+        if behind > LAG {
+            let seconds = behind / 1_000_000_000;
+            return Err(Halt::Stall(format!(
+                "this machine is {seconds} s behind with {uri}: it is too slow"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Opens a repeated file again in time.
+    fn prepare(&mut self, ended: bool) -> Result<(), Halt> {
+        let repeats = matches!(self.opener.location, Location::File { repeat: true, .. });
+        if !repeats || self.mode != Mode::Paced || self.ready.is_some() {
+            return Ok(());
+        }
+        if let Some(next) = &self.next_pass {
+            match next.try_recv() {
+                Ok(pass) => {
+                    self.ready = Some(pass?);
+                    self.next_pass = None;
+                }
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => return Err(self.lost("it cannot be opened again").into()),
+            }
+        } else if ended || self.remaining().is_none_or(|remaining| remaining < REOPEN) {
+            self.next_pass = Some(open_aside(&self.opener)?);
+        }
+        if let (true, Some(ready)) = (ended, &self.ready) {
+            ready.play();
+        }
+        Ok(())
+    }
+
+    /// Nanoseconds of this pass that are still to come, where its duration is known.
+    fn remaining(&self) -> Option<i128> {
+        if self.newest == i128::MIN {
+            return None;
+        }
+        let duration = self.pass.duration()?.as_nanos() as i128;
+        Some(duration + self.base - (self.newest - self.lanes.offset()))
+    }
+
+    /// All of a pass is delivered but the tail: goes over into the next, or ends.
+    fn end_of_pass(&mut self) -> Result<(), Halt> {
+        let end = self.lanes.end();
+        let repeats = matches!(self.opener.location, Location::File { repeat: true, .. });
+        if repeats && self.mode == Mode::Paced {
+            return self.repeat(end);
+        }
+        self.lanes.finish(end);
+        loop {
+            let until = if self.mode == Mode::Paced { self.clock.now().min(end) } else { end };
+            while let Some(item) = self.lanes.hold(until) {
+                self.send(item)?;
+            }
+            if until == end {
+                return Err(Halt::End);
+            }
+            self.nap(NAP.min(Duration::from_millis(10)))?;
+        }
+    }
+
+    fn repeat(&mut self, end: i128) -> Result<(), Halt> {
+        self.prepare(true)?;
+        let Some(pass) = self.ready.take() else { return self.nap(NAP) };
+        pass.play();
+        self.adopt(pass);
+        self.lanes.reset(end - self.base);
+        Ok(())
+    }
+
+    fn adopt(&mut self, pass: Pass) {
+        if let Some(video) = &self.video {
+            pin(&pass, video);
+        }
+        self.pass = pass;
+    }
+
+    /// Tells that nothing comes, and returns when something does again. An error is the last item.
+    fn recover(&mut self, why: String, reopen: bool) -> Result<(), Option<Item>> {
+        tracing::warn!(source = self.opener.uri, why, "the source stalls");
+        self.send(Item::Stalled { why }).map_err(|_| None)?;
+        if reopen {
+            let pass = self.opener.open(&mut |_| {}).map_err(|error| {
+                let stopped = self.opener.stop.is_set();
+                (!stopped).then_some(Item::Failed(error))
+            })?;
+            pass.play();
+            self.adopt(pass);
+        }
+        if self.mode == Mode::Arrival {
+            self.lanes.clear();
+        }
+        self.lanes.reset(0);
+        self.last_media = clock::now();
+        Ok(())
+    }
+
+    fn lost(&self, why: &str) -> Error {
+        Error::Lost { uri: self.opener.uri.clone(), why: why.into() }
+    }
+
+    /// Sends an item, with the time at which it came in.
+    fn send(&mut self, mut item: Item) -> Result<(), Halt> {
+        if let (Item::Video { captured_at, .. } | Item::Audio { captured_at, .. }, true) =
+            (&mut item, self.mode != Mode::Asap)
+        {
+            *captured_at = (self.clock.now() / 1000) as i64;
+        }
+        self.sender.send(item).map_err(|_| Halt::Stop)
+    }
+
+    fn nap(&self, timeout: Duration) -> Result<(), Halt> {
+        self.opener.wake.wait(timeout);
+        if self.opener.stop.is_set() { Err(Halt::Stop) } else { Ok(()) }
+    }
+}
+
+/// Opens another pass on a thread of its own, so that the one before goes on meanwhile.
+fn open_aside(opener: &Opener) -> Result<Receiver<Result<Pass, Error>>, Error> {
+    let (sender, receiver) = sync_channel(1);
+    let opener = opener.clone();
+    let body = move || {
+        // If nobody waits any more, the pass is closed by being dropped.
+        let _ = sender.send(opener.open(&mut |_| {}));
+        opener.wake.ring();
+    };
+    let spawned = thread::Builder::new().name("source-ahead".into()).spawn(body);
+    spawned.map_err(|error| Error::Toolkit(format!("no thread to open the source again: {error}")))?;
+    Ok(receiver)
+}
