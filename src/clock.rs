@@ -1,10 +1,29 @@
 //! The only reader of the machine's clocks. Everything else takes time as an argument or asks here.
 #![allow(clippy::disallowed_methods, reason = "this is the module that the ban points to")]
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
-/// Nanoseconds since 1970-01-01T00:00:00Z, from the wall clock. It may step; use it to place media, never as a deadline.
+static ANCHOR: OnceLock<Timeline> = OnceLock::new();
+
+/// Ties this process's Unix time to the monotonic clock: it is `unix_nanos` now, and steps of the wall clock do not
+/// move it any more. A server does so with its own wall clock, an encoder with its server's time, so that an encoder
+/// started after a step still agrees with what is on air. Only the first call counts.
+pub fn anchor(unix_nanos: i128) {
+    let _ = ANCHOR.set(Timeline { unix_nanos, started: now() });
+}
+
+/// Nanoseconds since 1970-01-01T00:00:00Z: of the anchored timeline, else of the wall clock.
 pub fn unix_nanos() -> i128 {
+    match ANCHOR.get() {
+        Some(timeline) => timeline.now(),
+        None => wall_clock(),
+    }
+}
+
+fn wall_clock() -> i128 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => since.as_nanos() as i128,
         Err(before) => -(before.duration().as_nanos() as i128),
@@ -25,7 +44,7 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// A timeline that agrees with the wall clock now.
+    /// A timeline that agrees with [`unix_nanos`] now.
     pub fn start() -> Self {
         Self { unix_nanos: unix_nanos(), started: now() }
     }

@@ -10,7 +10,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use crate::{
     time::Timescale,
     track::{Audio, Media, Track, Video},
-    window::{Segment, Window},
+    window::{Bandwidth, Segment, Window},
 };
 use timeline::segment_timeline;
 use xml::Element;
@@ -22,6 +22,8 @@ pub struct Representation<'a> {
     pub track: &'a Track,
     /// Its segments.
     pub window: &'a Window,
+    /// Its bit rates.
+    pub bandwidth: Bandwidth,
 }
 
 /// What an MPD is for.
@@ -217,7 +219,7 @@ fn audio_set(audio: &Audio, id: usize) -> Element {
 
 fn representation(each: &Representation<'_>, segments: &[&Segment], period_start: i128) -> Element {
     let Track { name, codec, media, .. } = each.track;
-    let bandwidth = each.window.bandwidth().peak.max(1);
+    let bandwidth = each.bandwidth.peak.max(1);
     let element = Element::new("Representation")
         .attribute("id", name.clone())
         .attribute("bandwidth", bandwidth.to_string())

@@ -34,7 +34,7 @@ pub(super) fn media(writer: &Writer, view: &View) -> String {
 pub(super) fn multivariant(writers: &[Writer]) -> String {
     let renditions: Vec<_> = writers
         .iter()
-        .map(|writer| hls::Rendition { track: writer.track(), bandwidth: writer.window().bandwidth() })
+        .map(|writer| hls::Rendition { track: writer.track(), bandwidth: writer.bandwidth() })
         .collect();
     hls::multivariant(&renditions)
 }
@@ -42,7 +42,11 @@ pub(super) fn multivariant(writers: &[Writer]) -> String {
 pub(super) fn mpd(writers: &[Writer], view: &View) -> String {
     let representations: Vec<_> = writers
         .iter()
-        .map(|writer| dash::Representation { track: writer.track(), window: writer.window() })
+        .map(|writer| dash::Representation {
+            track: writer.track(),
+            window: writer.window(),
+            bandwidth: writer.bandwidth(),
+        })
         .collect();
     let kind = if view.ended {
         dash::Kind::LiveEnded

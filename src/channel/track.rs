@@ -13,7 +13,7 @@ use headwater_packager::{
     segmenter::{Cut, Output, Segmenter},
     time::{Grid, Ticks, Timescale},
     track::Track,
-    window::{Era, Part, Segment, Window},
+    window::{Bandwidth, Era, Part, Segment, Window},
 };
 
 use super::{
@@ -299,6 +299,13 @@ impl Writer {
 
     pub(super) fn window(&self) -> &Window {
         &self.window
+    }
+
+    /// What was measured; the peak is at least what the encoder may use at any time, however still the picture was so
+    /// far, so that a player is not surprised and rungs keep their order.
+    pub(super) fn bandwidth(&self) -> Bandwidth {
+        let measured = self.window.bandwidth();
+        Bandwidth { peak: measured.peak.max(self.track().bitrate.into()), ..measured }
     }
 
     pub(super) fn filler_parts(&self) -> u64 {

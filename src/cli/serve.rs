@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     channel::{self, Setup},
+    clock,
     config::Config,
     control::Control,
     origin::{self, Origin},
@@ -17,6 +18,7 @@ use crate::{
 
 /// Serves until the process is told to stop.
 pub(super) fn run(config: Config) -> anyhow::Result<()> {
+    clock::anchor(clock::unix_nanos());
     for (name, channel) in &config.channels {
         source::uri::parse(&channel.source).with_context(|| format!("channel.{name}.source"))?;
     }

@@ -16,6 +16,8 @@ use tokio::{
 };
 
 use self::rendezvous::Rendezvous;
+use crate::clock;
+
 use super::{
     job::Job,
     wire::{self, Control, Message},
@@ -91,7 +93,8 @@ impl Encoder {
         let stream = connection(&rendezvous.listener, &mut child).await?;
         let pid = child.id();
         let mut encoder = Self { child, pid, stream, buffer: BytesMut::new() };
-        encoder.send(Control::Start { job: Box::new(job.clone()) }).await?;
+        let now = clock::unix_nanos().div_euclid(1000) as i64;
+        encoder.send(Control::Start { job: Box::new(job.clone()), now }).await?;
         Ok(encoder)
     }
 

@@ -115,6 +115,8 @@ pub enum Control {
     Start {
         /// The work.
         job: Box<Job>,
+        /// What time it is for the server: microseconds since the Unix epoch.
+        now: i64,
     },
     /// Make the next frame of this track a key frame.
     ForceKey {

@@ -13,6 +13,8 @@ use bytes::BytesMut;
 use thiserror::Error;
 
 use self::inlet::Inlet;
+use crate::clock;
+
 use super::{
     outlet::Outlet,
     wire::{Control, Event, Message},
@@ -57,7 +59,10 @@ pub fn run(socket: &Path) -> Result<(), Error> {
     let mut inlet = Inlet { stream: stream.try_clone()?, buffer: BytesMut::new() };
     let job = loop {
         match inlet.next() {
-            Ok(Message::Control(Control::Start { job })) => break job,
+            Ok(Message::Control(Control::Start { job, now })) => {
+                clock::anchor(i128::from(now) * 1000);
+                break job;
+            }
             Ok(Message::Control(Control::Quit)) => return Ok(()),
             Ok(_) => {}
             Err(why) => return Err(Error::NoJob(why)),
