@@ -1,0 +1,64 @@
+# The two commands: `make run` and `make test`. Both install what is missing first (deploy/setup.sh says what).
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Extra arguments of the server: make run ARGS="--config headwater.toml"
+ARGS ?=
+PAGE_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) $(wildcard web/*.html web/*.js web/*.json)
+
+.PHONY: help run test test-rust test-browser check page bench setup setup-test
+
+help: ## Show what can be made
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
+
+run: setup page ## Build and serve the demo channel (ARGS="--config FILE" for your own)
+	cargo build --release --locked
+	exec target/release/headwater serve $(ARGS)
+
+test: setup-test page test-rust test-browser ## Run all tests
+
+# One test binary a process where nextest is present, else all in one: the same tests.
+test-rust:
+	@if cargo nextest --version >/dev/null 2>&1; then \
+	  set -x; cargo nextest run --workspace --locked --no-fail-fast; \
+	else \
+	  set -x; cargo test --workspace --lib --bins --tests --locked --no-fail-fast; \
+	fi
+	cargo test --workspace --doc --locked --quiet
+
+# The browser watches the program as the tests built it.
+test-browser:
+	cargo build --locked
+	@if ! chromium=$$(deploy/find-chromium); then \
+	  echo "SKIPPED: the browser tests, because no Chromium starts here (see deploy/find-chromium)" >&2; \
+	elif ! [ -d tests/browser/node_modules ]; then \
+	  echo "SKIPPED: the browser tests, because there is no Node to drive them (see deploy/setup.sh --test)" >&2; \
+	else \
+	  CHROMIUM=$$chromium HEADWATER_BIN=$${CARGO_TARGET_DIR:-target}/debug/headwater npm test --silent --prefix tests/browser; \
+	fi
+
+check: ## Check format, lints, documentation and types
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+	@if [ -d web/node_modules ]; then set -x; npm run --silent --prefix web check; fi
+
+page: web/dist/index.html ## Build the page that is embedded into the program
+
+web/dist/index.html: $(PAGE_SOURCES)
+	@if [ -d web/node_modules ]; then \
+	  set -x; npm run --silent --prefix web build; \
+	else \
+	  echo "page: no Node, so the page at / will only say how to build it"; \
+	fi
+
+bench: setup-test ## Measure against ffmpeg and cp (see tests/load)
+	cargo build --release --locked
+	@for script in tests/load/*.sh; do echo "== $$script"; "$$script"; done
+
+setup:
+	@deploy/setup.sh
+
+setup-test:
+	@deploy/setup.sh --test

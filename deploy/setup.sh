@@ -1,0 +1,164 @@
+#!/usr/bin/env bash
+# Installs what Headwater needs on Debian 12 or Ubuntu 24.04, says what and why, and does nothing when all is there.
+# On a machine without apt it lists what it looked for and did not find.
+#
+#   deploy/setup.sh             to build and run
+#   deploy/setup.sh --test      and to run the tests
+#   deploy/setup.sh --build     the packages to build the program with, nothing else (for the Dockerfile)
+#   deploy/setup.sh --runtime   the packages to run a program that is built already, nothing else (for the Dockerfile)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# package | what it is for
+BUILD_PACKAGES='
+gcc                                the linker that rustc calls
+libc6-dev                          headers for the linker
+pkg-config                         finds GStreamer when the encoder is built
+libgstreamer1.0-dev                GStreamer, to build the encoder against
+libgstreamer-plugins-base1.0-dev   its audio and video libraries
+'
+RUN_PACKAGES='
+gstreamer1.0-plugins-base          containers, conversion, scaling, mixing
+gstreamer1.0-plugins-good          MP4, Matroska, RTP, RTSP, HTTP sources
+gstreamer1.0-plugins-bad           MPEG-TS, SRT, VA and NVENC encoders, parsers
+gstreamer1.0-plugins-ugly          x264, the H.264 encoder
+gstreamer1.0-libav                 AAC encoder, and decoders for nearly everything
+'
+TEST_PACKAGES='
+ffmpeg                             makes test media, and plays and judges what we serve
+gstreamer1.0-tools                 plays what we serve with hlsdemux2 and dashdemux2
+libxml2-utils                      xmllint holds manifests against the MPEG schema
+procps                             kill, for the tests that kill encoders
+fonts-dejavu-core                  text in screenshots
+'
+# Names of programs are looked for first: a Node or Chromium from elsewhere is used as it is and never replaced.
+NODE_MAJOR=18
+GSTREAMER=1.22
+
+say() { printf 'setup: %s\n' "$*"; }
+has() { command -v "$1" >/dev/null 2>&1; }
+names() { awk 'NF { print $1 }' <<<"$*"; }
+
+# Those of the packages given that are not installed.
+absent() {
+  local installed package
+  installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' 2>/dev/null | sed -n 's/^installed //p')
+  for package in "$@"; do
+    grep -qxF "$package" <<<"$installed" || echo "$package"
+  done
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# Installs packages, after saying which and why. The reasons are looked up in the lists above.
+install() {
+  [ $# -gt 0 ] || return 0
+  local package reason
+  say "installing with apt:"
+  for package in "$@"; do
+    reason=$(awk -v name="$package" '$1 == name { $1 = ""; print; exit }' <<<"$BUILD_PACKAGES$RUN_PACKAGES$TEST_PACKAGES$EXTRA_PACKAGES")
+    printf '  %-34s%s\n' "$package" "$reason"
+  done
+  if [ "$(id -u)" != 0 ] && ! has sudo; then
+    say "this needs root, and there is no sudo. As root, run:"
+    say "  apt-get update && apt-get install --no-install-recommends $*"
+    exit 1
+  fi
+  as_root apt-get update -q || say "apt-get update failed; trying with the lists that are there"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
+}
+
+EXTRA_PACKAGES='
+nodejs                             builds the page
+npm                                fetches the players that the page bundles
+ca-certificates                    npm trusts the registry by them
+chromium                           plays the page and the streams in the browser tests
+'
+
+# Packages for Node, if there is none.
+node_packages() {
+  has node || echo nodejs npm ca-certificates
+}
+
+# Packages for a Chromium, if none works and the distribution has a real one. Ubuntu's is a stub that wants snap.
+chromium_packages() {
+  deploy/find-chromium >/dev/null && return
+  if apt-cache show chromium 2>/dev/null | grep -q '^Package: chromium$'; then echo chromium; fi
+}
+
+missing=()
+require() { "${@:3}" >/dev/null 2>&1 || missing+=("$1|$2"); }
+
+newer_node() { [ "$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)" -ge "$NODE_MAJOR" ]; }
+element() { if has gst-inspect-1.0; then gst-inspect-1.0 --exists "$1"; else return 0; fi; }
+
+# What cannot be done without is in `missing` afterwards; what can is only said.
+look() {
+  require 'a C compiler (cc)' 'rustc links with it' has cc
+  require 'cargo' 'builds Headwater; see https://rustup.rs' has cargo
+  require 'pkg-config' 'finds GStreamer' has pkg-config
+  for library in gstreamer-1.0 gstreamer-app-1.0 gstreamer-audio-1.0 gstreamer-video-1.0; do
+    require "$library >= $GSTREAMER with headers" 'the encoder is built on it' pkg-config --atleast-version=$GSTREAMER "$library"
+  done
+  for name in x264enc:ugly avenc_aac:libav mpegtsmux:bad qtdemux:good videoconvert:base; do
+    require "GStreamer element ${name%:*} (plugins ${name#*:})" 'the ladder uses it' element "${name%:*}"
+  done
+  if [ "$mode" = test ]; then
+    require 'ffmpeg and ffprobe' 'make and judge test media' has ffprobe
+    require 'xmllint' 'judges manifests' has xmllint
+    require 'gst-launch-1.0' 'plays what we serve' has gst-launch-1.0
+  fi
+}
+
+# Says what is missing for good, and fails if the rest cannot work without it.
+verdict() {
+  look
+  newer_node || say "no Node $NODE_MAJOR or newer ($(node --version 2>/dev/null || echo none)): the page at / will only say how to build it"
+  { ! newer_node || has npm; } || say "no npm beside $(command -v node): the page at / will only say how to build it"
+  if [ "$mode" = test ] && ! deploy/find-chromium >/dev/null; then
+    say "no Chromium that starts: the browser tests cannot run. Install chromium or google-chrome-stable"
+    say "  (on Ubuntu: snap install chromium), or set CHROMIUM=/path/to/it"
+  fi
+  [ ${#missing[@]} -gt 0 ] || return 0
+  say "missing:"
+  printf '%s\n' "${missing[@]}" | while IFS='|' read -r what why; do printf '  %-54s%s\n' "$what" "$why"; done
+  return 1
+}
+
+# npm ci, but only when the lock has changed since the last time.
+modules() {
+  if cmp -s "$1/package-lock.json" "$1/node_modules/.installed-lock"; then return; fi
+  say "npm ci in $1 ($2)"
+  npm ci --prefix "$1" --no-audit --no-fund --loglevel=error
+  cp "$1/package-lock.json" "$1/node_modules/.installed-lock"
+}
+
+mode=run
+case "${1-}" in
+  '') ;;
+  --test | --build | --runtime) mode=${1#--} ;;
+  *) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;;
+esac
+
+if has apt-get && has dpkg-query; then
+  case $mode in
+    build) wanted=$(names "$BUILD_PACKAGES") ;;
+    runtime) wanted=$(names "$RUN_PACKAGES") ;;
+    run) wanted="$(names "$BUILD_PACKAGES$RUN_PACKAGES") $(node_packages)" ;;
+    test) wanted="$(names "$BUILD_PACKAGES$RUN_PACKAGES$TEST_PACKAGES") $(node_packages) $(chromium_packages)" ;;
+  esac
+  # shellcheck disable=SC2046,SC2086 # names of packages have no spaces
+  install $(absent $wanted)
+else
+  say "no apt here: looking for what is needed, installing nothing"
+fi
+case $mode in build | runtime) exit ;; esac
+
+verdict
+if newer_node && has npm; then
+  modules web 'players and bundler of the page'
+  if [ "$mode" = test ]; then modules tests/browser 'players and driver of the browser tests'; fi
+fi
+say "all there"
