@@ -135,7 +135,9 @@ fn represent(request: &Parts, representation: Representation) -> Result<Response
             }
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-            headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+            if etag.is_some() {
+                headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+            }
             if gzip {
                 headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             }
