@@ -3,6 +3,9 @@
 
 mod boxes {
     mod fixture;
+    mod media;
     mod oracles;
+    mod parameters;
+    mod repackaged;
     mod trees;
 }
