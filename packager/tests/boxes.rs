@@ -6,6 +6,7 @@ mod boxes {
     mod media;
     mod oracles;
     mod parameters;
+    mod properties;
     mod repackaged;
     mod trees;
 }

@@ -214,6 +214,7 @@ impl<'a> BoxRef<'a> {
             offset: self.offset + self.header + start as u64,
             parent: self.kind,
             depth: self.depth + 1,
+            strict: false,
         }
     }
 
@@ -263,12 +264,18 @@ pub struct Boxes<'a> {
     offset: u64,
     parent: FourCc,
     depth: usize,
+    strict: bool,
 }
 
 impl<'a> Boxes<'a> {
     /// The boxes at the top level of `data`, whose first byte is byte `offset` of its file.
     pub fn new(data: &'a [u8], offset: u64) -> Self {
-        Self { data, offset, parent: FourCc::default(), depth: 0 }
+        Self { data, offset, parent: FourCc::default(), depth: 0, strict: false }
+    }
+
+    /// The same, but a terminator is an error.
+    fn strict(self) -> Self {
+        Self { strict: true, ..self }
     }
 
     fn take(&mut self) -> Result<BoxRef<'a>, Error> {
@@ -298,7 +305,7 @@ impl<'a> Boxes<'a> {
 
     /// QuickTime ends some containers with a 32-bit zero.
     fn at_terminator(&self) -> bool {
-        self.depth > 0 && self.data.len() < 8 && self.data.iter().all(|&byte| byte == 0)
+        !self.strict && self.depth > 0 && self.data.len() < 8 && self.data.iter().all(|&byte| byte == 0)
     }
 }
 
@@ -329,3 +336,6 @@ pub fn tree_at(data: &[u8], offset: u64) -> String {
     describe::boxes(&mut out, Boxes::new(data, offset), 0);
     out
 }
+
+#[cfg(test)]
+mod tests;
