@@ -72,6 +72,14 @@ pub enum Error {
 /// # Errors
 /// If it is not MP4 or a playlist, or is damaged; of a damaged file everything up to the damage is described first.
 pub fn run(path: &Path, out: &mut impl Write) -> Result<(), Error> {
+    match describe(path, out) {
+        // Whoever reads along has seen enough: `headwater inspect FILE | head`.
+        Err(Error::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+fn describe(path: &Path, out: &mut impl Write) -> Result<(), Error> {
     let unreadable = |source| Error::Read { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => Error::Missing(path.to_owned()),

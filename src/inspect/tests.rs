@@ -132,6 +132,23 @@ fn what_is_not_mp4_is_named_and_told_what_would_be_right() {
 }
 
 #[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    struct Closed;
+    impl std::io::Write for Closed {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("init.mp4");
+    fs::write(&path, init_segment(&track())).unwrap();
+    assert!(super::run(&path, &mut Closed).is_ok());
+}
+
+#[test]
 fn a_playlist_is_told_in_brief() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("index.m3u8");

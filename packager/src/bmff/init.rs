@@ -1,4 +1,4 @@
-//! The `moov` of a CMAF header (ISO/IEC 23000-19 7.5.1): everything about a track but its samples.
+//! The `moov` of a CMAF header (ISO/IEC 23000-19): everything about a track but its samples.
 
 use bytes::BufMut;
 

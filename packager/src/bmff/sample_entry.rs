@@ -60,7 +60,7 @@ fn colour(out: &mut Vec<u8>, video: &Video) {
     });
 }
 
-/// Written for square pixels too: a reader need not guess, and CMAF 9.2.5 wants it in every track.
+/// Written for square pixels too, so that no reader has to guess.
 fn pixel_aspect(out: &mut Vec<u8>, video: &Video) {
     write_box(out, *b"pasp", |out| {
         out.put_u32(video.sample_aspect.0);
