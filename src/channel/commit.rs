@@ -17,18 +17,28 @@ const BACKLOG: usize = 128;
 pub(super) enum Work {
     /// A complete segment, and the record that counts it in.
     Segment { track: String, number: i64, path: String, body: Arc<Body>, record: Bytes },
+    /// The record that says that the source has ended.
+    End { path: String, record: Bytes },
     /// Objects that stand for themselves, in this order.
     Objects(Vec<(String, Vec<Bytes>)>),
     /// Objects that nobody may ask for any more.
     Delete(Vec<String>),
 }
 
-/// A segment that is durable, or that the store has failed to take.
+/// Something that may be published now, as it is durable or the store has failed to take it.
 #[derive(Debug)]
 pub(super) struct Durable {
-    pub(super) track: String,
-    pub(super) number: i64,
+    pub(super) what: What,
     pub(super) result: Result<(), Error>,
+}
+
+/// What may be published.
+#[derive(Debug)]
+pub(super) enum What {
+    /// A segment.
+    Segment { track: String, number: i64 },
+    /// The end.
+    End,
 }
 
 /// The channel's end of the queue.
@@ -86,7 +96,11 @@ async fn write(store: Store, mut queue: mpsc::Receiver<Work>, done: mpsc::Sender
         match work {
             Work::Segment { track, number, path, body, record } => {
                 let result = segment(&store, &path, &body, record).await;
-                let _ = done.send(Durable { track, number, result }).await;
+                let _ = done.send(Durable { what: What::Segment { track, number }, result }).await;
+            }
+            Work::End { path, record } => {
+                let result = store.put(&path, vec![record]).await;
+                let _ = done.send(Durable { what: What::End, result }).await;
             }
             Work::Objects(objects) => {
                 for (path, pieces) in objects {

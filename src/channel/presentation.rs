@@ -21,6 +21,19 @@ use crate::{
 /// A playlist is never shorter than this (rfc8216bis 6.2.2: three target durations).
 const SHORTEST_LIST: usize = 3;
 
+/// How far the end of a source has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// It goes on.
+    No,
+    /// All its segments are closed, and some are not listed yet.
+    Closed,
+    /// All are listed, and the record that says so is being written.
+    Recorded,
+    /// Players know.
+    Published,
+}
+
 /// What a channel presents.
 pub(super) struct Presentation {
     prefix: String,
@@ -36,7 +49,7 @@ pub(super) struct Presentation {
     opening: Vec<Message>,
     /// True until its tracks have taken over.
     arriving: bool,
-    ended: bool,
+    ending: Ending,
     edge: Arc<Edge>,
 }
 
@@ -58,7 +71,7 @@ impl Presentation {
             reconfigured: false,
             opening: Vec::new(),
             arriving: false,
-            ended: false,
+            ending: Ending::No,
             edge: Arc::default(),
         };
         if let Some((record, opening)) = kept {
@@ -68,12 +81,14 @@ impl Presentation {
     }
 
     fn resume(&mut self, record: &Record, opening: Vec<Message>, now: i128) {
-        self.ended = record.ended && record.source == self.source;
+        if record.ended && record.source == self.source {
+            self.ending = Ending::Published;
+        }
         self.reconfigured = record.ladder != self.ladder;
         for description in descriptions(&opening) {
             if let Some(kept) = record.tracks.get(&description.track.name) {
                 let mut writer = Writer::resume(description, self.grid, kept);
-                if !self.ended {
+                if !self.ended() {
                     writer.catch_up(now);
                 }
                 self.writers.push(writer);
@@ -83,7 +98,7 @@ impl Presentation {
 
     /// True once the source has come to its end.
     pub(super) fn ended(&self) -> bool {
-        self.ended
+        self.ending != Ending::No
     }
 
     /// The catalog of an encoder that begins.
@@ -139,19 +154,19 @@ impl Presentation {
 
     /// When the next filler part is due, in nanoseconds since the epoch.
     pub(super) fn due(&self) -> Option<i128> {
-        if self.ended { None } else { self.writers.iter().filter_map(Writer::due).min() }
+        if self.ended() { None } else { self.writers.iter().filter_map(Writer::due).min() }
     }
 
     /// Fills all parts that are due.
     pub(super) fn fill(&mut self, now: i128) {
-        if !self.ended {
+        if !self.ended() {
             self.writers.iter_mut().for_each(|writer| writer.fill(now));
         }
     }
 
     /// The source has come to its end: what is open is closed.
     pub(super) fn end(&mut self) {
-        self.ended = true;
+        self.ending = Ending::Closed;
         self.writers.iter_mut().for_each(Writer::end);
     }
 
@@ -188,9 +203,29 @@ impl Presentation {
         work
     }
 
+    /// Once everything of an ended source is listed: the record that says so, to be written before players are told.
+    pub(super) fn conclusion(&self) -> Option<Work> {
+        if self.ending != Ending::Closed || !self.writers.iter().all(Writer::all_listed) {
+            return None;
+        }
+        Some(Work::End { path: record::path_in(&self.prefix), record: self.record().to_bytes() })
+    }
+
+    /// The conclusion is on its way to the store.
+    pub(super) fn concluding(&mut self) {
+        self.ending = Ending::Recorded;
+    }
+
+    /// Tells players, and the store, that nothing follows.
+    pub(super) fn conclude(&mut self, now: i128) -> Work {
+        self.ending = Ending::Published;
+        self.publish(now);
+        Work::Objects(self.writers.iter().flat_map(|writer| self.documents(writer.name())).collect())
+    }
+
     /// Renders what is published now.
     pub(super) fn publish(&mut self, now: i128) {
-        let complete = self.ended && self.writers.iter().all(Writer::all_listed);
+        let complete = self.ending == Ending::Published;
         let view = render::View { grid: self.grid, window: self.window, ended: complete, now };
         let ready = |writer: &Writer| complete || writer.window().segments().len() >= SHORTEST_LIST;
         let mut tracks = HashMap::with_capacity(self.writers.len());
@@ -238,7 +273,7 @@ impl Presentation {
 
     fn record(&self) -> Record {
         let tracks = self.writers.iter().map(|writer| (writer.name().to_owned(), writer.record())).collect();
-        Record::new(&self.source, &self.ladder, self.ended, tracks)
+        Record::new(&self.source, &self.ladder, self.ended(), tracks)
     }
 
     fn path(&self, track: &str, file: &str) -> String {

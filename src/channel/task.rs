@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::{
-    commit::{Committer, Durable, Work},
+    commit::{Committer, Durable, What, Work},
     edge::{Edge, Reader},
     presentation::Presentation,
     record,
@@ -112,7 +112,11 @@ impl Task {
         }
         let last = committer.successor();
         for durable in committer.drain().await {
-            for work in presentation.list(&durable.track, durable.number, timeline.now()) {
+            let works = match durable.what {
+                What::Segment { track, number } => presentation.list(&track, number, timeline.now()),
+                What::End => vec![presentation.conclude(timeline.now())],
+            };
+            for work in works {
                 let _ = last.submit(work);
             }
         }
@@ -201,6 +205,9 @@ impl Task {
                 self.publish(&track, number);
             }
         }
+        if self.presentation.conclusion().is_some_and(|work| self.committer.submit(work).is_ok()) {
+            self.presentation.concluding();
+        }
         let filler_parts = self.presentation.filler_parts();
         if self.status.borrow().filler_parts != filler_parts {
             self.status.send_modify(|status| status.filler_parts = filler_parts);
@@ -209,7 +216,14 @@ impl Task {
 
     fn list(&mut self, durable: Durable) {
         self.degrade(durable.result.err().map(|error| error.to_string()));
-        self.publish(&durable.track, durable.number);
+        match durable.what {
+            What::Segment { track, number } => self.publish(&track, number),
+            What::End => {
+                let work = self.presentation.conclude(self.timeline.now());
+                self.edge.send_replace(self.presentation.edge());
+                self.submit(work);
+            }
+        }
     }
 
     fn degrade(&self, why: Option<String>) {

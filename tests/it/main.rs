@@ -7,7 +7,11 @@
 )]
 
 #[cfg(feature = "encoder")]
+mod channel;
+#[cfg(feature = "encoder")]
 mod ladder;
 mod origin;
+#[cfg(feature = "encoder")]
+mod served;
 #[cfg(feature = "encoder")]
 mod sources;

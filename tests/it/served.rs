@@ -1,0 +1,139 @@
+//! A running `headwater serve` with its own ports and data, stopped with the test.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub(crate) struct Served {
+    pub(crate) directory: TempDir,
+    media: u16,
+    control: u16,
+    child: Child,
+    http: reqwest::Client,
+}
+
+impl Served {
+    /// Starts a server with these channels, in TOML, and waits until it answers.
+    pub(crate) async fn start(channels: &str) -> Self {
+        let directory = TempDir::new().unwrap();
+        let (media, control) = (free_port(), free_port());
+        let data = directory.path().join("data");
+        let config = format!(
+            "[server]\nmedia = \"127.0.0.1:{media}\"\ncontrol = \"127.0.0.1:{control}\"\n[store]\nurl = {data:?}\n{channels}"
+        );
+        std::fs::write(directory.path().join("headwater.toml"), config).unwrap();
+        let child = spawn(directory.path());
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
+        let mut served = Self { directory, media, control, child, http };
+        served.answers().await;
+        served
+    }
+
+    /// Kills the server as a crash would, and starts it again after `pause`.
+    pub(crate) async fn crash_and_restart(&mut self, pause: Duration) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        tokio::time::sleep(pause).await;
+        self.child = spawn(self.directory.path());
+        self.answers().await;
+    }
+
+    async fn answers(&mut self) {
+        let url = format!("http://127.0.0.1:{}/healthz", self.control);
+        eventually("the server answers", 10, async || self.http.get(&url).send().await.ok()).await;
+    }
+
+    /// What the control listener says of a channel.
+    pub(crate) async fn status(&self, channel: &str) -> Value {
+        let url = format!("http://127.0.0.1:{}/api/v1/channels", self.control);
+        let text = self.http.get(url).send().await.unwrap().text().await.unwrap();
+        let list: Value = serde_json::from_str(&text).unwrap();
+        let named = |each: &&Value| each["name"] == channel;
+        list["channels"].as_array().unwrap().iter().find(named).unwrap().clone()
+    }
+
+    /// Waits until a channel is in `state`.
+    pub(crate) async fn in_state(&self, channel: &str, state: &str, seconds: u64) -> Value {
+        let check = async || Some(self.status(channel).await).filter(|status| status["state"] == state);
+        eventually(&format!("{channel} is {state}"), seconds, check).await
+    }
+
+    /// An object below `/`, if it is there.
+    pub(crate) async fn get(&self, path: &str) -> Option<bytes::Bytes> {
+        let url = format!("http://127.0.0.1:{}/{path}", self.media);
+        let response = self.http.get(url).send().await.ok()?;
+        if response.status().is_success() { response.bytes().await.ok() } else { None }
+    }
+
+    /// A media playlist, as m3u8-rs understands it.
+    pub(crate) async fn playlist(&self, track: &str) -> Option<m3u8_rs::MediaPlaylist> {
+        let bytes = self.get(&format!("live/{track}/index.m3u8")).await?;
+        Some(m3u8_rs::parse_media_playlist_res(&bytes).unwrap())
+    }
+
+    /// Waits until a track's playlist satisfies `wanted`.
+    pub(crate) async fn playlist_with(
+        &self,
+        track: &str,
+        seconds: u64,
+        wanted: impl Fn(&m3u8_rs::MediaPlaylist) -> bool,
+    ) -> m3u8_rs::MediaPlaylist {
+        let check = async || self.playlist(track).await.filter(&wanted);
+        eventually(&format!("the playlist of {track} is as wanted"), seconds, check).await
+    }
+
+    /// Everything that a track's playlist lists, init segment first, in one file.
+    pub(crate) async fn listed(&self, track: &str) -> PathBuf {
+        let playlist = self.playlist(track).await.unwrap();
+        let init = playlist.segments[0].map.as_ref().unwrap().uri.clone();
+        let mut whole = self.get(&format!("live/{track}/{init}")).await.unwrap().to_vec();
+        for segment in &playlist.segments {
+            whole.extend(self.get(&format!("live/{track}/{}", segment.uri)).await.unwrap());
+        }
+        let path = self.directory.path().join(format!("{}.mp4", track.replace('/', "-")));
+        std::fs::write(&path, whole).unwrap();
+        path
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(directory: &Path) -> Child {
+    let log = std::fs::File::options().create(true).append(true).open(directory.join("log")).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_headwater"))
+        .args(["serve", "--config"])
+        .arg(directory.join("headwater.toml"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Asks every 50 ms until there is an answer; fails with `what` after `seconds`.
+pub(crate) async fn eventually<T>(what: &str, seconds: u64, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    #[expect(clippy::disallowed_methods, reason = "a test's own deadline")]
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(start.elapsed() < Duration::from_secs(seconds), "not within {seconds} s: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
