@@ -2,9 +2,8 @@
 
 mod serve;
 
-use std::{io::Write, path::PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{config::Config, inspect, telemetry};
@@ -75,11 +74,7 @@ pub fn run() -> anyhow::Result<()> {
             telemetry::init()?;
             serve::run(arguments.config()?)
         }
-        Command::Inspect { file } => {
-            let mut out = std::io::stdout().lock();
-            inspect::run(&file, &mut out)?;
-            out.flush().context("cannot write to the standard output")
-        }
+        Command::Inspect { file } => Ok(inspect::run(&file, &mut std::io::stdout().lock())?),
         #[cfg(feature = "encoder")]
         Command::Encode { connect } => Ok(crate::ladder::worker::run(&connect)?),
         #[cfg(not(feature = "encoder"))]

@@ -72,7 +72,7 @@ pub enum Error {
 /// # Errors
 /// If it is not MP4 or a playlist, or is damaged; of a damaged file everything up to the damage is described first.
 pub fn run(path: &Path, out: &mut impl Write) -> Result<(), Error> {
-    match describe(path, out) {
+    match describe(path, out).and_then(|()| Ok(out.flush()?)) {
         // Whoever reads along has seen enough: `headwater inspect FILE | head`.
         Err(Error::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
