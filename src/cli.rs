@@ -2,11 +2,12 @@
 
 mod serve;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{config::Config, inspect, telemetry};
+use crate::{config::Config, inspect, source, telemetry};
 
 /// An HLS/DASH adaptive-streaming origin server.
 #[derive(Debug, Parser)]
@@ -55,11 +56,18 @@ struct Serve {
 }
 
 impl Serve {
-    fn config(self) -> Result<Config, crate::config::Error> {
-        let mut config = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+    /// Everything that can be refused without touching the machine is refused here.
+    fn config(self) -> anyhow::Result<Config> {
+        let file = self.config.as_deref();
+        let mut config = file.map(Config::read).transpose()?.unwrap_or_default();
         config.server.media = self.media.unwrap_or(config.server.media);
         config.server.control = self.control.unwrap_or(config.server.control);
         config.store.url = self.data.unwrap_or(config.store.url);
+        config.server.check()?;
+        for (name, channel) in &config.channels {
+            let file = file.unwrap_or(Path::new("the demo")).display();
+            source::uri::parse(&channel.source).with_context(|| format!("{file}: channel.{name}.source"))?;
+        }
         Ok(config)
     }
 }

@@ -3,6 +3,8 @@
 mod check;
 mod defaults;
 mod file;
+mod mistake;
+pub mod rung;
 pub mod unit;
 
 use std::{
@@ -28,13 +30,20 @@ pub enum Error {
         source: std::io::Error,
     },
     /// It is not TOML, or has a key or a type that does not belong there.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}:{line}:{column}: {reason}", path.display())]
     Syntax {
         /// The file.
         path: PathBuf,
-        /// Where, and what was expected.
+        /// From 1.
+        line: usize,
+        /// From 1, in characters.
+        column: usize,
+        /// The key, what is wrong with it, and what would be right.
         reason: String,
     },
+    /// The listeners are in each other's way, as given on the command line.
+    #[error("--media and --control: {0}")]
+    Listeners(String),
     /// A value is impossible.
     #[error("{}: {key}: {reason}", path.display())]
     Value {
@@ -59,8 +68,10 @@ impl Config {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, Error> {
-        let file = toml::from_str(text)
-            .map_err(|error| Error::Syntax { path: path.into(), reason: error.to_string() })?;
+        let file = toml::from_str(text).map_err(|error| {
+            let mistake::Mistake { line, column, reason } = mistake::locate(text, &error);
+            Error::Syntax { path: path.into(), line, column, reason }
+        })?;
         check::check(file).map_err(|(key, reason)| Error::Value { path: path.into(), key, reason })
     }
 }
@@ -85,6 +96,16 @@ pub struct Server {
     pub control: SocketAddr,
     /// `file:` sources must lie below this directory; `None` for anywhere.
     pub file_root: Option<PathBuf>,
+}
+
+impl Server {
+    /// Whether both listeners can be had, after one was replaced.
+    ///
+    /// # Errors
+    /// [`Error::Listeners`].
+    pub fn check(&self) -> Result<(), Error> {
+        check::listeners(self).map_err(Error::Listeners)
+    }
 }
 
 /// The store.
@@ -187,18 +208,24 @@ mod tests {
             [
                 refusal("[server]\nmedai = \"0.0.0.0:80\"\n"),
                 refusal("[server]\nmedia = \"80\"\n"),
+                refusal("[server\n"),
+                refusal(&channel("colour = \"red\"\n")),
                 refusal("[server]\ncontrol = \"0.0.0.0:8080\"\n[channel.a]\nsource = \"test:\"\n"),
                 refusal(""),
                 refusal("[channel.\"a/b\"]\nsource = \"test:\"\n"),
                 refusal(&channel("segment = \"2 parsecs\"\n")),
                 refusal(&channel("segment = \"30s\"\n")),
                 refusal(&channel("part = \"3s\"\n")),
+                refusal(&channel("part = \"200ms\"\nframe_rate = 1\n")),
                 refusal(&channel("window = \"4s\"\n")),
                 refusal(&channel("frame_rate = \"1000\"\n")),
                 refusal(&rung("height = 0\nbitrate = \"700k\"\n")),
                 refusal(&rung("height = 361\nbitrate = \"700k\"\n")),
                 refusal(&rung("height = 360\nbitrate = 0\n")),
                 refusal(&rung("height = 360\n")),
+                refusal(&rung("height = 360\nbitrate = 1\n")),
+                refusal(&rung("height = 360\nbitrate = \"1M\"\npreset = \"quick\"\n")),
+                refusal(&channel("[[channel.a.audio]]\nbitrate = \"5M\"\n")),
                 refusal(&rung("height = 360\nbitrate = 1\ncodec = \"vp9\"\n")),
                 refusal(&channel("ladder = \"auto\"\n[[channel.a.video]]\nheight = 360\nbitrate = 1\n")),
             ]

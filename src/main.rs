@@ -1,15 +1,27 @@
 //! The `headwater` program.
 
-use std::process::ExitCode;
+use std::{error::Error, process::ExitCode};
+
+use headwater::{config, source::uri};
 
 fn main() -> ExitCode {
     match headwater::cli::run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", in_words(&error));
-            ExitCode::FAILURE
+            status(&error).into()
         }
     }
+}
+
+/// As for a command line that cannot be understood.
+const MISCONFIGURED: u8 = 2;
+const FAILED: u8 = 1;
+
+fn status(error: &anyhow::Error) -> u8 {
+    let of_configuration =
+        |cause: &(dyn Error + 'static)| cause.is::<config::Error>() || cause.is::<uri::Error>();
+    if error.chain().any(of_configuration) { MISCONFIGURED } else { FAILED }
 }
 
 /// The error and its causes on one line, without those that the message before has spelt out already.

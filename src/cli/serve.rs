@@ -12,24 +12,20 @@ use crate::{
     config::Config,
     control::Control,
     origin::{self, Origin},
-    source,
     store::Store,
 };
 
 /// Serves until the process is told to stop.
 pub(super) fn run(config: Config) -> anyhow::Result<()> {
     clock::anchor(clock::unix_nanos());
-    for (name, channel) in &config.channels {
-        source::uri::parse(&channel.source).with_context(|| format!("channel.{name}.source"))?;
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(config))
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
+    let store = Store::open(&config.store.url)?;
     let media = origin::listen(config.server.media).context("the media listener")?;
     let control = origin::listen(config.server.control).context("the control listener")?;
-    let store = Store::open(&config.store.url)?;
     let shutdown = CancellationToken::new();
     let program = std::env::current_exe().context("cannot find this program, to start encoders with it")?;
 

@@ -1,8 +1,8 @@
 //! From what is written to what it means. Every refusal names the key and what would be right.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
-use headwater_packager::time::Grid;
+use headwater_packager::time::{FrameRate, Grid};
 
 use super::{AudioRung, Channel, Config, Ladder, Rung, Server, Store, defaults, file, unit::Span};
 
@@ -11,24 +11,21 @@ const LONGEST_SEGMENT: Duration = Duration::from_secs(10);
 const SHORTEST_PART: Duration = Duration::from_millis(100);
 /// A playlist has to list three segments; one more leaves room for the one that is leaving.
 const SEGMENTS_IN_WINDOW: u32 = 4;
-const MAX_SIDE: u32 = 8192;
+/// Tracks are numbered by a byte on the wire, and nobody has needed as many.
+const MOST_RUNGS: usize = 32;
+/// Bits per second.
+const AUDIO_BITRATES: RangeInclusive<u32> = 16_000..=512_000;
 
 /// A key, and what is wrong with its value.
 pub(super) type Refusal = (String, String);
 
 pub(super) fn check(file: file::File) -> Result<Config, Refusal> {
     let server = Server {
-        media: file.server.media.unwrap_or(defaults::MEDIA),
-        control: file.server.control.unwrap_or(defaults::CONTROL),
+        media: file.server.media.map_or(defaults::MEDIA, |address| address.0),
+        control: file.server.control.map_or(defaults::CONTROL, |address| address.0),
         file_root: file.server.file_root,
     };
-    if server.media.port() == server.control.port() && server.media.port() != 0 {
-        let what = format!(
-            "port {} is the media listener's; give the control listener another",
-            server.media.port()
-        );
-        return Err(("server.control".into(), what));
-    }
+    listeners(&server).map_err(|reason| ("server.control".to_owned(), reason))?;
     if file.channel.is_empty() {
         return Err((
             "channel".into(),
@@ -44,54 +41,78 @@ pub(super) fn check(file: file::File) -> Result<Config, Refusal> {
     Ok(Config { server, store, channels })
 }
 
-fn channel(name: &str, written: file::Channel) -> Result<Channel, Refusal> {
-    let key = |key: &str| format!("channel.{name}.{key}");
-    if !is_name(name) {
-        let what =
-            "a channel's name has up to 64 letters, digits, '_', '-' and '.', and does not begin with '.'";
-        return Err((format!("channel.{name:?}"), what.into()));
+/// Two listeners need two addresses. Port 0 is whichever port is free.
+pub(super) fn listeners(server: &Server) -> Result<(), String> {
+    let Server { media, control, .. } = server;
+    let overlap = media.ip() == control.ip() || media.ip().is_unspecified() || control.ip().is_unspecified();
+    if media.port() != control.port() || media.port() == 0 || !overlap {
+        return Ok(());
     }
+    Err(format!(
+        "{control} is taken by the media listener on {media}; give the control listener another port"
+    ))
+}
+
+fn channel(name: &str, written: file::Channel) -> Result<Channel, Refusal> {
+    if !is_name(name) {
+        let reason =
+            "a channel's name has up to 64 letters, digits, '_', '-' and '.', and does not begin with '.'";
+        return Err((format!("channel.{name:?}"), reason.into()));
+    }
+    let within = |(key, reason): Refusal| (format!("channel.{name}.{key}"), reason);
     let grid = Grid {
         segment: duration(written.segment, defaults::SEGMENT),
         part: duration(written.part, defaults::PART),
     };
     let window = duration(written.window, defaults::WINDOW);
-    if !(SHORTEST_SEGMENT..=LONGEST_SEGMENT).contains(&grid.segment) {
-        return Err((key("segment"), format!("{:?} is not between 1s and 10s", grid.segment)));
-    }
-    if grid.part < SHORTEST_PART || grid.part > grid.segment {
-        let what = format!("{:?} is not between 100ms and the segment's {:?}", grid.part, grid.segment);
-        return Err((key("part"), what));
-    }
+    check_grid(&grid, written.frame_rate.map(|rate| rate.0)).map_err(within)?;
     if window < grid.segment * SEGMENTS_IN_WINDOW {
-        let what =
+        let reason =
             format!("{window:?} is too short: at least {SEGMENTS_IN_WINDOW} segments of {:?}", grid.segment);
-        return Err((key("window"), what));
+        return Err(within(("window".into(), reason)));
     }
+    let source = written.source.clone();
+    let ladder = ladder(written).map_err(within)?;
+    Ok(Channel { source, grid, window, ladder })
+}
+
+/// Whether segments and their parts can be as long as this. `None` is a frame rate that is not known yet.
+pub(super) fn check_grid(grid: &Grid, rate: Option<FrameRate>) -> Result<(), Refusal> {
+    let Grid { segment, part } = *grid;
+    if !(SHORTEST_SEGMENT..=LONGEST_SEGMENT).contains(&segment) {
+        return Err(("segment".into(), format!("{segment:?} is not between 1s and 10s")));
+    }
+    if part < SHORTEST_PART || part > segment {
+        return Err(("part".into(), format!("{part:?} is not between 100ms and the segment's {segment:?}")));
+    }
+    if let Some(rate) = rate.filter(|rate| rate.frame_nanos(1) > part.as_nanos() as i128) {
+        let reason = format!("{part:?} is shorter than a frame at {rate} frames per second; make it longer");
+        return Err(("part".into(), reason));
+    }
+    Ok(())
+}
+
+fn ladder(written: file::Channel) -> Result<Ladder, Refusal> {
     if written.ladder.is_some() && !written.video.is_empty() {
-        return Err((key("ladder"), "\"auto\" and [[video]] rungs exclude each other; keep one".into()));
+        let reason = "\"auto\" and [[video]] rungs exclude each other; keep one";
+        return Err(("ladder".into(), reason.into()));
+    }
+    for (key, count) in [("video", written.video.len()), ("audio", written.audio.len())] {
+        if count > MOST_RUNGS {
+            return Err((key.into(), format!("{count} are too many; at most {MOST_RUNGS} are possible")));
+        }
     }
     let video = written.video.into_iter().enumerate();
-    let video = video
-        .map(|(index, rung)| self::rung(&key(&format!("video[{index}]")), rung))
-        .collect::<Result<_, _>>()?;
+    let video =
+        video.map(|(index, rung)| self::rung(&format!("video[{index}]"), rung)).collect::<Result<_, _>>()?;
     let audio = written.audio.into_iter().enumerate();
-    let audio = audio
-        .map(|(index, rung)| audio_rung(&key(&format!("audio[{index}]")), rung))
-        .collect::<Result<_, _>>()?;
-    let frame_rate = written.frame_rate.map(|rate| rate.0);
-    let ladder = Ladder { video, audio, frame_rate, encoder: written.encoder };
-    Ok(Channel { source: written.source, grid, window, ladder })
+    let audio =
+        audio.map(|(index, rung)| audio_rung(&format!("audio[{index}]"), rung)).collect::<Result<_, _>>()?;
+    Ok(Ladder { video, audio, frame_rate: written.frame_rate.map(|rate| rate.0), encoder: written.encoder })
 }
 
 fn rung(key: &str, rung: file::Video) -> Result<Rung, Refusal> {
-    for (name, side) in [("height", Some(rung.height)), ("width", rung.width)] {
-        if side.is_some_and(|side| !(16..=MAX_SIDE).contains(&side) || side % 2 != 0) {
-            let what = format!("{} is not an even number from 16 to {MAX_SIDE}", side.unwrap_or_default());
-            return Err((format!("{key}.{name}"), what));
-        }
-    }
-    Ok(Rung {
+    let rung = Rung {
         height: rung.height,
         width: rung.width,
         bitrate: rung.bitrate.0,
@@ -100,7 +121,9 @@ fn rung(key: &str, rung: file::Video) -> Result<Rung, Refusal> {
         profile: rung.profile,
         b_frames: rung.b_frames,
         tune: rung.tune,
-    })
+    };
+    rung.check().map_err(|error| (key.to_owned(), error.to_string()))?;
+    Ok(rung)
 }
 
 fn audio_rung(key: &str, rung: file::Audio) -> Result<AudioRung, Refusal> {
@@ -108,11 +131,12 @@ fn audio_rung(key: &str, rung: file::Audio) -> Result<AudioRung, Refusal> {
     if !(1..=2).contains(&channels) {
         return Err((format!("{key}.channels"), format!("{channels} channels; AAC is made with 1 or 2")));
     }
-    Ok(AudioRung {
-        bitrate: rung.bitrate.map_or(defaults::AUDIO_BITRATE, |bitrate| bitrate.0),
-        language: rung.language,
-        channels,
-    })
+    let bitrate = rung.bitrate.map_or(defaults::AUDIO_BITRATE, |bitrate| bitrate.0);
+    if !AUDIO_BITRATES.contains(&bitrate) {
+        let reason = format!("{bitrate} bit/s is impossible; \"16k\" to \"512k\" are possible");
+        return Err((format!("{key}.bitrate"), reason));
+    }
+    Ok(AudioRung { bitrate, language: rung.language, channels })
 }
 
 fn duration(written: Option<Span>, default: Duration) -> Duration {

@@ -1,12 +1,12 @@
 //! The configuration file: what may be written in it. What it means is in [`super::check`].
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::Deserialize;
 
 use super::{
     VideoCodec,
-    unit::{BitRate, Rate, Span},
+    unit::{Address, BitRate, Rate, Span},
 };
 
 #[derive(Debug, Deserialize)]
@@ -23,8 +23,8 @@ pub(super) struct File {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Server {
-    pub(super) media: Option<SocketAddr>,
-    pub(super) control: Option<SocketAddr>,
+    pub(super) media: Option<Address>,
+    pub(super) control: Option<Address>,
     pub(super) file_root: Option<PathBuf>,
 }
 

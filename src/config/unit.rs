@@ -1,6 +1,6 @@
 //! Values with a unit, as people write them.
 
-use std::{fmt::Display, str::FromStr, time::Duration};
+use std::{fmt::Display, net::SocketAddr, str::FromStr, time::Duration};
 
 use headwater_packager::time::FrameRate;
 use serde::{Deserialize, Deserializer, de::Error};
@@ -16,6 +16,20 @@ pub struct BitRate(pub u32);
 /// Frames per second: `25`, `29.97`, `30000/1001`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate(pub FrameRate);
+
+/// An address to listen on: `0.0.0.0:8080`, `[::1]:8081`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address(pub SocketAddr);
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|_| {
+            format!("{text:?} is no address; write for example \"0.0.0.0:8080\" or \"[::1]:8081\"")
+        })
+    }
+}
 
 impl FromStr for Span {
     type Err = String;
@@ -94,6 +108,12 @@ fn written<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D)
         Written::Text(text) => text,
     };
     text.parse().map_err(D::Error::custom)
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        written(deserializer)
+    }
 }
 
 impl<'de> Deserialize<'de> for Span {

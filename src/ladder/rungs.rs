@@ -5,7 +5,10 @@ use std::collections::HashSet;
 use headwater_packager::{time::FrameRate, track::Colour};
 use thiserror::Error;
 
-use crate::config::{Ladder, Rung, VideoCodec};
+use crate::config::{
+    Ladder, Rung, VideoCodec,
+    rung::{self, MIN_SIDE},
+};
 
 mod aspect;
 mod audio;
@@ -15,82 +18,15 @@ mod level;
 pub use audio::{PlannedAudio, Sound, plan_audio};
 pub use level::Level;
 
-/// Largest width and height, that of level 6.2 in landscape.
-const MAX_SIDE: u32 = 8192;
-/// Smallest width and height: one macroblock.
-const MIN_SIDE: u32 = 16;
-const PRESETS: &[&str] = &[
-    "ultrafast",
-    "superfast",
-    "veryfast",
-    "faster",
-    "fast",
-    "medium",
-    "slow",
-    "slower",
-    "veryslow",
-    "placebo",
-];
-const AVC_TUNES: &[&str] =
-    &["film", "animation", "grain", "stillimage", "psnr", "ssim", "fastdecode", "zerolatency"];
-const HEVC_TUNES: &[&str] = &["animation", "grain", "psnr", "ssim", "fastdecode", "zerolatency"];
-const AVC_PROFILES: &[&str] = &["baseline", "constrained-baseline", "main", "high"];
-const HEVC_PROFILES: &[&str] = &["main"];
-const BITRATES: std::ops::RangeInclusive<u32> = 16_000..=400_000_000;
 /// A rung at least this tall, in hundredths of the source's height, stands in for one as tall as the source.
 const NEARLY: u64 = 85;
 
 /// A rung that cannot be.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum Error {
-    /// A width or height out of range.
-    #[error("rung {rung}: a {what} of {pixels} pixels is impossible; {MIN_SIDE} to {MAX_SIDE} are possible")]
-    Side {
-        /// The rung, as configured.
-        rung: String,
-        /// `width` or `height`.
-        what: &'static str,
-        /// As configured.
-        pixels: u32,
-    },
-    /// An odd width or height.
-    #[error("rung {rung}: a {what} of {pixels} pixels is odd; 4:2:0 pictures need an even one, such as {}", pixels - 1)]
-    Odd {
-        /// The rung, as configured.
-        rung: String,
-        /// `width` or `height`.
-        what: &'static str,
-        /// As configured.
-        pixels: u32,
-    },
-    /// A bitrate out of range.
-    #[error("rung {rung}: {bitrate} bit/s is impossible; \"16k\" to \"400M\" are possible")]
-    Bitrate {
-        /// The rung, as configured.
-        rung: String,
-        /// As configured.
-        bitrate: u32,
-    },
-    /// More consecutive B-frames than an encoder takes.
-    #[error("rung {rung}: {b_frames} B-frames in a row are impossible; 0 to 16 are possible")]
-    BFrames {
-        /// The rung, as configured.
-        rung: String,
-        /// As configured.
-        b_frames: u32,
-    },
-    /// A word that no encoder knows.
-    #[error("rung {rung}: there is no {what} {word:?}; {known} are known", known = known.join(", "))]
-    Word {
-        /// The rung, as configured.
-        rung: String,
-        /// `preset`, `tune` or `profile`.
-        what: &'static str,
-        /// As configured.
-        word: String,
-        /// What would be right.
-        known: &'static [&'static str],
-    },
+    /// Whatever the source.
+    #[error(transparent)]
+    Impossible(#[from] rung::Error),
     /// No level allows it.
     #[error(
         "rung {rung}: no H.264 level allows {width}x{height} at {frame_rate} frames per second and {bitrate} bit/s"
@@ -185,7 +121,7 @@ pub fn plan(ladder: &Ladder, picture: &Picture) -> Result<Plan, Error> {
     if width < MIN_SIDE || height < MIN_SIDE {
         return Err(Error::TinySource { width, height });
     }
-    ladder.video.iter().try_for_each(check)?;
+    ladder.video.iter().try_for_each(Rung::check)?;
     let mut notes = Vec::new();
     let wanted = match ladder.video.as_slice() {
         [] => automatic::rungs(picture),
@@ -212,47 +148,6 @@ impl Names {
     }
 }
 
-fn label(rung: &Rung) -> String {
-    match rung.width {
-        Some(width) => format!("{width}x{}", rung.height),
-        None => format!("{}p", rung.height),
-    }
-}
-
-fn check(rung: &Rung) -> Result<(), Error> {
-    for (what, pixels) in [("height", Some(rung.height)), ("width", rung.width)] {
-        let Some(pixels) = pixels else { continue };
-        if !(MIN_SIDE..=MAX_SIDE).contains(&pixels) {
-            return Err(Error::Side { rung: label(rung), what, pixels });
-        }
-        if pixels % 2 == 1 {
-            return Err(Error::Odd { rung: label(rung), what, pixels });
-        }
-    }
-    if !BITRATES.contains(&rung.bitrate) {
-        return Err(Error::Bitrate { rung: label(rung), bitrate: rung.bitrate });
-    }
-    if rung.b_frames > 16 {
-        return Err(Error::BFrames { rung: label(rung), b_frames: rung.b_frames });
-    }
-    let (tunes, profiles) = match rung.codec {
-        VideoCodec::H264 => (AVC_TUNES, AVC_PROFILES),
-        VideoCodec::H265 => (HEVC_TUNES, HEVC_PROFILES),
-    };
-    [
-        ("preset", Some(&rung.preset), PRESETS),
-        ("tune", rung.tune.as_ref(), tunes),
-        ("profile", rung.profile.as_ref(), profiles),
-    ]
-    .into_iter()
-    .try_for_each(|(what, word, known)| match word {
-        Some(word) if !known.contains(&word.as_str()) => {
-            Err(Error::Word { rung: label(rung), what, word: word.clone(), known })
-        }
-        _ => Ok(()),
-    })
-}
-
 /// Leaves out the rungs that would upscale. The smallest of them is made as large as the source instead, if
 /// otherwise nothing nearly as good as the source would remain.
 fn without_upscaling(configured: &[Rung], picture: &Picture, notes: &mut Vec<String>) -> Vec<Rung> {
@@ -265,10 +160,10 @@ fn without_upscaling(configured: &[Rung], picture: &Picture, notes: &mut Vec<Str
         let source = format!("the source is only {}x{}", picture.width, picture.height);
         if Some(index) == clamped {
             let fitted = aspect::shrunk(rung, picture);
-            notes.push(format!("rung {} becomes {}: {source}", label(rung), label(&fitted)));
+            notes.push(format!("rung {} becomes {}: {source}", rung.label(), fitted.label()));
             kept.insert(0, fitted);
         } else {
-            notes.push(format!("rung {} is left out: {source}", label(rung)));
+            notes.push(format!("rung {} is left out: {source}", rung.label()));
         }
     }
     kept
@@ -302,7 +197,7 @@ fn planned(rung: &Rung, picture: &Picture, names: &mut Names) -> Result<PlannedR
     }
     if rung.codec == VideoCodec::H264 {
         let level = Level::of(&planned).ok_or_else(|| Error::Level {
-            rung: label(rung),
+            rung: rung.label(),
             width,
             height: rung.height,
             frame_rate: picture.frame_rate,

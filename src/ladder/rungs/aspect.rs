@@ -1,7 +1,10 @@
 //! Sizes and pixel aspects.
 
-use super::{MIN_SIDE, Picture};
-use crate::config::Rung;
+use super::Picture;
+use crate::config::{
+    Rung,
+    rung::{BITRATES, MAX_SIDE, MIN_SIDE},
+};
 
 /// VUI `sar_width` and `sar_height` have 16 bits (ISO/IEC 14496-10 E.2.1).
 const MAX_SAMPLE_ASPECT: u64 = u16::MAX as u64;
@@ -38,7 +41,7 @@ pub(super) fn shrunk(rung: &Rung, picture: &Picture) -> Rung {
     Rung {
         height: side(rung.height),
         width: rung.width.map(side),
-        bitrate: ((f64::from(rung.bitrate) * scale.powf(1.5)) as u32).max(*super::BITRATES.start()),
+        bitrate: ((f64::from(rung.bitrate) * scale.powf(1.5)) as u32).max(*BITRATES.start()),
         ..rung.clone()
     }
 }
@@ -54,7 +57,7 @@ fn display_aspect(picture: &Picture) -> (u64, u64) {
 /// `num / den` as an even number of pixels, the nearest one.
 fn even(num: u64, den: u64) -> u32 {
     let pixels = (num + den) / (2 * den) * 2;
-    pixels.clamp(u64::from(MIN_SIDE), u64::from(super::MAX_SIDE)) as u32
+    pixels.clamp(u64::from(MIN_SIDE), u64::from(MAX_SIDE)) as u32
 }
 
 /// `num / den` in lowest terms, or the last of its continued fraction's convergents that fits 16 bits.
