@@ -6,6 +6,7 @@ use gstreamer as gst;
 use headwater_packager::{codec::CodecConfig, time::FrameRate};
 use thiserror::Error;
 
+use super::encoder::timing;
 use crate::config::VideoCodec;
 
 /// What an encoder must not do.
@@ -48,11 +49,11 @@ pub(super) fn access_unit(
     rate: FrameRate,
 ) -> Result<AccessUnit, Error> {
     let buffer = sample.buffer().ok_or(Error::Incomplete("data"))?;
-    // Encoders shift their timestamps (x264enc by 1000 hours) and their segment with them: running time is unmoved.
+    // An encoder may shift its timestamps and its segment with them: running time is unmoved.
     let segment = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
     let segment = segment.ok_or(Error::Incomplete("segment"))?;
     let time = segment.to_running_time(buffer.pts()).ok_or(Error::Incomplete("presentation time"))?;
-    let frame = rate.nearest_frame(time.nseconds().into());
+    let frame = timing::frame(time, rate);
     let data = bytes(buffer)?;
     let (sync, clean) = scan(&data, codec)?;
     let data = if clean { data } else { without_unwanted(&data, codec) };

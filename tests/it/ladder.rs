@@ -229,7 +229,7 @@ async fn a_stopped_encoder_leaves_nothing_behind() {
 async fn an_encoder_goes_when_its_server_goes_at_any_moment() {
     let directory = tempfile::tempdir().unwrap();
     let job = job("test:?size=320x180&rate=30", Timing::Live, vec![rung(180, 300_000)]);
-    let start = wire::encode(&Message::Control(Control::Start { job: Box::new(job) }));
+    let start = wire::encode(&Message::Control(Control::Start { job: Box::new(job), now: 0 }));
     for (name, told) in [("early", &[][..]), ("late", &start)] {
         let path = directory.path().join(name);
         let listener = tokio::net::UnixListener::bind(&path).unwrap();

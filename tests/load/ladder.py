@@ -75,7 +75,7 @@ def run_headwater(program, path, preset, directory):
         stream, _ = listener.accept()
     os.unlink(address)
     with stream:
-        start = json.dumps({"control": "start", "job": job(path, preset)}).encode()
+        start = json.dumps({"control": "start", "now": 0, "job": job(path, preset)}).encode()
         stream.sendall(bytes([8]) + len(start).to_bytes(4, "big") + start)
         sizes, event = listen(stream)
     cpu = cpu_seconds(process)
