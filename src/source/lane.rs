@@ -69,6 +69,27 @@ impl Pulled {
     }
 }
 
+/// How far the pictures have come, which is what sound keeps to.
+#[derive(Clone, Copy)]
+enum Reach {
+    /// There are none.
+    Free,
+    /// They go on.
+    Until {
+        /// Where the next one starts.
+        next: i128,
+        /// Where the last one that is known ends.
+        end: i128,
+    },
+    /// The last one ended here.
+    Over(i128),
+}
+
+/// Whether sound that ends at `sound` is media behind the last picture, which ends at `pictures`, or padding.
+fn goes_on(sound: i128, pictures: i128) -> bool {
+    sound > pictures.saturating_add(TAIL)
+}
+
 fn stamps(live: bool) -> Stamps {
     if live { Stamps::live() } else { Stamps::file() }
 }
@@ -200,40 +221,45 @@ impl Lanes {
     /// before it.
     pub(super) fn take(&mut self, pass: &Pass, until: i128, in_order: bool) -> Option<Item> {
         self.pull(pass, false);
-        let picture_at = self.video.as_ref().map(Pictures::next_at);
-        let dry = self.video.as_ref().is_some_and(Pictures::is_dry);
-        let video_end = self.video.as_ref().filter(|_| dry || in_order).map_or(i128::MAX, |video| video.end);
-        // Sound behind the last picture is media if it goes on for long, and padding if it does not.
-        let end_of = |sound: &Sound| {
-            if dry && sound.end > video_end.saturating_add(TAIL) { i128::MAX } else { video_end }
-        };
-        let reaches = self.video.as_ref().filter(|_| !dry).map(Pictures::next_at);
-        let mut candidates: Vec<(i128, Option<usize>)> =
-            picture_at.map(|at| (at, None)).into_iter().collect();
-        candidates
-            .extend(self.audio.iter().enumerate().map(|(stream, sound)| (sound.next_at(), Some(stream))));
-        candidates.sort_by_key(|(at, _)| *at);
-        for (_, lane) in candidates {
-            let item = match lane {
-                None => self.video.as_mut().and_then(|video| video.take(until)),
-                Some(stream) => self.audio.get_mut(stream).and_then(|sound| {
-                    sound.lay(pass.audio.get(stream), self.offset, &mut self.agreed, reaches);
-                    sound.take(stream, until.min(end_of(sound)))
-                }),
-            };
-            if item.is_some() {
-                return item;
+        let reach = self.reach(in_order);
+        let longest = self.audio.iter().map(|sound| sound.end).max().unwrap_or(i128::MIN);
+        let mut order: Vec<(i128, Option<usize>)> =
+            self.video.iter().map(|video| (video.next_at(), None)).collect();
+        order.extend(self.audio.iter().enumerate().map(|(stream, sound)| (sound.next_at(), Some(stream))));
+        order.sort_by_key(|(at, _)| *at);
+        order.into_iter().find_map(|(_, lane)| match lane {
+            None => self.video.as_mut().and_then(|video| match reach {
+                Reach::Over(end) if goes_on(longest, end) => video.hold(until.min(longest)),
+                _ => video.take(until),
+            }),
+            Some(stream) => self.audio.get_mut(stream).and_then(|sound| {
+                sound.lay(pass.audio.get(stream), self.offset, &mut self.agreed, reach);
+                let end = match reach {
+                    Reach::Over(end) if !goes_on(sound.end, end) => end,
+                    Reach::Until { end, .. } => end,
+                    _ => i128::MAX,
+                };
+                sound.take(stream, until.min(end))
+            }),
+        })
+    }
+
+    fn reach(&self, in_order: bool) -> Reach {
+        match &self.video {
+            Some(video) if video.is_dry() => Reach::Over(video.end),
+            Some(video) => {
+                Reach::Until { next: video.next_at(), end: if in_order { video.end } else { i128::MAX } }
             }
+            None => Reach::Free,
         }
-        None
     }
 
     /// Fills up to `until` what has not come: the picture stands, the sound is silent.
     pub(super) fn hold(&mut self, until: i128) -> Option<Item> {
         if let Some(video) = &mut self.video
-            && let Some((frame, buffer)) = video.slots.hold(video.rate.frame_at_or_after(until))
+            && let Some(item) = video.hold(until)
         {
-            return Some(Item::Video { frame, buffer, captured_at: 0 });
+            return Some(item);
         }
         self.audio.iter_mut().enumerate().find_map(|(stream, sound)| {
             sound.blocks.pad(sample_at_or_after(until));
@@ -263,7 +289,7 @@ impl Lanes {
     pub(super) fn end(&self) -> i128 {
         let audio = self.audio.iter().map(|sound| sound.end).max().unwrap_or(i128::MIN);
         match &self.video {
-            Some(video) if audio <= video.end.saturating_add(TAIL) => {
+            Some(video) if !goes_on(audio, video.end) => {
                 let slot = video.rate.nearest_frame(video.end).max(video.slots.next());
                 video.rate.frame_nanos(slot)
             }
@@ -303,6 +329,11 @@ impl Pictures {
         let (frame, buffer) = self.slots.take(&mut self.waiting, until)?;
         Some(Item::Video { frame, buffer, captured_at: 0 })
     }
+
+    fn hold(&mut self, until: i128) -> Option<Item> {
+        let (frame, buffer) = self.slots.hold(self.rate.frame_at_or_after(until))?;
+        Some(Item::Video { frame, buffer, captured_at: 0 })
+    }
 }
 
 impl Sound {
@@ -323,8 +354,13 @@ impl Sound {
 
     /// Makes the next block whole if its samples are there, or, when the stream is over, with silence as far as the
     /// pictures have come.
-    fn lay(&mut self, tap: Option<&Tap>, offset: i128, agreed: &mut i128, reaches: Option<i128>) {
-        while !self.is_whole() {
+    fn lay(&mut self, tap: Option<&Tap>, offset: i128, agreed: &mut i128, reach: Reach) {
+        // When the pictures are over, all of the tail is looked at, to see whether the sound goes on.
+        let wanted = |sound: &Self| match reach {
+            Reach::Over(end) => !sound.is_whole() || !goes_on(sound.end, end),
+            _ => !sound.is_whole(),
+        };
+        while wanted(self) {
             if let Some((time, buffer)) = self.waiting.pop_front() {
                 if let Ok(samples) = buffer.map_readable() {
                     self.blocks.push(time, &samples);
@@ -335,8 +371,8 @@ impl Sound {
                 break;
             }
         }
-        if let (true, true, Some(reaches)) = (self.over, self.waiting.is_empty(), reaches) {
-            self.blocks.pad(sample_at_or_after(reaches));
+        if let (true, true, Reach::Until { next, .. }) = (self.over, self.waiting.is_empty(), reach) {
+            self.blocks.pad(sample_at_or_after(next));
         }
     }
 

@@ -69,6 +69,8 @@ pub(super) struct Pass {
     pub live: bool,
     pub video: Option<Tap>,
     pub audio: Vec<Tap>,
+    /// Its streams are known.
+    open: bool,
     ended: bool,
 }
 
@@ -98,6 +100,7 @@ impl Pass {
             live: false,
             video: None,
             audio: Vec::new(),
+            open: false,
             ended: false,
         };
         pass.start(&found)?;
@@ -160,6 +163,7 @@ impl Pass {
         failure::undecoded(&self.uri, &found)?;
         self.video = found.video.take();
         self.audio = std::mem::take(&mut found.audio);
+        self.open = true;
         Ok(())
     }
 
@@ -181,7 +185,7 @@ impl Pass {
                 gst::MessageView::Eos(_) => self.ended = true,
                 gst::MessageView::Error(error) => {
                     let found = found.lock().unwrap_or_else(PoisonError::into_inner);
-                    return Err(failure::explain(&self.uri, error, &found));
+                    return Err(failure::explain(&self.uri, error, &found, self.open));
                 }
                 gst::MessageView::Warning(warning) => {
                     tracing::debug!(source = self.uri, warning = %warning.error(), "GStreamer warns");
@@ -193,6 +197,13 @@ impl Pass {
         why.map_or(Ok(()), |why| Err(Error::Damaged { uri: self.uri.clone(), why }))
     }
 
+    /// Gives up the source: its port is free from now on.
+    pub(super) fn close(&self) {
+        self.bus.unset_sync_handler();
+        // A pipeline that cannot stop is beyond help; the process ends with its source.
+        let _ = self.pipeline.set_state(gst::State::Null);
+    }
+
     /// How long the media is, where that is known.
     pub(super) fn duration(&self) -> Option<Duration> {
         let duration = self.pipeline.query_duration::<gst::ClockTime>().filter(|_| !self.live)?;
@@ -202,8 +213,7 @@ impl Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        self.bus.unset_sync_handler();
-        let _ = self.pipeline.set_state(gst::State::Null);
+        self.close();
     }
 }
 

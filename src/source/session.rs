@@ -249,7 +249,7 @@ impl Session {
                 self.note(self.mode != Mode::Arrival, self.lanes.next_at());
                 self.send(item)?;
             }
-            if ended && self.mode == Mode::Arrival {
+            if self.mode == Mode::Arrival && (ended || self.lanes.is_over()) {
                 return Err(self.lost("the sender hung up").into());
             }
             if self.lanes.is_over() {
@@ -257,9 +257,7 @@ impl Session {
                 continue;
             }
             self.prepare(ended)?;
-            if self.mode != Mode::Asap {
-                self.look_for_stall(now)?;
-            }
+            self.look_for_stall(now)?;
             self.nap(self.until_due())?;
         }
     }
@@ -287,6 +285,10 @@ impl Session {
                 self.send(item)?;
             }
             return Ok(());
+        }
+        if self.mode == Mode::Asap {
+            let given_up = silent > GIVE_UP;
+            return if given_up { Err(self.lost("it gives nothing any more").into()) } else { Ok(()) };
         }
         let behind = self.lanes.next_at().map_or(0, |at| now - at);
         let uri = &self.opener.uri;
@@ -379,6 +381,7 @@ impl Session {
         tracing::warn!(source = self.opener.uri, why, "the source stalls");
         self.send(Item::Stalled { why }).map_err(|_| None)?;
         if reopen {
+            self.pass.close();
             let pass = self.opener.open(&mut |_| {}).map_err(|error| {
                 let stopped = self.opener.stop.is_set();
                 (!stopped).then_some(Item::Failed(error))

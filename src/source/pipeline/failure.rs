@@ -1,12 +1,19 @@
 //! Says in one line of English what GStreamer means.
 
-use gstreamer::{self as gst, prelude::*};
+use std::{
+    net::{TcpStream, ToSocketAddrs},
+    time::Duration,
+};
+
+use gstreamer as gst;
 
 use super::Found;
 use crate::source::Error;
 
-/// An error message of the pipeline, as what it means for the source.
-pub(super) fn explain(uri: &str, message: &gst::message::Error, found: &Found) -> Error {
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// An error message of the pipeline, as what it means for the source, which was `open` before or not.
+pub(super) fn explain(uri: &str, message: &gst::message::Error, found: &Found, open: bool) -> Error {
     let (error, detail) = (message.error(), message.debug().unwrap_or_default());
     tracing::debug!(source = uri, error = %error, %detail, "GStreamer reports an error");
     let uri = uri.to_owned();
@@ -20,13 +27,9 @@ pub(super) fn explain(uri: &str, message: &gst::message::Error, found: &Found) -
             return undecoded;
         }
     }
-    if let Some(kind) = error.kind::<gst::ResourceError>() {
-        return match kind {
-            gst::ResourceError::NotFound
-            | gst::ResourceError::OpenRead
-            | gst::ResourceError::OpenReadWrite => Error::Unreachable { uri, why: reason(&why, &detail) },
-            _ => Error::Lost { uri, why: reason(&why, &detail) },
-        };
+    if error.kind::<gst::ResourceError>().is_some() {
+        let why = reason(&why, &detail);
+        return if open { Error::Lost { uri, why } } else { Error::Unreachable { uri, why } };
     }
     match error.kind::<gst::StreamError>() {
         Some(gst::StreamError::TypeNotFound | gst::StreamError::WrongType) => Error::NotMedia { uri, why },
@@ -34,6 +37,10 @@ pub(super) fn explain(uri: &str, message: &gst::message::Error, found: &Found) -
             Error::NotMedia { uri, why: "this is text".into() }
         }
         Some(gst::StreamError::Decrypt | gst::StreamError::DecryptNokey) => Error::Encrypted(uri),
+        _ if !open && uri.starts_with("http") => {
+            // The HTTP source of GStreamer 1.22 tells a status, but keeps to itself why there is none.
+            Error::Unreachable { why: refusal(&uri), uri }
+        }
         _ if why.contains("encrypted") => Error::Encrypted(uri),
         _ => Error::Damaged { uri, why: reason(&why, &detail) },
     }
@@ -64,18 +71,30 @@ fn is_of_kind(caps: &gst::Caps, kind: &str) -> bool {
     original.unwrap_or(name).starts_with(kind)
 }
 
-/// The caps in short: name and what tells variants apart.
+/// Codecs by the names that people know them by.
+const NAMES: [(&str, &str); 14] = [
+    ("video/x-h264", "H.264"),
+    ("video/x-h265", "H.265"),
+    ("video/x-h266", "H.266"),
+    ("video/x-av1", "AV1"),
+    ("video/x-vp8", "VP8"),
+    ("video/x-vp9", "VP9"),
+    ("video/x-prores", "ProRes"),
+    ("video/mpeg", "MPEG-2 or MPEG-4 video"),
+    ("audio/mpeg", "MPEG audio (MP3, AAC or xHE-AAC)"),
+    ("audio/x-ac3", "AC-3"),
+    ("audio/x-eac3", "E-AC-3"),
+    ("audio/x-ac4", "AC-4"),
+    ("audio/x-dts", "DTS"),
+    ("audio/x-opus", "Opus"),
+];
+
 fn codec(caps: &gst::Caps) -> String {
-    let Some(structure) = caps.structure(0) else { return "an unknown codec".into() };
-    let field = |name: &str| structure.value(name).ok().and_then(|value| value.serialize().ok());
-    let details: Vec<String> = ["format", "mpegversion", "profile", "variant"]
-        .into_iter()
-        .filter_map(|name| field(name).map(|value| format!("{name} {value}")))
-        .collect();
-    match details.is_empty() {
-        true => structure.name().to_string(),
-        false => format!("{} ({})", structure.name(), details.join(", ")),
+    let name = caps.structure(0).map(|structure| structure.name().to_string()).unwrap_or_default();
+    if let Some((_, fourcc)) = name.split_once("x-gst-fourcc-") {
+        return format!("`{fourcc}`");
     }
+    NAMES.iter().find(|(caps, _)| *caps == name).map_or(name, |(_, known)| (*known).to_owned())
 }
 
 fn http_status(message: &gst::message::Error) -> Option<u32> {
@@ -83,10 +102,30 @@ fn http_status(message: &gst::message::Error) -> Option<u32> {
     (400..600).contains(&status).then_some(status)
 }
 
+/// Why no HTTP connection comes about: tries the first step of one.
+fn refusal(uri: &str) -> String {
+    let secure = uri.starts_with("https");
+    let authority = uri.split('/').nth(2).unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let port = if secure { 443 } else { 80 };
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let host = if has_port { host.to_owned() } else { format!("{host}:{port}") };
+    let address = match host.to_socket_addrs().map(|mut addresses| addresses.next()) {
+        Ok(Some(address)) => address,
+        _ => return "its name has no address".into(),
+    };
+    match TcpStream::connect_timeout(&address, CONNECT) {
+        Err(error) => error.to_string(),
+        Ok(_) if secure => "there is no TLS connection, or it breaks".into(),
+        Ok(_) => "the connection breaks".into(),
+    }
+}
+
 /// GStreamer's generic sentences say nothing; its debug line behind the last colon often does.
 fn reason(why: &str, debug: &str) -> String {
     let detail = debug.lines().map(str::trim).filter(|line| !line.is_empty()).skip(1).last();
     match detail {
+        _ if why.starts_with("Internal data") => "its data cannot be read".into(),
         Some(detail) if !detail.starts_with("streaming stopped") => format!("{why} ({detail})"),
         _ => why.to_owned(),
     }

@@ -83,11 +83,20 @@ fn udp_source(address: &str, port: u16) -> Result<gst::Element, glib::BoolError>
 }
 
 fn srt_source(srt: &Srt) -> Result<gst::Element, glib::BoolError> {
-    let host = srt.caller_of.clone().unwrap_or_else(|| srt.bind.to_string());
-    let host = if host.contains(':') { format!("[{host}]") } else { host };
-    let source =
-        gst::ElementFactory::make("srtsrc").property("uri", format!("srt://{host}:{}", srt.port)).build()?;
-    source.set_property_from_str("mode", if srt.caller_of.is_some() { "caller" } else { "listener" });
+    let source = gst::ElementFactory::make("srtsrc").build()?;
+    match &srt.caller_of {
+        Some(host) => {
+            let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+            source.set_property("uri", format!("srt://{host}:{}", srt.port));
+            source.set_property_from_str("mode", "caller");
+        }
+        None => {
+            source.set_property("uri", format!("srt://:{}", srt.port));
+            source.set_property_from_str("mode", "listener");
+            source.set_property("localaddress", srt.bind.to_string());
+            source.set_property("localport", u32::from(srt.port));
+        }
+    }
     // Without these, GStreamer waits in silence for a server that is gone; the supervisor does better.
     source.set_property("auto-reconnect", false);
     source.set_property("keep-listening", false);

@@ -171,13 +171,11 @@ impl Recording {
         onsets
     }
 
-    /// Frame indices at which the picture turns from dark to white.
+    /// Frame indices at which the picture turns from dark to white; not in the first 10 frames, whose beep cannot be
+    /// told from one that had begun before.
     pub fn flashes(&self) -> Vec<i64> {
-        let bright = |index: usize| self.luma[index] > 128;
-        (1..self.luma.len())
-            .filter(|&index| bright(index) && !bright(index - 1))
-            .map(|index| self.frames[index])
-            .collect()
+        let turns = |index: &usize| self.luma[*index] > 128 && self.luma[*index - 1] <= 128;
+        (10..self.luma.len()).filter(turns).map(|index| self.frames[index]).collect()
     }
 }
 
@@ -214,6 +212,15 @@ pub struct Running(Child);
 impl Running {
     pub fn start(command: &mut Command) -> Self {
         Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
+    }
+}
+
+impl Running {
+    /// Asks it to end, and waits until it has.
+    pub fn hang_up(mut self) {
+        let asked = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+        self.0.wait().unwrap();
     }
 }
 
