@@ -1,24 +1,28 @@
 //! Cuts a track into chunks and segments.
 
+mod held;
+
 use std::sync::Arc;
 
 use thiserror::Error;
 
 use crate::{
-    bmff::{Fragment, fragment_header},
     chunk::Chunk,
     sample::Sample,
     time::{Grid, Ticks},
     track::Track,
 };
+use held::{Complete, Held};
 
 /// Where segments begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
     /// On the lines of the grid, numbered by it: the ladder puts a sync sample at the first frame behind each line.
-    /// What is complete is known without seeing the next sample.
+    /// What is complete is known without seeing the next sample. A chunk ends with the sample that reaches the line
+    /// of its part, so that it is at most one sample longer than [`Grid::part`].
     Grid(Grid),
-    /// At the first sync sample behind each line, wherever it is, numbered from 1: repackaged files.
+    /// At the first sync sample behind each line, wherever it is, numbered from 1: files. A chunk ends before the
+    /// sample with which it would be longer than [`Grid::part`].
     Sync(Grid),
 }
 
@@ -56,6 +60,12 @@ pub enum Error {
         /// Where this one begins.
         found: Ticks,
     },
+    /// `tfdt` has no sign, and times far beyond any clock are a broken source's.
+    #[error("a sample at tick {at}, which is not from 0 to {LATEST}")]
+    OutOfRange {
+        /// Decode time of the sample.
+        at: Ticks,
+    },
     /// A segment has to begin with a sync sample.
     #[error("the first sample of segment {number}, at tick {at}, is no sync sample")]
     NotSync {
@@ -66,6 +76,9 @@ pub enum Error {
     },
 }
 
+/// The last decode time that is taken: ends and lines behind it can be computed without overflow.
+const LATEST: Ticks = Ticks::MAX / 4;
+
 /// Cuts one track.
 #[derive(Clone, Debug)]
 pub struct Segmenter {
@@ -74,6 +87,7 @@ pub struct Segmenter {
     next: Option<Ticks>,
     number: i64,
     open: Option<Open>,
+    held: Option<Held>,
 }
 
 /// The segment that is being made.
@@ -85,9 +99,15 @@ struct Open {
 }
 
 impl Segmenter {
-    /// A segmenter that begins with the first sample it is given.
+    /// A segmenter that begins with the first sample it is given, and gives what is complete at once.
     pub fn new(track: Arc<Track>, cut: Cut) -> Self {
-        Self { track, cut, next: None, number: 0, open: None }
+        Self { track, cut, next: None, number: 0, open: None, held: None }
+    }
+
+    /// A segmenter that gives a segment and its chunks when something of the next one is complete, or at the end:
+    /// so the last segment of a file can say in its `styp` that it is the last (brand `lmsg`).
+    pub fn marking_last(track: Arc<Track>, cut: Cut) -> Self {
+        Self { held: Some(Held::default()), ..Self::new(track, cut) }
     }
 
     /// Goes on at the start of a segment, at tick `next`.
@@ -115,31 +135,32 @@ impl Segmenter {
     /// # Errors
     /// When it does not follow the one before, or cannot begin the segment that it would begin.
     pub fn push(&mut self, sample: Sample) -> Result<Vec<Output>, Error> {
-        if let Some(expected) = self.next.filter(|&next| next != sample.dts) {
-            return Err(Error::Discontiguous { expected, found: sample.dts });
-        }
-        let mut outputs = Vec::new();
-        let opens = match &self.open {
-            None => true,
-            Some(open) => sample.sync && self.is_behind_its_line(open, sample.dts),
-        };
-        if opens && !sample.sync {
-            return Err(Error::NotSync { number: self.number_of(sample.dts), at: sample.dts });
-        }
+        // Nothing is changed before all that can be refused has been looked at.
+        let opens = self.check(&sample)?;
+        let mut complete = Vec::new();
         if opens {
-            self.close_segment(&mut outputs);
+            self.close_segment(&mut complete);
             self.number = self.number_of(sample.dts);
             self.open = Some(Open { start: sample.dts, part: 0, samples: Vec::new() });
         }
-        self.add(sample, &mut outputs);
-        Ok(outputs)
+        self.add(sample, &mut complete);
+        if let Some(held) = &mut self.held {
+            complete = held.exchange(complete);
+        }
+        Ok(complete.into_iter().map(|complete| complete.output(&self.track, false)).collect())
     }
 
     /// Closes what is open: the stream is at its end.
     pub fn finish(&mut self) -> Vec<Output> {
-        let mut outputs = Vec::new();
-        self.close_segment(&mut outputs);
-        outputs
+        let mut complete = Vec::new();
+        self.close_segment(&mut complete);
+        let marks = self.held.is_some();
+        let held = self.held.as_mut().map(Held::take).unwrap_or_default();
+        let output = |complete: Complete| {
+            let last = marks && complete.number() == self.number;
+            complete.output(&self.track, last)
+        };
+        held.into_iter().chain(complete).map(output).collect()
     }
 
     /// Forgets the samples of the chunk that is not complete: they will not be followed. Gives the tick at which the
@@ -154,18 +175,44 @@ impl Segmenter {
         self.next
     }
 
-    fn add(&mut self, sample: Sample, outputs: &mut Vec<Output>) {
+    /// True if the sample begins a segment.
+    fn check(&self, sample: &Sample) -> Result<bool, Error> {
+        if let Some(expected) = self.next.filter(|&next| next != sample.dts) {
+            return Err(Error::Discontiguous { expected, found: sample.dts });
+        }
+        if !(0..=LATEST).contains(&sample.dts) {
+            return Err(Error::OutOfRange { at: sample.dts });
+        }
+        let opens =
+            self.open.as_ref().is_none_or(|open| sample.sync && self.is_behind_its_line(open, sample.dts));
+        if opens && !sample.sync {
+            return Err(Error::NotSync { number: self.number_of(sample.dts), at: sample.dts });
+        }
+        Ok(opens)
+    }
+
+    fn add(&mut self, sample: Sample, complete: &mut Vec<Complete>) {
         let end = sample.end();
+        if matches!(self.cut, Cut::Sync(grid) if self.would_exceed(end, grid)) {
+            self.close_chunk(complete);
+        }
         self.next = Some(end);
         let Some(open) = &mut self.open else { return };
         open.samples.push(sample);
-        if end >= self.part_end() {
-            self.close_chunk(outputs);
+        let Cut::Grid(grid) = self.cut else { return };
+        let timescale = self.track.timescale;
+        if end >= grid.part_start(self.number, open.part + 1, timescale) {
+            self.close_chunk(complete);
         }
-        if matches!(self.cut, Cut::Grid(grid) if end >= grid.segment_start(self.number + 1, self.track.timescale))
-        {
-            self.close_segment(outputs);
+        if end >= grid.segment_start(self.number + 1, timescale) {
+            self.close_segment(complete);
         }
+    }
+
+    /// True if the open chunk would be longer than a part with a sample that ends at `end`.
+    fn would_exceed(&self, end: Ticks, grid: Grid) -> bool {
+        let first = self.open.as_ref().and_then(|open| open.samples.first());
+        first.is_some_and(|first| self.track.timescale.nanos(end - first.dts) > grid.part.as_nanos() as i128)
     }
 
     fn number_of(&self, start: Ticks) -> i64 {
@@ -182,49 +229,17 @@ impl Segmenter {
         tick >= grid.segment_start(grid.segment_of(open.start, timescale) + 1, timescale)
     }
 
-    /// Where the open chunk has to end.
-    fn part_end(&self) -> Ticks {
-        let timescale = self.track.timescale;
-        match (&self.cut, &self.open) {
-            (Cut::Grid(grid), Some(open)) => grid.part_start(self.number, open.part + 1, timescale),
-            (Cut::Sync(grid), Some(Open { samples, start, .. })) => {
-                let from = samples.first().map_or(*start, |sample| sample.dts);
-                from + timescale.ceil(grid.part.as_nanos() as i128)
-            }
-            (_, None) => Ticks::MAX,
-        }
-    }
-
-    fn close_chunk(&mut self, outputs: &mut Vec<Output>) {
-        let Some(open) = &mut self.open else { return };
+    fn close_chunk(&mut self, complete: &mut Vec<Complete>) {
+        let Some(open) = self.open.as_mut().filter(|open| !open.samples.is_empty()) else { return };
         let samples = std::mem::take(&mut open.samples);
-        let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return };
-        let sequence = (self.number as u32).wrapping_mul(PARTS).wrapping_add(open.part);
-        let fragment =
-            Fragment { sequence, samples: &samples, segment_start: open.part == 0, last_segment: false };
-        let chunk = Chunk {
-            start: first.dts,
-            duration: last.end() - first.dts,
-            independent: first.sync,
-            samples: samples.len(),
-            header: fragment_header(&self.track, &fragment),
-            payload: samples.iter().map(|sample| sample.data.clone()).collect(),
-        };
-        outputs.push(Output::Chunk { number: self.number, part: open.part, chunk });
+        complete.push(Complete::Chunk { number: self.number, part: open.part, samples });
         open.part += 1;
     }
 
-    fn close_segment(&mut self, outputs: &mut Vec<Output>) {
-        self.close_chunk(outputs);
-        if let (Some(open), Some(end)) = (self.open.take(), self.next) {
-            outputs.push(Output::Segment {
-                number: self.number,
-                start: open.start,
-                duration: end - open.start,
-            });
+    fn close_segment(&mut self, complete: &mut Vec<Complete>) {
+        self.close_chunk(complete);
+        if let (Some(Open { start, .. }), Some(end)) = (self.open.take(), self.next) {
+            complete.push(Complete::Segment { number: self.number, start, duration: end - start });
         }
     }
 }
-
-/// Room for parts in a segment's share of `mfhd.sequence_number`, which only has to grow within a segment.
-const PARTS: u32 = 256;

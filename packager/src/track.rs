@@ -84,6 +84,18 @@ impl Video {
     }
 }
 
+impl Audio {
+    /// The language tag, if it says something and is one (RFC 5646 2.1): a source may call its language anything.
+    pub fn language_tag(&self) -> Option<&str> {
+        let mut subtags = self.language.split('-');
+        let word =
+            |tag: &str| (1..=8).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let first =
+            subtags.next().is_some_and(|tag| word(tag) && tag.bytes().all(|byte| byte.is_ascii_alphabetic()));
+        (first && subtags.all(word) && self.language != "und").then_some(&self.language)
+    }
+}
+
 impl Track {
     /// The video properties, if this is video.
     pub fn video(&self) -> Option<&Video> {

@@ -53,7 +53,7 @@ pub struct Window {
     peak: u64,
 }
 
-/// Measured bit rates, in bits per second.
+/// Measured bit rates in bits per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bandwidth {
     /// Of the segment with the highest rate that was ever listed.
@@ -66,31 +66,44 @@ pub struct Bandwidth {
 pub const SHORTEST: usize = 3;
 
 impl Window {
-    /// An empty window of segments that begin at most `length` before the end of the last one.
+    /// An empty window that, once there is so much, lists about `length` and less than one segment more.
     pub fn new(length: Duration, timescale: Timescale) -> Self {
         Self { timescale, length, segments: VecDeque::new(), discontinuity_sequence: 0, peak: 0 }
     }
 
-    /// Lists a segment, and gives those that leave for it.
+    /// Lists a segment, and gives those that leave for it. All others leave for one that does not follow the last,
+    /// as entries of a list are counted from EXT-X-MEDIA-SEQUENCE. One that is not behind the last is not listed and
+    /// comes straight back, as that number never goes back.
     pub fn push(&mut self, segment: Segment) -> Vec<Segment> {
-        self.peak = self.peak.max(self.rate(segment.size, segment.duration));
-        let mut left = Vec::new();
-        if self.segments.back().is_some_and(|last| last.number + 1 != segment.number) {
-            // A list cannot skip a number: its entries are counted from EXT-X-MEDIA-SEQUENCE.
-            left.extend(self.segments.drain(..));
+        let due = self.segments.back().map_or(segment.number, |last| last.number + 1);
+        if segment.number < due {
+            return vec![segment];
         }
-        let end = segment.start + segment.duration;
+        let skips = segment.number > due;
+        let from = segment.start + segment.duration - self.timescale.ceil(self.length.as_nanos() as i128);
+        self.peak = self.peak.max(self.rate(segment.size, segment.duration));
         self.segments.push_back(segment);
-        let from = end - self.timescale.ceil(self.length.as_nanos() as i128);
-        while self.segments.len() > SHORTEST && self.segments.front().is_some_and(|first| first.start < from)
-        {
-            left.extend(self.segments.pop_front());
-            let now_first = self.segments.front().map(|first| &first.era);
-            if now_first != left.last().map(|last| &last.era) {
-                self.discontinuity_sequence += 1;
-            }
+        let mut left = Vec::new();
+        while self.segments.len() > 1 && (skips || self.can_spare_first(from)) {
+            left.extend(self.pop());
         }
         left
+    }
+
+    /// True if enough is listed without the first segment: all from about tick `from` on. A sixteenth of a segment may
+    /// be missing, so that tracks whose segments differ by a frame list the same numbers.
+    fn can_spare_first(&self, from: Ticks) -> bool {
+        let (Some(first), Some(second)) = (self.segments.front(), self.segments.get(1)) else { return false };
+        self.segments.len() > SHORTEST && second.start <= from + first.duration / 16
+    }
+
+    fn pop(&mut self) -> Option<Segment> {
+        let first = self.segments.pop_front()?;
+        // The tag in front of a segment goes when that segment becomes the first.
+        if self.segments.front().is_some_and(|next| next.era != first.era) {
+            self.discontinuity_sequence += 1;
+        }
+        Some(first)
     }
 
     /// How much of the past is listed.

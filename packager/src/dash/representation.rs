@@ -1,0 +1,65 @@
+//! Representations and their segment templates (ISO/IEC 23009-1 5.3.5, 5.3.9).
+
+use super::{Representation, timeline::segment_timeline, xml::Element};
+use crate::{
+    track::{Audio, Media, Track, Video},
+    window::Segment,
+};
+
+/// A track in a period that begins at `period_start` nanoseconds of media time.
+pub(super) fn representation(
+    each: &Representation<'_>,
+    segments: &[&Segment],
+    period_start: i128,
+) -> Element {
+    let Track { name, codec, media, .. } = each.track;
+    let element = Element::new("Representation")
+        .attribute("id", name.clone())
+        .attribute("bandwidth", each.bandwidth.peak.max(1).to_string())
+        .attribute("codecs", codec.rfc6381());
+    let element = match media {
+        Media::Video(video) => picture(element, video),
+        Media::Audio(audio) => sound(element, audio),
+    };
+    element.child(template(each, segments, period_start))
+}
+
+fn picture(element: Element, video: &Video) -> Element {
+    let element = element
+        .attribute("width", video.width.to_string())
+        .attribute("height", video.height.to_string())
+        .attribute("sar", format!("{}:{}", video.sample_aspect.0, video.sample_aspect.1));
+    match video.frame_rate {
+        Some(rate) => element.attribute("frameRate", rate.to_string()),
+        None => element,
+    }
+}
+
+fn sound(element: Element, audio: &Audio) -> Element {
+    // ChannelConfiguration 7 is the one with eight channels (ISO/IEC 14496-3 table 1.19).
+    let configuration = if audio.channels == 8 { 7 } else { audio.channels };
+    element.attribute("audioSamplingRate", audio.sample_rate.to_string()).child(
+        Element::new("AudioChannelConfiguration")
+            .attribute("schemeIdUri", "urn:mpeg:dash:23003:3:audio_channel_configuration:2011")
+            .attribute("value", configuration.to_string()),
+    )
+}
+
+fn template(each: &Representation<'_>, segments: &[&Segment], period_start: i128) -> Element {
+    let timescale = each.window.timescale();
+    let name = &each.track.name;
+    let mut template = Element::new("SegmentTemplate").attribute("timescale", timescale.hz().to_string());
+    // The line itself, not the first sample behind it: tracks stay in sync. An edit list has been applied before this
+    // counts (ISO/IEC 23009-1 7.2.1), so priming is no part of it.
+    let offset = timescale.floor(period_start);
+    if offset != 0 {
+        template = template.attribute("presentationTimeOffset", offset.to_string());
+    }
+    if let Some(first) = segments.first() {
+        template = template
+            .attribute("initialization", format!("{name}/{}", first.era.init))
+            .attribute("media", format!("{name}/$Number$.m4s"))
+            .attribute("startNumber", first.number.to_string());
+    }
+    template.child(segment_timeline(segments))
+}

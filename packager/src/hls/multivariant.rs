@@ -1,0 +1,129 @@
+//! The multivariant playlist (rfc8216bis 4.4.6).
+
+use std::fmt::Write;
+
+use super::{VERSION, language};
+use crate::{
+    track::{Track, Video},
+    window::Bandwidth,
+};
+
+const GROUP: &str = "audio";
+
+/// A track in a multivariant playlist.
+#[derive(Clone, Copy, Debug)]
+pub struct Rendition<'a> {
+    /// The track.
+    pub track: &'a Track,
+    /// What was measured of it.
+    pub bandwidth: Bandwidth,
+}
+
+/// The multivariant playlist of a presentation. The playlist of a track is `{name}/index.m3u8`.
+pub fn multivariant(renditions: &[Rendition<'_>]) -> String {
+    let mut out = format!("#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-INDEPENDENT-SEGMENTS\n");
+    let (video, audio): (Vec<_>, Vec<_>) =
+        renditions.iter().partition(|rendition| rendition.track.video().is_some());
+    if video.is_empty() {
+        audio_only(&mut out, &audio);
+        return out;
+    }
+    audio_group(&mut out, &audio);
+    let group = Group::of(&audio);
+    video.into_iter().for_each(|rendition| variant(&mut out, rendition, group.as_ref()));
+    out
+}
+
+/// Without pictures the sound is the variant. Several languages are a group all the same: a player chooses between
+/// variants by itself, but between languages only when it is told to.
+fn audio_only(out: &mut String, audio: &[&Rendition<'_>]) {
+    let language = |rendition: &Rendition<'_>| rendition.track.audio().map(|audio| audio.language.clone());
+    let first = audio.first().and_then(|first| language(first));
+    if audio.iter().all(|rendition| language(rendition) == first) {
+        return audio.iter().for_each(|rendition| variant(out, rendition, None));
+    }
+    audio_group(out, audio);
+    if let (Some(first), Some(group)) = (audio.first(), Group::of(audio)) {
+        // What is played besides the group is the group's default itself: it is counted once.
+        let bandwidth = Bandwidth::default();
+        variant(out, &Rendition { bandwidth, track: first.track }, Some(&group));
+    }
+}
+
+/// EXT-X-MEDIA tags. Names are unique in a group, and so is the language among those that a player may select by
+/// itself (rfc8216bis 4.4.6.1.1).
+fn audio_group(out: &mut String, audio: &[&Rendition<'_>]) {
+    let mut names: Vec<&str> = Vec::new();
+    for rendition in audio {
+        let Some(properties) = rendition.track.audio() else { continue };
+        let tag = properties.language_tag();
+        let name = language::name(tag);
+        names.push(name);
+        let default = names.len() == 1;
+        let nth = names.iter().filter(|other| **other == name).count();
+        let _ = write!(out, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{GROUP}\",NAME=\"{name}");
+        if nth > 1 {
+            let _ = write!(out, " {nth}");
+        }
+        out.push('"');
+        if let Some(tag) = tag {
+            let _ = write!(out, ",LANGUAGE=\"{tag}\"");
+        }
+        let _ = write!(out, ",DEFAULT={},AUTOSELECT={}", yes_no(default), yes_no(nth == 1));
+        let _ = writeln!(
+            out,
+            ",CHANNELS=\"{}\",URI=\"{}/index.m3u8\"",
+            properties.channels, rendition.track.name
+        );
+    }
+}
+
+fn yes_no(yes: bool) -> &'static str {
+    if yes { "YES" } else { "NO" }
+}
+
+/// What an audio group adds to each variant.
+struct Group {
+    /// Of the dearest rendition: a player may choose any.
+    bandwidth: Bandwidth,
+    codecs: Vec<String>,
+}
+
+impl Group {
+    fn of(audio: &[&Rendition<'_>]) -> Option<Self> {
+        let peak = audio.iter().map(|rendition| rendition.bandwidth.peak).max()?;
+        let average = audio.iter().map(|rendition| rendition.bandwidth.average).max()?;
+        let mut codecs: Vec<_> = audio.iter().map(|rendition| rendition.track.codec.rfc6381()).collect();
+        codecs.sort_unstable();
+        codecs.dedup();
+        Some(Self { bandwidth: Bandwidth { peak, average }, codecs })
+    }
+}
+
+fn variant(out: &mut String, rendition: &Rendition<'_>, group: Option<&Group>) {
+    let (own, other) = (rendition.bandwidth, group.map(|group| group.bandwidth).unwrap_or_default());
+    let _ = write!(
+        out,
+        "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={}",
+        own.peak + other.peak,
+        own.average + other.average
+    );
+    let mut codecs = vec![rendition.track.codec.rfc6381()];
+    codecs.extend(group.into_iter().flat_map(|group| group.codecs.clone()));
+    codecs.dedup();
+    let _ = write!(out, ",CODECS=\"{}\"", codecs.join(","));
+    if let Some(video) = rendition.track.video() {
+        picture(out, video);
+    }
+    if group.is_some() {
+        let _ = write!(out, ",AUDIO=\"{GROUP}\"");
+    }
+    let _ = writeln!(out, "\n{}/index.m3u8", rendition.track.name);
+}
+
+fn picture(out: &mut String, video: &Video) {
+    let _ = write!(out, ",RESOLUTION={}x{}", video.display_width(), video.height);
+    if let Some(rate) = video.frame_rate {
+        let _ = write!(out, ",FRAME-RATE={:.3}", rate.fps());
+    }
+}

@@ -1,0 +1,12 @@
+//! The documents that we write, as they are and as independent readers see them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
+
+#[path = "support/made.rs"]
+mod made;
+
+mod playlists {
+    mod dash;
+    mod hls;
+    mod presentations;
+    mod windows;
+}
