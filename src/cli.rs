@@ -1,5 +1,6 @@
 //! The command line: what may be typed, and which module does it.
 
+mod package;
 mod serve;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ struct Cli {
 enum Command {
     /// Serve live channels and packaged files; without a file, the built-in demo channel.
     Serve(Serve),
+    /// Make a presentation of a file, for HLS and DASH.
+    Package(package::Package),
     /// Tell in words what is in a file or segment.
     Inspect {
         /// An MP4 file, a CMAF segment or a playlist.
@@ -81,6 +84,13 @@ pub fn run() -> anyhow::Result<()> {
         Command::Serve(arguments) => {
             telemetry::init()?;
             serve::run(arguments.config()?)
+        }
+        Command::Package(arguments) => {
+            // Logs would break the progress bar; who asks for them gets them.
+            if std::env::var_os("RUST_LOG").is_some() {
+                telemetry::init()?;
+            }
+            package::run(arguments)
         }
         Command::Inspect { file } => Ok(inspect::run(&file, &mut std::io::stdout().lock())?),
         #[cfg(feature = "encoder")]

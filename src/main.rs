@@ -2,7 +2,7 @@
 
 use std::{error::Error, process::ExitCode};
 
-use headwater::{config, source::uri};
+use headwater::{config, package, source::uri};
 
 fn main() -> ExitCode {
     match headwater::cli::run() {
@@ -17,11 +17,17 @@ fn main() -> ExitCode {
 /// As for a command line that cannot be understood.
 const MISCONFIGURED: u8 = 2;
 const FAILED: u8 = 1;
+/// How a shell reports the end of a program by Ctrl-C: 128 + SIGINT.
+const INTERRUPTED: u8 = 130;
 
 fn status(error: &anyhow::Error) -> u8 {
     let of_configuration =
         |cause: &(dyn Error + 'static)| cause.is::<config::Error>() || cause.is::<uri::Error>();
-    if error.chain().any(of_configuration) { MISCONFIGURED } else { FAILED }
+    match error.downcast_ref() {
+        Some(package::Error::Interrupted) => INTERRUPTED,
+        _ if error.chain().any(of_configuration) => MISCONFIGURED,
+        _ => FAILED,
+    }
 }
 
 /// The error and its causes on one line, without those that the message before has spelt out already.

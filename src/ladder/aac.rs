@@ -61,8 +61,20 @@ pub(super) fn source_caps() -> gst::Caps {
     raw::audio_caps(crate::source::CHANNELS)
 }
 
+/// `buffer` at `start` samples after the beginning, `samples` long.
+pub(super) fn placed(buffer: &gst::Buffer, start: i64, samples: i64) -> gst::Buffer {
+    let time = |samples: i64| gst::ClockTime::from_nseconds(sample_nanos(samples) as u64);
+    let mut buffer = buffer.copy();
+    if let Some(buffer) = buffer.get_mut() {
+        buffer.set_pts(time(start));
+        buffer.set_dts(None);
+        buffer.set_duration(time(start + samples) - time(start));
+    }
+    buffer
+}
+
 /// How long `samples` samples are, in nanoseconds.
-pub(super) fn sample_nanos(samples: i64) -> i128 {
+fn sample_nanos(samples: i64) -> i128 {
     i128::from(samples) * 1_000_000_000 / i128::from(crate::source::SAMPLE_RATE)
 }
 

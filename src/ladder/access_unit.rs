@@ -6,6 +6,7 @@ use gstreamer as gst;
 use headwater_packager::{codec::CodecConfig, time::FrameRate};
 use thiserror::Error;
 
+use super::encoder::timing;
 use crate::config::VideoCodec;
 
 /// What an encoder must not do.
@@ -48,11 +49,11 @@ pub(super) fn access_unit(
     rate: FrameRate,
 ) -> Result<AccessUnit, Error> {
     let buffer = sample.buffer().ok_or(Error::Incomplete("data"))?;
-    // Encoders shift their timestamps (x264enc by 1000 hours) and their segment with them: running time is unmoved.
+    // An encoder may shift its timestamps and its segment with them: running time is unmoved.
     let segment = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
     let segment = segment.ok_or(Error::Incomplete("segment"))?;
     let time = segment.to_running_time(buffer.pts()).ok_or(Error::Incomplete("presentation time"))?;
-    let frame = rate.nearest_frame(time.nseconds().into());
+    let frame = timing::frame(time, rate);
     let data = bytes(buffer)?;
     let (sync, clean) = scan(&data, codec)?;
     let data = if clean { data } else { without_unwanted(&data, codec) };
@@ -76,9 +77,30 @@ pub(super) fn codec_data(sample: &gst::Sample) -> Option<Bytes> {
 pub(super) fn video_config(sample: &gst::Sample, codec: VideoCodec) -> Option<CodecConfig> {
     let data = codec_data(sample)?;
     Some(match codec {
-        VideoCodec::H264 => CodecConfig::Avc(data),
+        VideoCodec::H264 => CodecConfig::Avc(whole_avc_record(data)),
         VideoCodec::H265 => CodecConfig::Hevc(data),
     })
+}
+
+/// Adds what x264enc leaves out: a record of a High profile ends with the format of its pictures (ISO/IEC 14496-15
+/// 5.3.3.1.2), which here is always 4:2:0 in 8 bits, without extensions of the parameter sets.
+fn whole_avc_record(record: Bytes) -> Bytes {
+    let basic = matches!(record.get(1), None | Some(66 | 77 | 88));
+    if basic || parameter_sets_end(&record) != Some(record.len()) {
+        return record;
+    }
+    [&record[..], &[0xfd, 0xf8, 0xf8, 0]].concat().into()
+}
+
+/// Where the parameter sets of an AVCDecoderConfigurationRecord end.
+fn parameter_sets_end(record: &[u8]) -> Option<usize> {
+    let skip = |at: usize, mask: u8| {
+        (0..record.get(at)? & mask).try_fold(at + 1, |at, _| {
+            let length = record.get(at..at + 2)?;
+            Some(at + 2 + usize::from(u16::from_be_bytes([length[0], length[1]])))
+        })
+    };
+    skip(skip(5, 0x1f)?, 0xff)
 }
 
 /// The NAL units of an access unit; `None` in place of one whose length is wrong.
@@ -185,6 +207,17 @@ mod tests {
         for broken in [&[0, 0, 0, 9, 0x65][..], &[0, 0], &[0, 0, 0, 0], &[255, 255, 255, 255, 1]] {
             assert_eq!(scan(broken, VideoCodec::H264), Err(Error::Broken));
         }
+    }
+
+    #[test]
+    fn a_record_of_a_high_profile_tells_the_format_of_the_pictures() {
+        let record =
+            |profile: u8| Bytes::from(vec![1, profile, 0, 31, 0xff, 0xe1, 0, 1, 0x67, 1, 0, 1, 0x68]);
+        assert_eq!(whole_avc_record(record(77)), record(77));
+        let whole = whole_avc_record(record(100));
+        assert_eq!(whole[13..], [0xfd, 0xf8, 0xf8, 0]);
+        assert_eq!(whole_avc_record(whole.clone()), whole);
+        assert_eq!(whole_avc_record(Bytes::from_static(&[1, 100, 0])).len(), 3);
     }
 
     #[test]

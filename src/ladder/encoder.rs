@@ -12,6 +12,7 @@ use crate::config::VideoCodec;
 mod hardware;
 pub(super) mod raw;
 mod software;
+pub(super) mod timing;
 
 /// Why an encoder element was not built.
 #[derive(Debug, Error)]
@@ -173,9 +174,9 @@ pub(super) fn force_keys(
 ) {
     sink.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         let time = info.buffer().and_then(|buffer| buffer.pts());
-        if time.is_some_and(|time| wanted(rate.nearest_frame(time.nseconds().into()))) {
-            // Without a running time it is for the next picture.
-            pad.send_event(gst_video::DownstreamForceKeyUnitEvent::builder().all_headers(false).build());
+        if let Some(time) = time.filter(|&time| wanted(timing::frame(time, rate))) {
+            let event = gst_video::DownstreamForceKeyUnitEvent::builder().running_time(time);
+            pad.send_event(event.all_headers(false).build());
         }
         gst::PadProbeReturn::Ok
     });

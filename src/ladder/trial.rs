@@ -12,7 +12,7 @@ use thiserror::Error;
 use super::{
     aac,
     access_unit::{self, AccessUnit, DecodeOrder, access_unit, codec_data, video_config},
-    encoder::{self, Candidate, Chain, candidates, force_keys, raw},
+    encoder::{self, Candidate, Chain, candidates, force_keys, raw, timing},
     pipeline::link,
     rungs::{PlannedAudio, PlannedRung},
 };
@@ -111,8 +111,9 @@ fn try_video(
     force_keys(&chain.encoder_sink, rung.frame_rate, move |frame| starts.contains(&frame));
     let slate = gst::Buffer::from_slice(pattern::slate(rung.width, rung.height));
     let frames = (0..lengths.iter().copied().map(i64::from).sum()).map(|frame| {
-        let [start, end] = [frame, frame + 1].map(|frame| rung.frame_rate.frame_nanos(frame));
-        stamped(&slate, start, end)
+        let mut picture = slate.copy();
+        timing::stamp(picture.make_mut(), rung.frame_rate, frame);
+        picture
     });
     let outputs = encode(&raw::rung_caps(rung), chain.elements, frames)?;
     let codec = outputs.first().and_then(|sample| video_config(sample, rung.codec));
@@ -170,8 +171,7 @@ fn runs(
 
 fn try_audio(candidate: aac::Candidate, audio: &PlannedAudio) -> Result<Trial<aac::Candidate>, String> {
     let block = aac::silence(BLOCK);
-    let start = |index: i64| aac::sample_nanos(index * BLOCK);
-    let blocks = (0..SILENCE).map(|index| stamped(&block, start(index), start(index + 1)));
+    let blocks = (0..SILENCE).map(|index| aac::placed(&block, index * BLOCK, BLOCK));
     let chain = candidate.chain(audio).map_err(|error| error.to_string())?;
     let outputs = encode(&aac::source_caps(), chain, blocks)?;
     let steady = outputs.get(STEADY).ok_or("it encodes no silence")?;
@@ -186,16 +186,6 @@ fn try_audio(candidate: aac::Candidate, audio: &PlannedAudio) -> Result<Trial<aa
     };
     let codec = codec_data(steady).ok_or("it tells no decoder configuration")?;
     Ok(Trial { encoder: candidate, codec: CodecConfig::Aac(codec), filler: vec![vec![sample]] })
-}
-
-/// A buffer with the memory of `of`, lasting from `start` to `end` nanoseconds.
-fn stamped(of: &gst::Buffer, start: i128, end: i128) -> gst::Buffer {
-    let mut buffer = of.copy();
-    if let Some(buffer) = buffer.get_mut() {
-        buffer.set_pts(gst::ClockTime::from_nseconds(start as u64));
-        buffer.set_duration(gst::ClockTime::from_nseconds((end - start) as u64));
-    }
-    buffer
 }
 
 /// Pushes all of `input` through `chain` and returns what comes out.
@@ -245,5 +235,31 @@ fn fault(pipeline: &gst::Pipeline) -> Option<String> {
     match message.view() {
         gst::MessageView::Error(error) => Some(super::pipeline::in_words(error)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_packager::time::FrameRate;
+
+    use super::*;
+    use crate::{config::Ladder, ladder::rungs};
+
+    #[test]
+    fn an_encoder_gives_runs_of_any_length() {
+        gst::init().unwrap();
+        let frame_rate = FrameRate::new(30, 1).unwrap();
+        let picture =
+            rungs::Picture { width: 320, height: 180, sample_aspect: (1, 1), frame_rate, colour: None };
+        let rung = rungs::plan(&Ladder::default(), &picture).unwrap().rungs.remove(0);
+        for (preset, b_frames) in [("superfast", 0), ("superfast", 2), ("medium", 3)] {
+            let rung =
+                PlannedRung { b_frames, profile: "main".into(), preset: preset.into(), ..rung.clone() };
+            for lengths in [vec![1, 2], vec![2, 3], vec![3, 4], vec![6, 7], vec![11, 12]] {
+                let trial = video(&rung, 2, None, &lengths.iter().copied().collect()).unwrap();
+                let runs: Vec<u32> = trial.filler.iter().map(|run| run.len() as u32).collect();
+                assert_eq!(runs, lengths, "{preset}, {b_frames} B-frames");
+            }
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! Encoder processes, real ones, seen from the server's end of the wire.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, process::Stdio, time::Duration};
 
 use headwater::{
     config::{AudioRung, Rung, VideoCodec},
     ladder::{
         job::Timing,
         process::{Encoder, Error},
-        wire::{Control, Event},
+        wire::{self, Control, Event, Message},
     },
 };
 use headwater_packager::{
@@ -15,7 +15,10 @@ use headwater_packager::{
     sample::Sample,
     time::{FrameRate, Grid},
 };
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
 
 use self::heard::*;
 
@@ -213,13 +216,37 @@ async fn a_killed_encoder_is_gone_and_the_signal_is_named() {
 }
 
 #[tokio::test]
-async fn an_encoder_goes_when_its_server_goes() {
+async fn a_stopped_encoder_leaves_nothing_behind() {
     let job = job("test:?size=320x180&rate=30", Timing::Live, vec![rung(180, 300_000)]);
     let encoder = Encoder::spawn(&job, program()).await.unwrap();
     let process = format!("/proc/{}", encoder.pid().unwrap());
     assert!(Path::new(&process).exists());
     encoder.stop().await;
     assert!(!Path::new(&process).exists());
+}
+
+#[tokio::test]
+async fn an_encoder_goes_when_its_server_goes_at_any_moment() {
+    let directory = tempfile::tempdir().unwrap();
+    let job = job("test:?size=320x180&rate=30", Timing::Live, vec![rung(180, 300_000)]);
+    let start = wire::encode(&Message::Control(Control::Start { job: Box::new(job), now: 0 }));
+    for (name, told) in [("early", &[][..]), ("late", &start)] {
+        let path = directory.path().join(name);
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let mut child = tokio::process::Command::new(program())
+            .args(["encode", "--connect", &format!("unix:{}", path.display())])
+            .kill_on_drop(true)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (mut server, _) = timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
+        server.write_all(told).await.unwrap();
+        if !told.is_empty() {
+            timeout(PATIENCE, server.read_exact(&mut [0; 20_000])).await.unwrap().unwrap();
+        }
+        drop(server);
+        timeout(PATIENCE, child.wait()).await.expect("it lives on without a server").unwrap();
+    }
 }
 
 #[tokio::test]

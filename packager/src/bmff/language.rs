@@ -27,6 +27,11 @@ pub(super) fn iso639(tag: &str) -> [u8; 3] {
     }
 }
 
+/// The RFC 5646 tag of an ISO 639-2/T code: of two letters where there is such a tag (RFC 5646 2.2.1).
+pub(super) fn tag(code: &str) -> &str {
+    CODES.split(' ').find_map(|pair| pair.strip_suffix(code).filter(|tag| tag.len() == 2)).unwrap_or(code)
+}
+
 /// The code as `mdhd` packs it: five bits a letter (ISO/IEC 14496-12 8.4.2.3).
 pub(super) fn packed(code: [u8; 3]) -> u16 {
     code.iter().fold(0, |packed, letter| packed << 5 | u16::from(letter.wrapping_sub(0x60) & 0x1f))
@@ -57,6 +62,9 @@ mod tests {
         ];
         for (tag, code) in cases {
             assert_eq!(unpacked(packed(iso639(tag))), code, "{tag}");
+        }
+        for (code, short) in [("eng", "en"), ("deu", "de"), ("gsw", "gsw"), ("und", "und")] {
+            assert_eq!(tag(code), short);
         }
     }
 }

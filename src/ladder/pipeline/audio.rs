@@ -35,10 +35,10 @@ impl Input {
         let stopped = |error| format!("the audio encoder stopped: {error}");
         let padding = self.encoder.padding();
         if self.shared.first.get().is_none() && padding > 0 {
-            self.source.push_buffer(placed(&aac::silence(padding), 0, padding)).map_err(stopped)?;
+            self.source.push_buffer(aac::placed(&aac::silence(padding), 0, padding)).map_err(stopped)?;
         }
         let start = padding + self.shared.feed(block, captured_at) * BLOCK;
-        self.source.push_buffer(placed(buffer, start, BLOCK)).map(drop).map_err(stopped)
+        self.source.push_buffer(aac::placed(buffer, start, BLOCK)).map(drop).map_err(stopped)
     }
 
     /// Pushes the delayed end of the sound out with silence: not every encoder does that itself.
@@ -46,21 +46,9 @@ impl Input {
         let end = self.encoder.padding() + self.shared.fed.load(Relaxed) * BLOCK;
         let tail = self.encoder.priming() * BLOCK;
         // Both fail only where nothing runs any more.
-        let _ = self.source.push_buffer(placed(&aac::silence(tail), end, tail));
+        let _ = self.source.push_buffer(aac::placed(&aac::silence(tail), end, tail));
         let _ = self.source.end_of_stream();
     }
-}
-
-/// `buffer` at `start` samples after the beginning, `samples` long.
-fn placed(buffer: &gst::Buffer, start: i64, samples: i64) -> gst::Buffer {
-    let time = |samples: i64| gst::ClockTime::from_nseconds(aac::sample_nanos(samples) as u64);
-    let mut buffer = buffer.copy();
-    if let Some(buffer) = buffer.get_mut() {
-        buffer.set_pts(time(start));
-        buffer.set_dts(None);
-        buffer.set_duration(time(start + samples) - time(start));
-    }
-    buffer
 }
 
 pub(super) fn build(

@@ -10,7 +10,7 @@ use headwater_packager::{sample::Sample, time::FrameRate, time::Grid};
 use super::{Failed, KeyRequests, Outlet, Picture, Shared, Tracks, VideoTrack, input, link, output, queue};
 use crate::ladder::{
     access_unit::{self, DecodeOrder, access_unit},
-    encoder::{self, Chain, force_keys, raw},
+    encoder::{self, Chain, force_keys, raw, timing},
     rungs::PlannedRung,
     wire::{Media, Message},
 };
@@ -33,11 +33,7 @@ impl Input {
             return Ok(());
         }
         let index = self.shared.feed(frame, captured_at);
-        let buffer_mut = buffer.make_mut();
-        let [start, end] = [index, index + 1].map(|index| self.rate.frame_nanos(index) as u64);
-        buffer_mut.set_pts(gst::ClockTime::from_nseconds(start));
-        buffer_mut.set_dts(None);
-        buffer_mut.set_duration(gst::ClockTime::from_nseconds(end - start));
+        timing::stamp(buffer.make_mut(), self.rate, index);
         self.source.push_buffer(buffer).map(drop).map_err(|error| format!("the encoders stopped: {error}"))
     }
 

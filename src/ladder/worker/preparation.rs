@@ -48,7 +48,13 @@ impl Prepared {
         }
         let cores = thread::available_parallelism().map_or(1, Into::into);
         let threads = encoder::threads(&plan.rungs, cores);
-        let lengths = picture.map(|picture| run_lengths(&job.grid, picture.frame_rate)).unwrap_or_default();
+        let lengths = match job.timing {
+            Timing::Live => {
+                picture.map(|picture| run_lengths(&job.grid, picture.frame_rate)).unwrap_or_default()
+            }
+            // A file needs no filler; two key frames show that an encoder does what it is told.
+            Timing::File => BTreeSet::from([2, 3]),
+        };
         let insisted = job.ladder.encoder.as_deref();
         let (video, audio) = try_all(plan.rungs, &threads, insisted, &lengths, audio)?;
         Ok(Self::assemble(job, picture, video, audio))

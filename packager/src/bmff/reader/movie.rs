@@ -96,6 +96,13 @@ impl Movie {
     }
 }
 
+impl MovieTrack {
+    /// Its language as an RFC 5646 tag, `en` for `eng`.
+    pub fn language_tag(&self) -> &str {
+        language::tag(&self.language)
+    }
+}
+
 /// Timescale and duration of an `mvhd` or `mdhd`.
 fn header_times(header: &BoxRef<'_>) -> Result<(u32, u64), Error> {
     let mut fields = header.fields();
