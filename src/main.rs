@@ -2,7 +2,7 @@
 
 use std::{error::Error, process::ExitCode};
 
-use headwater::{config, package, source::uri};
+use headwater::{config, package, source::uri, store};
 
 fn main() -> ExitCode {
     match headwater::cli::run() {
@@ -21,8 +21,11 @@ const FAILED: u8 = 1;
 const INTERRUPTED: u8 = 130;
 
 fn status(error: &anyhow::Error) -> u8 {
-    let of_configuration =
-        |cause: &(dyn Error + 'static)| cause.is::<config::Error>() || cause.is::<uri::Error>();
+    let of_configuration = |cause: &(dyn Error + 'static)| {
+        matches!(cause.downcast_ref(), Some(store::Error::Unsupported { .. }))
+            || cause.is::<config::Error>()
+            || cause.is::<uri::Error>()
+    };
     match error.downcast_ref() {
         Some(package::Error::Interrupted) => INTERRUPTED,
         _ if error.chain().any(of_configuration) => MISCONFIGURED,

@@ -19,7 +19,6 @@ mod fuzz {
 
 use std::{
     fs,
-    path::PathBuf,
     sync::mpsc::{RecvTimeoutError, sync_channel},
     thread,
     time::{Duration, Instant},
@@ -109,13 +108,8 @@ fn files() -> Vec<Vec<u8>> {
         corpus.push(file);
     }
     corpus.push(progressive());
-    let shared = std::env::var("HEADWATER_SHARED")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared").into());
-    let broken = PathBuf::from(shared).join("media/broken");
-    let Ok(entries) = fs::read_dir(&broken) else {
-        eprintln!("SKIPPED: {} is not there, so no damaged file is in the corpus", broken.display());
-        return corpus;
-    };
+    let Some(broken) = headwater_test_support::shared("broken") else { return corpus };
+    let entries = fs::read_dir(broken).unwrap();
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     // Media data is of no interest here, and would take most of the mutations.

@@ -8,8 +8,10 @@
 
 #[cfg(feature = "encoder")]
 mod channel;
+mod cli;
 #[cfg(feature = "encoder")]
 mod ladder;
+mod layout;
 mod origin;
 #[cfg(feature = "encoder")]
 mod served;

@@ -8,6 +8,7 @@ use std::{
 };
 
 use headwater::origin::body;
+use headwater_test_support::skip;
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::*;
@@ -39,9 +40,7 @@ impl Nginx {
     /// `None`, and a line that says so, where there is no nginx.
     async fn start(origin: SocketAddr) -> Option<Self> {
         if Command::new("nginx").arg("-v").output().is_err() {
-            eprintln!(
-                "SKIPPED: nginx is not installed, so cdn-config/nginx is not tried (apt-get install nginx)"
-            );
+            skip("nginx is not installed, so cdn-config/nginx is not tried (apt-get install nginx)");
             return None;
         }
         // Holds the port without listening on it, so that nobody else is given it before nginx has it.

@@ -1,7 +1,7 @@
 //! Takes down what a source gives, and what is true of every source.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -179,16 +179,7 @@ impl Recording {
     }
 }
 
-/// A file of the shared media; `None`, and a loud word, where it is absent.
-pub fn shared(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("HEADWATER_SHARED").map_or_else(|| "../shared".into(), PathBuf::from);
-    let path = root.join("media").join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    eprintln!("SKIPPED: {} is absent; set HEADWATER_SHARED", path.display());
-    None
-}
+pub use headwater_test_support::shared;
 
 /// Arguments of ffmpeg, cut at blanks.
 pub fn ffmpeg(arguments: &str) -> Command {
