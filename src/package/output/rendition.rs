@@ -61,7 +61,7 @@ impl Rendition {
         let window = Window::new(EVERYTHING, track.timescale);
         let era = Arc::new(Era { first: 1, init: name });
         let track = Arc::new(track);
-        let segmenter = Segmenter::new(track.clone(), cut);
+        let segmenter = Segmenter::marking_last(track.clone(), cut);
         Ok(Self { track, segmenter, first, window, era, directory, open: None })
     }
 
