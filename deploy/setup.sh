@@ -23,12 +23,15 @@ gstreamer1.0-plugins-good          MP4, Matroska, RTP, RTSP, HTTP sources
 gstreamer1.0-plugins-bad           MPEG-TS, SRT, VA and NVENC encoders, parsers
 gstreamer1.0-plugins-ugly          x264, the H.264 encoder
 gstreamer1.0-libav                 AAC encoder, and decoders for nearly everything
+glib-networking                    TLS for https:// sources
+ca-certificates                    whom to trust there, and npm its registry
 '
 TEST_PACKAGES='
 ffmpeg                             makes test media, and plays and judges what we serve
 gstreamer1.0-tools                 plays what we serve with hlsdemux2 and dashdemux2
 libxml2-utils                      xmllint holds manifests against the MPEG schema
 procps                             kill, for the tests that kill encoders
+python3                            runs the benchmarks
 fonts-dejavu-core                  text in screenshots
 '
 # Names of programs are looked for first: a Node or Chromium from elsewhere is used as it is and never replaced.
@@ -73,19 +76,26 @@ install() {
 EXTRA_PACKAGES='
 nodejs                             builds the page
 npm                                fetches the players that the page bundles
-ca-certificates                    npm trusts the registry by them
 chromium                           plays the page and the streams in the browser tests
 '
 
 # Packages for Node, if there is none.
 node_packages() {
-  has node || echo nodejs npm ca-certificates
+  has node || echo nodejs npm
 }
 
-# Packages for a Chromium, if none works and the distribution has a real one. Ubuntu's is a stub that wants snap.
+# Packages for a Chromium, if none works and the distribution has a real one.
 chromium_packages() {
-  deploy/find-chromium >/dev/null && return
-  if apt-cache show chromium 2>/dev/null | grep -q '^Package: chromium$'; then echo chromium; fi
+  deploy/find-chromium >/dev/null || is_ubuntu || echo chromium
+}
+
+is_ubuntu() { grep -qsE '^ID(_LIKE)?=.*ubuntu' /etc/os-release; }
+
+# Ubuntu's chromium is a stub that wants snap.
+chromium_snap() {
+  if ! is_ubuntu || ! has snap || deploy/find-chromium >/dev/null; then return; fi
+  say "installing with snap: chromium, which plays the page and the streams in the browser tests"
+  as_root snap install chromium || say "that failed"
 }
 
 missing=()
@@ -151,6 +161,7 @@ if has apt-get && has dpkg-query; then
   esac
   # shellcheck disable=SC2046,SC2086 # names of packages have no spaces
   install $(absent $wanted)
+  if [ "$mode" = test ]; then chromium_snap; fi
 else
   say "no apt here: looking for what is needed, installing nothing"
 fi
