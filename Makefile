@@ -46,7 +46,7 @@ test-browser:
 check: ## Check format, lints, documentation and types
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items --locked --quiet
 	@if [ -d web/node_modules ]; then set -x; npm run --silent --prefix web check; fi
 
 page: web/dist/index.html ## Build the page that is embedded into the program

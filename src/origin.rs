@@ -1,7 +1,7 @@
 //! The media listener: hyper, routes, caching. Everything on it is safe to put behind a CDN.
 //!
-//! [`route`] says what is asked for, [`live`], [`vod`], [`listing`] and [`page`] find it, [`respond`] sends it with the
-//! lifetime that [`policy`] gives it, or [`refusal`] says why not. [`listen`] and [`connection`] are all that knows hyper.
+//! [`route`] says what is asked for, [`live`], [`vod`], [`listing`] and [`page`] find it, [`mod@respond`] sends it with the
+//! lifetime that [`policy`] gives it, or [`refusal`] says why not. [`mod@listen`] and [`connection`] are all that knows hyper.
 
 pub mod body;
 pub mod conditional;
