@@ -123,10 +123,15 @@ impl Presentation {
             return None;
         }
         let mut before = std::mem::take(&mut self.writers);
-        for description in descriptions(&self.opening) {
+        let arriving = descriptions(&self.opening);
+        // A discontinuity is one for all tracks, at the same number (rfc8216bis 6.2.4).
+        let discontinuity = before.iter().any(|writer| {
+            arriving.iter().any(|each| each.track.name == writer.name() && each.track != *writer.track())
+        });
+        for description in arriving {
             let name = &description.track.name;
             let writer = match before.iter().position(|writer| writer.name() == name) {
-                Some(index) => before.remove(index).succeed(description),
+                Some(index) => before.remove(index).succeed(description, discontinuity),
                 None => Writer::new(description, self.grid, self.window),
             };
             self.writers.push(writer);
@@ -301,3 +306,6 @@ fn descriptions(opening: &[Message]) -> Vec<Description> {
     }
     descriptions
 }
+
+#[cfg(test)]
+mod tests;

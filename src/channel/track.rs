@@ -117,17 +117,17 @@ impl Writer {
         self.closed.values_mut().for_each(|closed| closed.segment.parts.clear());
     }
 
-    /// Goes on with what another encoder says of this track.
-    pub(super) fn succeed(mut self, description: Description) -> Self {
+    /// Goes on with what another encoder says of this track, behind a discontinuity if there is one for all tracks.
+    pub(super) fn succeed(mut self, description: Description, discontinuity: bool) -> Self {
         if description.track.timescale != self.timescale() {
             tracing::warn!(track = self.name(), "the timescale has changed: the track begins anew");
             return Self::new(description, self.grid, self.window.length());
         }
-        if description.track == self.description.track {
+        if discontinuity {
+            self.successor = Some(description);
+        } else {
             self.description = description;
             self.successor = None;
-        } else {
-            self.successor = Some(description);
         }
         self
     }
