@@ -40,6 +40,10 @@ test('the harness is silent while a stream is well, and complains when it dries 
 
   encoder.kill('SIGKILL');
   await once(encoder, 'exit');
-  await until('every player is seen to stall', 20, async () => (
-    Object.values(await audience.reports()).every((report) => report.complaints.some((c) => c.kind === 'frozen'))));
+  await until('every player is seen to stall', 30, async () => {
+    const reports = await audience.reports();
+    const stalled = Object.values(reports).every(({ complaints }) => complaints.some(({ kind }) => kind === 'frozen'));
+    if (!stalled) throw new Error(tell(reports));
+    return true;
+  });
 });
