@@ -22,7 +22,8 @@ before(async () => {
     '-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-c:a', 'aac', input,
   ]);
   await server.package(input, 'clip');
-  [browser] = await Promise.all([launchBrowser(), server.start()]);
+  browser = await launchBrowser();
+  await server.start();
 }, { timeout: 180_000 });
 
 after(async () => {

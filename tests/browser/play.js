@@ -14,6 +14,8 @@ const { positionals: [base], values } = parseArgs({
     seconds: { type: 'string', default: '30' },
   },
 });
+const unknown = values.players.split(',').find((name) => !(name in PLAYERS));
+if (unknown) throw new Error(`there is no player ${unknown}; there are ${Object.keys(PLAYERS).join(', ')}`);
 if (!base) throw new Error('say which presentation, for example http://127.0.0.1:8080/live/demo');
 
 const host = await startPlayerHost();

@@ -55,7 +55,7 @@ test('hls.js, dash.js, shaka and Chromium play through a source that is unplugge
 
 test('hls.js and dash.js play on after the kill of the server and a restart', LIMIT, async (t) => {
   const { server, browser, host, demo } = await stage(t, { name: 'server-killed' });
-  const audience = await Audience.seat(browser, host, demo, ['hls', 'dash']);
+  const audience = await Audience.seat(browser, host, demo, ['hls', 'dash'], { patient: true });
   const { encoder_pid: orphan } = await server.live(20);
   await audience.settle(5);
 

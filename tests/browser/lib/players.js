@@ -14,17 +14,19 @@ export class Audience {
    * @param {string} host URL of the player host
    * @param {string} base URL of the presentation's directory
    * @param {string[]} names
+   * @param {{patient?: boolean}} [options] `patient`: hls.js is set to ask again while a server restarts
    */
-  static async seat(browser, host, base, names = Object.keys(PLAYERS)) {
+  static async seat(browser, host, base, names = Object.keys(PLAYERS), { patient = false } = {}) {
     const audience = new Audience();
-    await Promise.all(names.map((name) => audience.#open(browser, host, base, name)));
+    const query = (name) => new URLSearchParams({ url: `${base}/${PLAYERS[name]}`, ...(patient ? { patient } : {}) });
+    await Promise.all(names.map((name) => audience.#open(browser, `${host}/${name}.html?${query(name)}`, name)));
     return audience;
   }
 
-  async #open(browser, host, base, name) {
+  async #open(browser, url, name) {
     const page = await browser.newPage();
     this.#pages.set(name, page);
-    await page.goto(`${host}/${name}.html?url=${encodeURIComponent(`${base}/${PLAYERS[name]}`)}`);
+    await page.goto(url);
     try {
       await until(`${name} starts to play`, 30, async () => (await this.#report(page)).started);
     } catch (error) {

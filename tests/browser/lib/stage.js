@@ -15,8 +15,9 @@ export async function stage(t, options) {
   t.after(() => server.stop());
   const host = await startPlayerHost();
   t.after(() => host.stop());
-  const [browser] = await Promise.all([launchBrowser(), server.start()]);
+  const browser = await launchBrowser();
   t.after(() => browser.close());
+  await server.start();
   return { server, browser, host: host.url, demo: `${server.media}/live/demo` };
 }
 
