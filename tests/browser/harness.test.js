@@ -9,7 +9,7 @@ import { spawn } from 'node:child_process';
 import { launchBrowser } from './lib/browser.js';
 import { startPlayerHost } from './lib/player-host.js';
 import { Audience } from './lib/players.js';
-import { tell } from './lib/stage.js';
+import { tell } from './lib/verdict.js';
 import { sleep, until } from './lib/wait.js';
 
 test('the harness is silent while a stream is well, and complains when it dries up', { timeout: 90_000 }, async (t) => {

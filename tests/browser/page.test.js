@@ -13,7 +13,7 @@ let server;
 let browser;
 
 before(async () => {
-  server = await Headwater.create({ name: 'page' });
+  server = await Headwater.create('page');
   const input = path.join(server.directory, 'clip.mp4');
   await run('ffmpeg', [
     '-hide_banner', '-loglevel', 'error',

@@ -1,52 +1,77 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
-import { alive, TARGET_DURATION } from './lib/headwater.js';
+import { after, before, test } from 'node:test';
+import { launchBrowser } from './lib/browser.js';
+import { alive, Headwater, TARGET_DURATION } from './lib/headwater.js';
+import { startPlayerHost } from './lib/player-host.js';
 import { Audience } from './lib/players.js';
 import { freeUdpPort } from './lib/ports.js';
 import { Sender } from './lib/sender.js';
-import { assertUndisturbed, stage, tell } from './lib/stage.js';
+import { assertUndisturbed, tell } from './lib/verdict.js';
 import { sleep, until } from './lib/wait.js';
 
 /** Longer than any of the players sits behind the live edge, so that all of them play across what happened. */
 const ACROSS = 18;
 const LIMIT = { timeout: 120_000 };
+let server;
+let sender;
+let host;
+let browser;
 
-test('hls.js, dash.js, shaka and Chromium play through the kill of an encoder', LIMIT, async (t) => {
-  const { server, browser, host, demo } = await stage(t, { name: 'encoder-killed' });
-  const audience = await Audience.seat(browser, host, demo);
-  const before = await server.live(20);
-  await audience.settle(5);
+before(async () => {
+  sender = new Sender(await freeUdpPort());
+  sender.plugIn();
+  server = await Headwater.create('resilience', { demo: 'test:', camera: `udp://127.0.0.1:${sender.port}` });
+  host = await startPlayerHost();
+  browser = await launchBrowser();
+  await server.start();
+}, { timeout: 90_000 });
+
+after(async () => {
+  await browser?.close();
+  host?.stop();
+  await server?.stop();
+  await sender?.unplug();
+});
+
+/** Players on a channel, which leave when the test ends. */
+async function audience(t, channel, names, options) {
+  const seated = await Audience.seat(browser, host.url, `${server.media}/live/${channel}`, names, options);
+  t.after(() => seated.leave());
+  return seated;
+}
+
+test('hls.js, dash.js, shaka and Chromium play through the kill of an encoder, and another channel does not notice', LIMIT, async (t) => {
+  const viewers = await audience(t, 'demo');
+  const neighbours = await audience(t, 'camera', ['hls']);
+  const before = await server.live('demo', 20);
+  const neighbour = await server.live('camera', 20);
+  await Promise.all([viewers.settle(5), neighbours.settle(5)]);
 
   process.kill(before.encoder_pid, 'SIGKILL');
-  const after = await server.live(15, before.encoder_pid);
+  const again = await server.live('demo', 15, before.encoder_pid);
   await sleep(ACROSS * 1000);
 
-  const reports = await audience.reports();
+  const reports = await viewers.reports();
   t.diagnostic(tell(reports));
-  assert.ok(after.filler_parts > before.filler_parts, 'the channel was filled while there was no encoder');
+  assert.ok(again.filler_parts > before.filler_parts, 'the channel was filled while there was no encoder');
   assertUndisturbed(reports);
+  assertUndisturbed(await neighbours.reports());
+  assert.equal((await server.status('camera')).filler_parts, neighbour.filler_parts, 'the other channel needed no filler');
 });
 
 test('hls.js, dash.js, shaka and Chromium play through a source that is unplugged for 10 s', LIMIT, async (t) => {
-  const sender = new Sender(await freeUdpPort());
-  t.after(() => sender.unplug());
-  sender.plugIn();
-  const { server, browser, host, demo } = await stage(t, {
-    name: 'source-unplugged',
-    source: `udp://127.0.0.1:${sender.port}`,
-  });
-  const audience = await Audience.seat(browser, host, demo);
-  const before = await server.live(20);
-  await audience.settle(5);
+  const viewers = await audience(t, 'camera');
+  const before = await server.live('camera', 20);
+  await viewers.settle(5);
 
   await sender.unplug();
   await sleep(10_000);
-  const during = await server.status();
+  const during = await server.status('camera');
   sender.plugIn();
-  await server.live(15);
+  await server.live('camera', 15);
   await sleep(ACROSS * 1000);
 
-  const reports = await audience.reports();
+  const reports = await viewers.reports();
   t.diagnostic(tell(reports));
   assert.notEqual(during.state, 'live', 'the operator is told that the source is gone');
   assert.ok(during.filler_parts > before.filler_parts, 'the channel was filled while there was no source');
@@ -54,10 +79,9 @@ test('hls.js, dash.js, shaka and Chromium play through a source that is unplugge
 });
 
 test('hls.js and dash.js play on after the kill of the server and a restart', LIMIT, async (t) => {
-  const { server, browser, host, demo } = await stage(t, { name: 'server-killed' });
-  const audience = await Audience.seat(browser, host, demo, ['hls', 'dash'], { patient: true });
-  const { encoder_pid: orphan } = await server.live(20);
-  await audience.settle(5);
+  const viewers = await audience(t, 'demo', ['hls', 'dash'], { patient: true });
+  const { encoder_pid: orphan } = await server.live('demo', 20);
+  await viewers.settle(5);
 
   await server.kill();
   await sleep(1000);
@@ -65,14 +89,14 @@ test('hls.js and dash.js play on after the kill of the server and a restart', LI
   await until('the encoder of the killed server is gone', 5, () => !alive(orphan));
   await sleep(ACROSS * 1000);
 
-  const before = await audience.reports();
+  const before = await viewers.reports();
   await sleep(5000);
-  const after = await audience.reports();
-  t.diagnostic(tell(after));
-  for (const [name, report] of Object.entries(after)) {
+  const reports = await viewers.reports();
+  t.diagnostic(tell(reports));
+  for (const [name, report] of Object.entries(reports)) {
     const played = report.currentTime - before[name].currentTime;
-    assert.ok(played > 4.5, `${name} plays on without a reload; it played ${played.toFixed(1)} s of the last 5\n${tell(after)}`);
+    assert.ok(played > 4.5, `${name} plays on without a reload; it played ${played.toFixed(1)} s of the last 5\n${tell(reports)}`);
     const stood = report.complaints.reduce((sum, complaint) => sum + (complaint.seconds ?? 0), 0);
-    assert.ok(stood <= 3 * TARGET_DURATION, `${name} resumes within three target durations; it stood ${stood} s`);
+    assert.ok(stood <= 3 * TARGET_DURATION, `${name} resumes within three target durations\n${tell(reports)}`);
   }
 });

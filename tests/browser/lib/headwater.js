@@ -12,35 +12,37 @@ import { until, within } from './wait.js';
 export const TARGET_DURATION = 2;
 
 /** A small ladder, so that two cores carry the encoder and four software decoders. */
-const CHANNEL = (source) => `
-[channel.demo]
+const channelConfig = ([name, source]) => `
+[channel.${name}]
 source = "${source}"
 segment = "${TARGET_DURATION}s"
 part = "400ms"
 window = "60s"
-[[channel.demo.video]]
+[[channel.${name}.video]]
 height = 360
 bitrate = "600k"
 preset = "ultrafast"
-[[channel.demo.video]]
+[[channel.${name}.video]]
 height = 240
 bitrate = "250k"
 preset = "ultrafast"
-[[channel.demo.audio]]
+[[channel.${name}.audio]]
 bitrate = "96k"
 `;
 
-/** The real server, with ports and a data directory of its own. Channel `demo` plays `source`. */
+/** The real server, with ports and a data directory of its own. */
 export class Headwater {
   #child = null;
   #config;
   #log;
 
   /**
-   * @param {{name: string, source?: string}} options `name` names the log in test-artifacts
+   * @param {string} name of the log in test-artifacts
+   * @param {Record<string, string>} [channels] sources by the channel's name
    */
-  static async create({ name, source = 'test:' }) {
+  static async create(name, channels = { demo: 'test:' }) {
     const server = new Headwater();
+    server.channels = channels;
     server.directory = await fs.mkdtemp(path.join(os.tmpdir(), 'headwater-browser-'));
     server.data = path.join(server.directory, 'data');
     const [media, control] = [await freeTcpPort(), await freeTcpPort()];
@@ -49,21 +51,22 @@ export class Headwater {
     server.#config = path.join(server.directory, 'headwater.toml');
     server.#log = createWriteStream(artifact(`${name}.log`));
     await fs.writeFile(server.#config, `[server]\nmedia = "127.0.0.1:${media}"\ncontrol = "127.0.0.1:${control}"\n`
-      + `[store]\nurl = "${server.data}"\n${CHANNEL(source)}`);
+      + `[store]\nurl = "${server.data}"\n${Object.entries(channels).map(channelConfig).join('')}`);
     return server;
   }
 
-  /** Starts the process; returns when both documents of the channel can be played. */
+  /** Starts the process; returns when both documents of every channel can be played. */
   async start() {
     const child = spawn(headwaterBinary(), ['serve', '--config', this.#config], { cwd: this.directory });
     this.#child = child;
     child.stdout.pipe(this.#log, { end: false });
     child.stderr.pipe(this.#log, { end: false });
-    await until('the channel has a playlist and a manifest', 40, async () => {
+    const documents = Object.keys(this.channels).flatMap((name) => [`${name}/index.m3u8`, `${name}/manifest.mpd`]);
+    await until('every channel has a playlist and a manifest', 40, async () => {
       if (child.exitCode !== null) throw new Error(`headwater exited with ${child.exitCode}: see ${this.#log.path}`);
-      const answers = await Promise.all(['index.m3u8', 'manifest.mpd']
-        .map((file) => fetch(`${this.media}/live/demo/${file}`, { signal: AbortSignal.timeout(2000) })));
-      return answers.every((answer) => answer.ok);
+      const get = (document) => fetch(`${this.media}/live/${document}`, { signal: AbortSignal.timeout(2000) });
+      const answers = await Promise.all(documents.map(get));
+      return answers.every((answer) => answer.ok) || Promise.reject(new Error(answers.map(({ status }) => status).join()));
     });
   }
 
@@ -97,18 +100,18 @@ export class Headwater {
     }
   }
 
-  /** What the control listener says about the channel. */
-  async status() {
+  /** What the control listener says about a channel. */
+  async status(name = 'demo') {
     const answer = await fetch(`${this.control}/api/v1/channels`, { signal: AbortSignal.timeout(2000) });
     const body = await answer.json();
     const channels = body.channels ?? body;
-    return Array.isArray(channels) ? channels.find((channel) => channel.name === 'demo') : channels.demo;
+    return Array.isArray(channels) ? channels.find((channel) => channel.name === name) : channels[name];
   }
 
   /** Waits until frames of the source are on air, encoded by another process than `pid`. */
-  live(seconds, pid = undefined) {
-    return until('the channel is live', seconds, async () => {
-      const status = await this.status();
+  live(name, seconds, pid = undefined) {
+    return until(`channel ${name} is live`, seconds, async () => {
+      const status = await this.status(name);
       if (status.state === 'live' && status.encoder_pid && status.encoder_pid !== pid) return status;
       throw new Error(`it is ${JSON.stringify(status)}`);
     });

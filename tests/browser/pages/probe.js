@@ -23,6 +23,7 @@ class Probe {
     this.lowestBuffer = Infinity;
     this.last = null;
     this.frozenSince = null;
+    this.judgedFrom = null;
     video.addEventListener('waiting', () => this.waiting());
     video.addEventListener('error', () => this.error(`media error ${video.error?.code}: ${video.error?.message}`));
     video.requestVideoFrameCallback(() => this.frame());
@@ -97,8 +98,10 @@ class Probe {
     this.frozenSince.complaint.text = `the clock stood for ${(frozen / 1000).toFixed(1)} s`;
   }
 
-  /** Forgets what was until now. */
+  /** Forgets what was until now. A clock that stands is complained of anew. */
   reset() {
+    this.frozenSince = null;
+    this.judgedFrom = { wall: performance.now(), media: this.video.currentTime };
     this.complaints = [];
     this.notes = [];
     this.lowestBuffer = Infinity;
@@ -108,8 +111,12 @@ class Probe {
   /** What a test reads. */
   report() {
     const { currentTime, playbackRate, videoWidth, videoHeight, paused, ended } = this.video;
-    const { startedAt, frames, complaints, notes, lowestBuffer, maximumGapMs, buffer } = this;
-    return { started: startedAt !== null, currentTime, playbackRate, size: `${videoWidth}x${videoHeight}`, paused, ended,
+    const { startedAt, frames, complaints, notes, lowestBuffer, maximumGapMs, buffer, judgedFrom } = this;
+    const judged = judgedFrom && {
+      seconds: (performance.now() - judgedFrom.wall) / 1000,
+      played: currentTime - judgedFrom.media,
+    };
+    return { judged, started: startedAt !== null, currentTime, playbackRate, size: `${videoWidth}x${videoHeight}`, paused, ended,
       frames, buffer, lowestBuffer, maximumGapMs: Math.round(maximumGapMs), complaints, notes };
   }
 
