@@ -24,9 +24,7 @@ const SCRIPTS = {
  */
 export async function startPlayerHost({ media } = {}) {
   const server = http.createServer((request, response) => {
-    const { pathname, searchParams } = new URL(request.url, 'http://localhost');
-    if (pathname === '/first-rung.m3u8') return void firstRung(searchParams.get('of'), response);
-    const file = locate(pathname, media);
+    const file = locate(new URL(request.url, 'http://localhost').pathname, media);
     response.setHeader('Access-Control-Allow-Origin', '*');
     response.setHeader('Cache-Control', 'no-store');
     response.setHeader('Content-Type', TYPES[path.extname(file ?? '')] ?? 'application/octet-stream');
@@ -41,19 +39,6 @@ export async function startPlayerHost({ media } = {}) {
       server.close();
     },
   };
-}
-
-/**
- * A multivariant playlist reduced to its first rung. Chromium 156 starts its own HLS at the lowest rung, goes up after the
- * first segment, and gives up ("Segment queue never had any data") if it then has to wait for the next one: about one
- * start in three, which says nothing about what is judged here.
- */
-async function firstRung(of, response) {
-  const text = await (await fetch(of)).text();
-  const lines = text.split('\n').map((line) => line.replace(/(URI="|^(?!#|$))([^"]+)/, (_, before, uri) => before + new URL(uri, of)));
-  const second = lines.findIndex((line, i) => line.startsWith('#EXT-X-STREAM-INF') && lines.slice(0, i).some((l) => l.startsWith('#EXT-X-STREAM-INF')));
-  response.setHeader('Content-Type', TYPES['.m3u8']);
-  response.end(`${lines.slice(0, second < 0 ? undefined : second).join('\n')}\n`);
 }
 
 function locate(pathname, media) {

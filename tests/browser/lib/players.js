@@ -28,7 +28,7 @@ export class Audience {
     this.#pages.set(name, page);
     await page.goto(url);
     try {
-      await until(`${name} starts to play`, 30, async () => (await this.#report(page)).started);
+      await until(`${name} starts to play`, 40, async () => (await this.#report(page)).started);
     } catch (error) {
       error.message += `\n${describe(name, await this.#report(page))}`;
       throw error;
