@@ -23,6 +23,8 @@ use crate::clock;
 const NAP: Duration = Duration::from_millis(100);
 /// How long anything but a listener may take until its streams are known.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// How long nothing may run in a pipeline until it is taken for one that has given up.
+const IDLE: Duration = Duration::from_millis(500);
 /// How long is waited for streams that are announced but give nothing, once the others flow.
 const STRAGGLERS: Duration = Duration::from_secs(3);
 
@@ -83,6 +85,7 @@ impl Pass {
         stop: &Stop,
         waiting: &mut dyn FnMut(String),
     ) -> Result<Self, Error> {
+        let deadline = (!waits_for_ever(location)).then_some(DEADLINE);
         let pipeline = gst::Pipeline::new();
         let bus = pipeline.bus().ok_or_else(|| Error::Toolkit("a pipeline has no bus".into()))?;
         let ring = wake.clone();
@@ -104,7 +107,7 @@ impl Pass {
             ended: false,
         };
         pass.start(&found)?;
-        pass.wait_for_streams(&found, waits_for_ever(location), wake, stop, waiting)?;
+        pass.wait_for_streams(&found, deadline, wake, stop, waiting)?;
         Ok(pass)
     }
 
@@ -126,13 +129,13 @@ impl Pass {
     fn wait_for_streams(
         &mut self,
         found: &Shared,
-        for_ever: bool,
+        deadline: Option<Duration>,
         wake: &Wake,
         stop: &Stop,
         waiting: &mut dyn FnMut(String),
     ) -> Result<(), Error> {
         let started = clock::now();
-        let (mut flowing_since, mut told) = (None, false);
+        let (mut flowing_since, mut told, mut busy) = (None, false, started);
         loop {
             self.check(found)?;
             let (flowing, all) = progress(found);
@@ -143,16 +146,28 @@ impl Pass {
             if all || late || self.ended {
                 return self.adopt(found);
             }
+            if flowing || self.live || self.is_busy() {
+                busy = clock::now();
+            } else if clock::now() - busy > IDLE {
+                return Err(Error::Damaged { uri: self.uri.clone(), why: failure::UNREADABLE.into() });
+            }
             let elapsed = clock::now() - started;
-            if for_ever && elapsed > Duration::from_secs(1) && !told {
+            if deadline.is_none() && elapsed > Duration::from_secs(1) && !told {
                 told = true;
                 waiting(format!("{} waits for a sender", self.uri));
             }
-            if stop.is_set() || (!for_ever && elapsed > DEADLINE) {
+            if stop.is_set() || deadline.is_some_and(|deadline| elapsed > deadline) {
                 return Err(Error::Silent { uri: self.uri.clone(), seconds: elapsed.as_secs() });
             }
             wake.wait(NAP);
         }
+    }
+
+    /// Whether any thread runs in the pipeline. decodebin of GStreamer 1.22 drops the error of a demultiplexer that
+    /// fails while it is being plugged in, and waits for it for ever; then this is all that shows.
+    fn is_busy(&self) -> bool {
+        let elements = self.pipeline.iterate_recurse().into_iter().flatten();
+        elements.flat_map(|element| element.pads()).any(|pad| pad.task_state() == gst::TaskState::Started)
     }
 
     /// Takes over the streams that have been found.

@@ -10,6 +10,8 @@ use gstreamer as gst;
 use super::Found;
 use crate::source::Error;
 
+/// What is wrong with a container that its demultiplexer refuses. Its own words are not always to be had.
+pub(super) const UNREADABLE: &str = "its container cannot be read, it may be cut off";
 const CONNECT: Duration = Duration::from_secs(2);
 
 /// An error message of the pipeline, as what it means for the source, which was `open` before or not.
@@ -42,6 +44,8 @@ pub(super) fn explain(uri: &str, message: &gst::message::Error, found: &Found, o
             Error::Unreachable { why: refusal(&uri), uri }
         }
         _ if why.contains("encrypted") => Error::Encrypted(uri),
+        Some(gst::StreamError::Decode) => Error::Damaged { uri, why: reason(&why, &detail) },
+        _ if !open => Error::Damaged { uri, why: UNREADABLE.into() },
         _ => Error::Damaged { uri, why: reason(&why, &detail) },
     }
 }

@@ -48,7 +48,7 @@ fn truncated_files_play_what_is_there_or_say_that_they_are_damaged() {
     }
     assert_eq!(
         said_of(Path::new(&back)),
-        "file:FILE is damaged: This file contains no playable streams (no known streams found)"
+        "file:FILE is damaged: its container cannot be read, it may be cut off"
     );
     assert_eq!(failure(&format!("file:{front}")), None, "with its index in front, the first half plays");
 }

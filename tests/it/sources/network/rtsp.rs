@@ -12,9 +12,19 @@ use std::{
 
 use super::super::record::{FLASH_AND_BEEP, Running, ffmpeg};
 
+/// The encoder, from PLAY on. It belongs to the camera, not to the thread that talks, so that it ends with the test.
+type Encoder = Arc<Mutex<Option<Running>>>;
+
 /// Serves one client.
 pub struct Camera {
     address: SocketAddr,
+    encoder: Encoder,
+}
+
+impl Drop for Camera {
+    fn drop(&mut self) {
+        self.encoder.lock().unwrap().take();
+    }
 }
 
 impl Camera {
@@ -22,12 +32,14 @@ impl Camera {
         let description = describe();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
+        let encoder = Encoder::default();
+        let owned = encoder.clone();
         thread::spawn(move || {
             let Ok((client, _)) = listener.accept() else { return };
             // A client that hangs up ends the conversation; that is no failure of the camera.
-            let _ = converse(client, &description);
+            let _ = converse(client, &description, &owned);
         });
-        Self { address }
+        Self { address, encoder }
     }
 
     pub fn uri(&self) -> String {
@@ -86,10 +98,9 @@ fn describe() -> String {
     panic!("ffmpeg writes no SDP to {}", sdp.display())
 }
 
-fn converse(client: TcpStream, description: &str) -> std::io::Result<()> {
+fn converse(client: TcpStream, description: &str, encoder: &Encoder) -> std::io::Result<()> {
     let writer = Arc::new(Mutex::new(client.try_clone()?));
     let mut reader = BufReader::new(client);
-    let mut encoder = None;
     loop {
         let Some(request) = next_request(&mut reader)? else { return Ok(()) };
         let header = |name: &str| {
@@ -108,14 +119,14 @@ fn converse(client: TcpStream, description: &str) -> std::io::Result<()> {
         };
         let answer = format!("RTSP/1.0 200 OK\r\nCSeq: {}\r\n{headers}\r\n{body}", header("CSeq"));
         writer.lock().unwrap().write_all(answer.as_bytes())?;
-        if method == "PLAY" && encoder.is_none() {
+        if method == "PLAY" && encoder.lock().unwrap().is_none() {
             let pairs = [port_pair(), port_pair()];
             let ports = pairs.each_ref().map(|pair| pair[0].local_addr().unwrap().port());
             for (channel, socket) in pairs.into_iter().flatten().enumerate() {
                 let writer = writer.clone();
                 thread::spawn(move || forward(&socket, channel as u8, &writer));
             }
-            encoder = Some(encode(ports, Path::new("/dev/null")));
+            *encoder.lock().unwrap() = Some(encode(ports, Path::new("/dev/null")));
         }
     }
 }
