@@ -88,7 +88,7 @@ impl Task {
             false => Some(tokio::spawn(supervise(setup.job(), setup.program.clone(), reports))),
         };
         self.announce();
-        self.commit();
+        self.catch_up().await;
         loop {
             let due = self.due();
             tokio::select! {
@@ -196,13 +196,25 @@ impl Task {
         });
     }
 
+    /// Hands what was filled for the time of a restart to the store, at its speed unless it fails: that may be more
+    /// than its backlog holds.
+    async fn catch_up(&mut self) {
+        for work in self.presentation.commits() {
+            let mut refused = self.committer.submit(work).err();
+            while let Some(work) = refused.take_if(|_| self.status.borrow().store_degraded.is_none()) {
+                let durable = self.committer.durable().await;
+                self.list(durable);
+                refused = self.committer.submit(work).err();
+            }
+            refused.into_iter().for_each(|work| self.publish_unstored(work));
+        }
+    }
+
     /// Hands closed segments to the store. One that it has no room for is published without it.
     fn commit(&mut self) {
         for work in self.presentation.commits() {
-            if let Err(Work::Segment { track, number, .. }) = self.committer.submit(work) {
-                let why = "it is too far behind".to_owned();
-                self.degrade(Some(why));
-                self.publish(&track, number);
+            if let Err(refused) = self.committer.submit(work) {
+                self.publish_unstored(refused);
             }
         }
         if self.presentation.conclusion().is_some_and(|work| self.committer.submit(work).is_ok()) {
@@ -211,6 +223,13 @@ impl Task {
         let filler_parts = self.presentation.filler_parts();
         if self.status.borrow().filler_parts != filler_parts {
             self.status.send_modify(|status| status.filler_parts = filler_parts);
+        }
+    }
+
+    fn publish_unstored(&mut self, work: Work) {
+        if let Work::Segment { track, number, .. } = work {
+            self.degrade(Some("it is too far behind".to_owned()));
+            self.publish(&track, number);
         }
     }
 
