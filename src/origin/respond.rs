@@ -109,7 +109,11 @@ impl Content {
 }
 
 fn select_coding(document: &Document, headers: &HeaderMap) -> Selected {
-    let gzip = encoding::prefers_gzip(headers) && (1..document.body.len()).contains(&document.gzip.len());
+    // Ranges are of the bytes as they are: Chromium's own HLS reads playlists by ranges, lets its network stack unpack
+    // them, and then cuts the text off at the length that the packed ones had.
+    let gzip = !headers.contains_key(header::RANGE)
+        && encoding::prefers_gzip(headers)
+        && (1..document.body.len()).contains(&document.gzip.len());
     let (bytes, etag) = if gzip {
         (document.gzip.clone(), document.gzip_etag())
     } else {

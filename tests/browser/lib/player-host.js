@@ -24,9 +24,7 @@ const SCRIPTS = {
  */
 export async function startPlayerHost({ media } = {}) {
   const server = http.createServer((request, response) => {
-    const { pathname, searchParams } = new URL(request.url, 'http://localhost');
-    if (pathname === '/one-rung.m3u8') return void oneRung(searchParams.get('of'), response);
-    const file = locate(pathname, media);
+    const file = locate(new URL(request.url, 'http://localhost').pathname, media);
     response.setHeader('Access-Control-Allow-Origin', '*');
     response.setHeader('Cache-Control', 'no-store');
     response.setHeader('Content-Type', TYPES[path.extname(file ?? '')] ?? 'application/octet-stream');
@@ -41,18 +39,6 @@ export async function startPlayerHost({ media } = {}) {
       server.close();
     },
   };
-}
-
-/**
- * A multivariant playlist reduced to its first rung. Chromium 156 aborts what it reads when it changes rungs, and then
- * gives up for good ("Network read stopped"): with one rung to play, its own HLS is judged for how it plays.
- */
-async function oneRung(of, response) {
-  const lines = (await (await fetch(of)).text()).split('\n');
-  const variants = lines.flatMap((line, at) => (line.startsWith('#EXT-X-STREAM-INF') ? [at] : []));
-  const absolute = (line) => line.replace(/(URI="|^(?!#|$))([^"]+)/, (_, before, uri) => before + new URL(uri, of));
-  response.setHeader('Content-Type', TYPES['.m3u8']);
-  response.end(`${lines.slice(0, variants[1]).map(absolute).join('\n')}\n`);
 }
 
 function locate(pathname, media) {

@@ -101,6 +101,11 @@ async fn playlists_are_compressed_for_those_who_accept_it_under_another_tag() {
         assert!(packed.len() < plain.len(), "{path}");
         let refused = server.request(Method::GET, path).header("accept-encoding", "gzip;q=0, identity");
         assert_eq!(field(sent(refused).await.headers(), "content-encoding"), "", "{path}");
+        let ranged =
+            server.request(Method::GET, path).header("accept-encoding", "gzip").header("range", "bytes=0-");
+        let ranged = sent(ranged).await;
+        assert_eq!(field(ranged.headers(), "content-encoding"), "", "{path}");
+        assert_eq!(bytes(ranged).await, plain, "{path}");
     }
     let segment =
         server.request(Method::GET, "/live/demo/720p/933000004.m4s").header("accept-encoding", "gzip");
