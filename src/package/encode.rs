@@ -3,6 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use headwater_packager::segmenter::Cut;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -18,6 +19,9 @@ use crate::{
         wire::{Catalog, Event, Media, Message},
     },
 };
+
+/// An encoder that gives nothing for so long hangs; looking ahead in large pictures takes a slow machine a few seconds.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// Encodes until the source's end or until `stop` says so.
 pub(super) async fn run(
@@ -79,7 +83,8 @@ impl Packaging<'_> {
     /// Takes messages until the encoder says that the source has ended.
     async fn take_all(&mut self, encoder: &mut Encoder) -> Result<(), Error> {
         loop {
-            match encoder.next().await? {
+            let message = timeout(SILENCE, encoder.next()).await;
+            match message.map_err(|_| Error::Silent(SILENCE.as_secs()))?? {
                 Message::Catalog(catalog) => self.open(catalog)?,
                 Message::Media(media) if !media.filler => self.take(media)?,
                 Message::Event(Event::Ended) => return Ok(()),

@@ -176,6 +176,9 @@ pub enum Error {
     /// The encoder crashed, or was killed.
     #[error("the encoding was cut short: {0}; RUST_LOG=info shows what it logged")]
     Encoder(#[from] process::Error),
+    /// The encoder hangs.
+    #[error("the encoder has given nothing for {0} s and was stopped; RUST_LOG=info shows what it logged")]
+    Silent(u64),
     /// The encoder broke its promises.
     #[error("track {track}: {source}; this is a bug in the encoder")]
     Segment {

@@ -13,6 +13,7 @@ mod cli;
 mod ladder;
 mod layout;
 mod origin;
+mod package;
 #[cfg(feature = "encoder")]
 mod served;
 #[cfg(feature = "encoder")]
