@@ -114,3 +114,6 @@ impl Input {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

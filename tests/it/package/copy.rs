@@ -133,7 +133,7 @@ fn real_files_are_copied_or_refused_in_words() {
     ffmpeg(&format!("-i {} -map 0:v:1 -map 0:a -c copy", nasa.display()), &one);
     packaged([&*one], &out, "--copy");
     assert_eq!(assert_consistent(&out), ["270p", "audio-en", "audio-en-2"]);
-    assert_same_pictures(&one, &out);
+    documents(&out).iter().for_each(|document| assert_eq!(pictures(document), pictures(&one)));
     for name in ["phone_vfr.mp4", "phone_vfr_17s.mp4", "count_video_vfr.mp4"] {
         let Some(input) = shared(name) else { return };
         let out = out.join("..").join(name);

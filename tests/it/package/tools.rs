@@ -78,7 +78,7 @@ pub fn frames(input: &Path, stream: &str) -> Vec<(f64, String)> {
         .output()
         .unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && errors.is_empty(), "{}: {errors}", input.display());
+    assert!(output.status.success() && errors.is_empty(), "{}: {} {errors}", input.display(), output.status);
     let text = String::from_utf8(output.stdout).unwrap();
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines
