@@ -19,6 +19,8 @@ class Probe {
     this.complaints = [];
     this.notes = [];
     this.startedAt = null;
+    /** While true, play is only tried, and nothing is judged. */
+    this.held = false;
     this.maximumGapMs = 0;
     this.lowestBuffer = Infinity;
     this.last = null;
@@ -52,7 +54,8 @@ class Probe {
 
   /** A player's report that it gave up. */
   error(text) {
-    this.complain('error', text);
+    if (this.held) this.note(text);
+    else this.complain('error', text);
   }
 
   waiting() {
@@ -68,7 +71,7 @@ class Probe {
 
   sample() {
     const now = { wall: performance.now(), media: this.video.currentTime };
-    if (this.startedAt === null && now.media > 0 && !this.video.paused && this.frames > 1) this.startedAt = now.wall;
+    if (!this.held && this.startedAt === null && now.media > 0 && !this.video.paused && this.frames > 1) this.startedAt = now.wall;
     if (this.settled && this.last && !this.video.ended) {
       this.lowestBuffer = Math.min(this.lowestBuffer, this.buffer);
       this.compare(this.last, now);
