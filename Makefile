@@ -40,7 +40,7 @@ test-browser:
 	elif ! [ -d tests/browser/node_modules ]; then \
 	  echo "SKIPPED: the browser tests, because there is no Node to drive them (see deploy/setup.sh --test)" | tee -a $(HEADWATER_SKIPPED); \
 	else \
-	  CHROMIUM=$$chromium HEADWATER_BIN=$${CARGO_TARGET_DIR:-target}/debug/headwater npm test --silent --prefix tests/browser; \
+	  CHROMIUM=$$chromium HEADWATER_BIN=$$(realpath $${CARGO_TARGET_DIR:-target}/debug/headwater) npm test --silent --prefix tests/browser; \
 	fi
 
 check: ## Check format, lints, documentation and types
