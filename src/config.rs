@@ -124,6 +124,8 @@ pub struct Channel {
     pub grid: Grid,
     /// How much of the past a playlist lists.
     pub window: Duration,
+    /// Parts are published one by one, and encoders hold nothing back. Otherwise whole segments only.
+    pub low_latency: bool,
     /// What to encode it to.
     pub ladder: Ladder,
 }
@@ -218,6 +220,8 @@ mod tests {
                 refusal(&channel("part = \"3s\"\n")),
                 refusal(&channel("part = \"200ms\"\nframe_rate = 1\n")),
                 refusal(&channel("window = \"4s\"\n")),
+                refusal(&channel("low_latency = \"yes\"\n")),
+                refusal(&rung("height = 360\nbitrate = \"1M\"\nb_frames = 2\n")),
                 refusal(&channel("frame_rate = \"1000\"\n")),
                 refusal(&rung("height = 0\nbitrate = \"700k\"\n")),
                 refusal(&rung("height = 361\nbitrate = \"700k\"\n")),

@@ -284,6 +284,7 @@ impl Setup {
             file_root: self.file_root.clone(),
             grid: self.config.grid,
             ladder: self.config.ladder.clone(),
+            low_latency: self.config.low_latency,
             timing: Timing::Live,
         }
     }

@@ -72,8 +72,12 @@ fn channel(name: &str, written: file::Channel) -> Result<Channel, Refusal> {
         return Err(within(("window".into(), reason)));
     }
     let source = written.source.clone();
+    let low_latency = written.low_latency.unwrap_or(defaults::LOW_LATENCY);
     let ladder = ladder(written).map_err(within)?;
-    Ok(Channel { source, grid, window, ladder })
+    if low_latency {
+        without_delay(&ladder).map_err(within)?;
+    }
+    Ok(Channel { source, grid, window, low_latency, ladder })
 }
 
 /// Whether segments and their parts can be as long as this. `None` is a frame rate that is not known yet.
@@ -90,6 +94,19 @@ pub(super) fn check_grid(grid: &Grid, rate: Option<FrameRate>) -> Result<(), Ref
         return Err(("part".into(), reason));
     }
     Ok(())
+}
+
+/// Low latency leaves an encoder no later pictures to look at.
+fn without_delay(ladder: &Ladder) -> Result<(), Refusal> {
+    let delayed = ladder.video.iter().enumerate().find(|(_, rung)| rung.b_frames > 0);
+    delayed.map_or(Ok(()), |(index, rung)| {
+        let reason = format!(
+            "each of {} B-frames in a row waits for a later picture, which low latency excludes; \
+             leave b_frames out, or write low_latency = false in this channel",
+            rung.b_frames
+        );
+        Err((format!("video[{index}].b_frames"), reason))
+    })
 }
 
 fn ladder(written: file::Channel) -> Result<Ladder, Refusal> {

@@ -15,6 +15,7 @@ pub(super) const STORE: &str = "data";
 pub(super) const SEGMENT: Duration = Duration::from_secs(2);
 pub(super) const PART: Duration = Duration::from_millis(400);
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
+pub(super) const LOW_LATENCY: bool = true;
 pub(super) const PRESET: &str = "veryfast";
 pub(super) const AUDIO_BITRATE: u32 = 128_000;
 pub(super) const AUDIO_CHANNELS: u16 = 2;
@@ -37,6 +38,7 @@ impl Default for Config {
             source: "test:".into(),
             grid: Grid { segment: SEGMENT, part: PART },
             window: WINDOW,
+            low_latency: LOW_LATENCY,
             ladder: Ladder { video, ..Ladder::default() },
         };
         Self {

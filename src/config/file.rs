@@ -41,6 +41,7 @@ pub(super) struct Channel {
     pub(super) segment: Option<Span>,
     pub(super) part: Option<Span>,
     pub(super) window: Option<Span>,
+    pub(super) low_latency: Option<bool>,
     pub(super) frame_rate: Option<Rate>,
     pub(super) encoder: Option<String>,
     pub(super) ladder: Option<Automatic>,

@@ -20,6 +20,8 @@ pub struct Job {
     pub grid: Grid,
     /// Renditions.
     pub ladder: Ladder,
+    /// Encoders hold nothing back: no lookahead, no B-frames.
+    pub low_latency: bool,
     /// How media time relates to the machine's time.
     pub timing: Timing,
 }

@@ -282,3 +282,6 @@ impl Shared {
         self.first.get().copied().unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;

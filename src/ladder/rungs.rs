@@ -101,6 +101,8 @@ pub struct PlannedRung {
     pub b_frames: u32,
     /// Most frames for reference: as the preset wants, as the level allows.
     pub references: u32,
+    /// The encoder gives each frame before it takes the next one.
+    pub low_latency: bool,
 }
 
 /// The video rungs, best first, and what an operator should know about those that are not as configured.
@@ -110,6 +112,18 @@ pub struct Plan {
     pub rungs: Vec<PlannedRung>,
     /// One line each.
     pub notes: Vec<String>,
+}
+
+impl Plan {
+    /// The same without whatever makes an encoder wait for later pictures.
+    #[must_use]
+    pub fn without_delay(mut self) -> Self {
+        for rung in &mut self.rungs {
+            rung.low_latency = true;
+            rung.b_frames = 0;
+        }
+        self
+    }
 }
 
 /// Plans the video rungs.
@@ -190,6 +204,7 @@ fn planned(rung: &Rung, picture: &Picture, names: &mut Names) -> Result<PlannedR
         level: None,
         b_frames: rung.b_frames,
         references: level::references(&rung.preset),
+        low_latency: false,
     };
     if planned.profile.contains("baseline") {
         // ISO/IEC 14496-10 A.2.1: no B slices.

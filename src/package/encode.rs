@@ -65,6 +65,7 @@ fn job(request: &Request, ladder: &Ladder) -> Result<Job, Error> {
         file_root: None,
         grid: request.grid,
         ladder: ladder.clone(),
+        low_latency: false,
         timing: Timing::File,
     })
 }

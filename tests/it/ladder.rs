@@ -5,7 +5,7 @@ use std::{path::Path, process::Stdio, time::Duration};
 use headwater::{
     config::{AudioRung, Rung, VideoCodec},
     ladder::{
-        job::Timing,
+        job::{Job, Timing},
         process::{Encoder, Error},
         wire::{self, Control, Event, Message},
     },
@@ -26,9 +26,15 @@ mod heard;
 
 #[tokio::test]
 async fn a_ladder_comes_out_aligned_to_the_frame_at_any_rate() {
-    for (text, num, den) in [("30", 30, 1), ("30000/1001", 30000, 1001), ("25", 25, 1)] {
+    for (text, num, den, low_latency) in [
+        ("30", 30, 1, true),
+        ("30000/1001", 30000, 1001, false),
+        ("30000/1001", 30000, 1001, true),
+        ("25", 25, 1, false),
+    ] {
         let source = format!("test:?size=640x360&rate={text}&seconds=7");
         let job = job(&source, Timing::File, vec![rung(360, 800_000), rung(240, 400_000)]);
+        let job = Job { low_latency, ..job };
         let (heard, how) = hear_out(&job).await;
         assert_eq!(how, "exited");
         assert_eq!(heard.track_names(), ["360p", "240p", "audio-und"]);
@@ -39,7 +45,7 @@ async fn a_ladder_comes_out_aligned_to_the_frame_at_any_rate() {
         for track in [0, 1] {
             let samples = &heard.media[&track];
             assert_eq!(key_frames(samples), segment_lines(&job.grid, rate), "key frames at {rate}");
-            assert!(samples.iter().filter(|it| it.sync).all(|it| it.cts == 0));
+            assert!(samples.iter().filter(|it| it.sync || low_latency).all(|it| it.cts == 0));
             assert!(samples.windows(2).all(|pair| pair[0].end() == pair[1].dts));
             let mut shown: Vec<i64> = samples.iter().map(Sample::pts).collect();
             shown.sort_unstable();

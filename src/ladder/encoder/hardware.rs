@@ -32,6 +32,16 @@ pub(super) fn configure(encoder: &gst::Element, rung: &PlannedRung) {
     ] {
         set(encoder, property, value);
     }
+    if rung.low_latency {
+        for (property, value) in [
+            ("zerolatency", "true"),
+            ("zero-reorder-delay", "true"),
+            ("low-latency", "true"),
+            ("rc-lookahead", "0"),
+        ] {
+            set(encoder, property, value);
+        }
+    }
     if encoder.find_property("extra-controls").is_some() {
         let controls = gst::Structure::builder("controls")
             .field("video_bitrate", rung.bitrate as i32)

@@ -43,21 +43,30 @@ fn x264(rung: &PlannedRung, threads: u32) -> Vec<(&'static str, String)> {
         ("aud", "false".into()),
         ("option-string", format!("scenecut=0:open-gop=0:ref={}{level}", rung.references)),
     ];
-    match rung.tune.as_deref() {
-        None => {}
-        Some(tune @ ("stillimage" | "fastdecode" | "zerolatency")) => settings.push(("tune", tune.into())),
-        Some(psychovisual) => settings.push(("psy-tune", psychovisual.into())),
+    let (tune, psychovisual) = match rung.tune.as_deref() {
+        Some(tune @ ("stillimage" | "fastdecode" | "zerolatency")) => (Some(tune), None),
+        psychovisual => (None, psychovisual),
+    };
+    // No lookahead, and slices in parallel instead of frames. What is good for the eye may be asked for besides.
+    let at_once = rung.low_latency.then_some("zerolatency").filter(|&word| tune != Some(word));
+    let tunes: Vec<&str> = tune.into_iter().chain(at_once).collect();
+    if !tunes.is_empty() {
+        settings.push(("tune", tunes.join("+")));
     }
+    settings.extend(psychovisual.map(|tune| ("psy-tune", tune.into())));
     settings
 }
 
 fn x265(rung: &PlannedRung, threads: u32) -> Vec<(&'static str, String)> {
     let kilobits = kilobits(rung);
+    // What x265 means by "zerolatency", so that another tune may be asked for besides.
+    let at_once = "b-adapt=0:rc-lookahead=0:cutree=0:frame-threads=1";
     let options = [
         "scenecut=0:open-gop=0:aud=0:info=0:repeat-headers=0",
         &format!("vbv-maxrate={kilobits}:vbv-bufsize={kilobits}"),
         &format!("bframes={}:pools={}", rung.b_frames, threads.max(1)),
     ];
+    let options: Vec<&str> = options.into_iter().chain(rung.low_latency.then_some(at_once)).collect();
     vec![
         ("speed-preset", rung.preset.clone()),
         ("bitrate", kilobits.clone()),

@@ -36,6 +36,7 @@ impl Prepared {
         let picture = source.video.as_ref().map(picture);
         let plan = picture.as_ref().map(|picture| rungs::plan(&job.ladder, picture)).transpose();
         let plan = plan.map_err(|error| error.to_string())?.unwrap_or_default();
+        let plan = if job.low_latency { plan.without_delay() } else { plan };
         let sounds: Vec<Sound> = source
             .audio
             .iter()

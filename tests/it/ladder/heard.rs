@@ -49,6 +49,7 @@ pub fn job(source: &str, timing: Timing, video: Vec<Rung>) -> Job {
         file_root: None,
         grid: Grid { segment: Duration::from_secs(2), part: Duration::from_millis(400) },
         ladder: Ladder { video, ..Ladder::default() },
+        low_latency: timing == Timing::Live,
         timing,
     }
 }
