@@ -13,6 +13,8 @@ pub struct Chunk {
     pub duration: Ticks,
     /// True if it begins with a sync sample.
     pub independent: bool,
+    /// When its first sample was captured: microseconds since the Unix epoch, 0 if unknown.
+    pub captured_at: i64,
     /// Number of samples.
     pub samples: usize,
     /// All boxes up to and with the header of the `mdat`.

@@ -1,5 +1,6 @@
 //! MPEG-DASH: the media presentation description (ISO/IEC 23009-1).
 
+mod low_latency;
 mod period;
 mod representation;
 mod timeline;
@@ -12,8 +13,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use crate::{
     time::Timescale,
     track::Track,
-    window::{Bandwidth, Segment, Window},
+    window::{Bandwidth, Era, Open, Segment, Window},
 };
+pub use low_latency::LowLatency;
 use xml::Element;
 
 /// A track in an MPD.
@@ -25,6 +27,8 @@ pub struct Representation<'a> {
     pub window: &'a Window,
     /// Its bit rates.
     pub bandwidth: Bandwidth,
+    /// The segment that is being made, in low latency: a period may begin with it.
+    pub open: Option<&'a Open>,
 }
 
 /// What an MPD is for.
@@ -38,6 +42,8 @@ pub enum Kind {
         time_shift: Duration,
         /// How far behind the live edge a player should stay.
         delay: Duration,
+        /// Set if segments can be fetched while they are being made.
+        low_latency: Option<LowLatency>,
     },
     /// It was live and has ended: it plays from its first segment.
     LiveEnded,
@@ -63,19 +69,16 @@ pub fn mpd(presentation: &Presentation<'_>) -> String {
     let mut root = Element::new("MPD")
         .attribute("xmlns", "urn:mpeg:dash:schema:mpd:2011")
         .attribute("profiles", "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019");
+    let buffer = presentation.low_latency().map_or(segment, |low_latency| nanos(low_latency.part_target));
     root = presence(presentation, root)
-        .attribute("minBufferTime", duration(segment))
+        .attribute("minBufferTime", duration(buffer))
         .attribute("maxSegmentDuration", duration(presentation.longest().max(segment)));
     if let Kind::Live { delay, .. } = presentation.kind {
-        root = root.child(service_description(delay));
+        root = root.child(service_description(delay, presentation.knows_capture()));
     }
     root = period::periods(presentation).into_iter().fold(root, Element::child);
     if let Kind::Live { .. } = presentation.kind {
-        root = root.child(
-            Element::new("UTCTiming")
-                .attribute("schemeIdUri", "urn:mpeg:dash:utc:http-iso:2014")
-                .attribute("value", "/time"),
-        );
+        root = root.child(utc_timing());
     }
     root.document()
 }
@@ -85,7 +88,7 @@ fn presence(presentation: &Presentation<'_>, root: Element) -> Element {
     // Unix time is media time, in every version of the document (ISO/IEC 23009-1 5.4.1: it must not change).
     const START: (&str, &str) = ("availabilityStartTime", "1970-01-01T00:00:00Z");
     match presentation.kind {
-        Kind::Live { published_at, time_shift, delay } => root
+        Kind::Live { published_at, time_shift, delay, .. } => root
             .attribute("type", "dynamic")
             .attribute(START.0, START.1)
             .attribute("publishTime", date_time(published_at))
@@ -109,6 +112,29 @@ impl<'a> Presentation<'a> {
             .flat_map(|each| each.window.segments().iter().map(|segment| (each.window.timescale(), segment)))
     }
 
+    /// The eras of all segments that are listed or begun.
+    fn eras(&self) -> impl Iterator<Item = &'a Era> {
+        let begun = self.representations.iter().filter_map(|each| self.open(each)).map(|open| &*open.era);
+        self.segments().map(|(_, segment)| &*segment.era).chain(begun)
+    }
+
+    fn low_latency(&self) -> Option<LowLatency> {
+        match self.kind {
+            Kind::Live { low_latency, .. } => low_latency,
+            _ => None,
+        }
+    }
+
+    /// The segment of a track that is being made, if players may ask for it.
+    fn open(&self, each: &Representation<'a>) -> Option<&'a Open> {
+        each.open.filter(|open| self.low_latency().is_some() && !open.parts.is_empty())
+    }
+
+    /// True if there is a ProducerReferenceTime.
+    fn knows_capture(&self) -> bool {
+        self.low_latency().is_some() && self.segments().any(|(_, segment)| segment.captured_at != 0)
+    }
+
     /// Nanoseconds of the longest segment of any track.
     fn longest(&self) -> i128 {
         self.segments().map(|(timescale, segment)| timescale.nanos(segment.duration)).max().unwrap_or(0)
@@ -123,20 +149,31 @@ impl<'a> Presentation<'a> {
     fn end(&self) -> i128 {
         let end = |each: &Representation<'_>| {
             let last = each.window.segments().back()?;
-            Some(each.window.timescale().nanos(last.start + last.duration - each.track.edit_start))
+            Some(each.window.timescale().nanos(last.end() - each.track.edit_start))
         };
         self.representations.iter().filter_map(end).max().unwrap_or(0)
     }
 }
 
-fn service_description(delay: Duration) -> Element {
+fn service_description(delay: Duration, knows_capture: bool) -> Element {
     let millis = delay.as_millis();
-    let latency = Element::new("Latency")
+    let mut latency = Element::new("Latency");
+    if knows_capture {
+        // From capture on, not from what a player takes for the live edge (ISO/IEC 23009-1 annex K).
+        latency = latency.attribute("referenceId", low_latency::REFERENCE);
+    }
+    let latency = latency
         .attribute("target", millis.to_string())
         .attribute("min", (millis / 2).to_string())
         .attribute("max", (millis * 2).to_string());
     let rate = Element::new("PlaybackRate").attribute("min", "0.96").attribute("max", "1.04");
     Element::new("ServiceDescription").attribute("id", "0").child(latency).child(rate)
+}
+
+fn utc_timing() -> Element {
+    Element::new("UTCTiming")
+        .attribute("schemeIdUri", "urn:mpeg:dash:utc:http-iso:2014")
+        .attribute("value", "/time")
 }
 
 /// Nanoseconds since the Unix epoch as an xs:dateTime in milliseconds.

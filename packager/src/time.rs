@@ -23,6 +23,9 @@ impl Timescale {
         }
     }
 
+    /// Ticks of a nanosecond.
+    pub(crate) const NANOSECONDS: Self = Self(NonZeroU32::MIN.saturating_add(999_999_999));
+
     /// Ticks per second.
     pub const fn hz(self) -> u32 {
         self.0.get()

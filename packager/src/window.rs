@@ -21,6 +21,36 @@ pub struct Segment {
     pub parts: Vec<Part>,
     /// What its samples need: where this changes, HLS has a DISCONTINUITY and DASH a new Period.
     pub era: Arc<Era>,
+    /// When its first sample was captured: microseconds since the Unix epoch, 0 if unknown.
+    #[serde(default)]
+    pub captured_at: i64,
+}
+
+/// The segment that is being made, of which some parts are published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// The number that it will have.
+    pub number: i64,
+    /// Decode time of its first sample, in the track's timescale.
+    pub start: Ticks,
+    /// Its published parts, from the first on.
+    pub parts: Vec<Part>,
+    /// What its samples need.
+    pub era: Arc<Era>,
+}
+
+impl Open {
+    /// Decode time at which the next part begins.
+    pub fn end(&self) -> Ticks {
+        self.start + self.parts.iter().map(|part| part.duration).sum::<Ticks>()
+    }
+}
+
+impl Segment {
+    /// Decode time at which the next segment begins.
+    pub fn end(&self) -> Ticks {
+        self.start + self.duration
+    }
 }
 
 /// One chunk of a segment, without its bytes.
@@ -80,7 +110,7 @@ impl Window {
             return vec![segment];
         }
         let skips = segment.number > due;
-        let from = segment.start + segment.duration - self.timescale.ceil(self.length.as_nanos() as i128);
+        let from = segment.end() - self.timescale.ceil(self.length.as_nanos() as i128);
         self.peak = self.peak.max(self.rate(segment.size, segment.duration));
         self.segments.push_back(segment);
         let mut left = Vec::new();

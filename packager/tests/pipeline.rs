@@ -70,7 +70,7 @@ fn write(directory: &Path, track: &Arc<Track>, cut: Cut, first: i64, samples: &[
 /// Writes the documents of a complete presentation.
 fn publish(directory: &Path, tracks: &[(Arc<Track>, Window)], kind: (hls::Kind, dash::Kind)) {
     for (track, window) in tracks {
-        let text = hls::media(&hls::Media { window, target_duration: 2, kind: kind.0 });
+        let text = hls::media(&hls::Media { window, target_duration: 2, kind: kind.0, low_latency: None });
         fs::write(directory.join(&track.name).join("index.m3u8"), text).unwrap();
     }
     let renditions: Vec<_> = tracks
@@ -80,7 +80,12 @@ fn publish(directory: &Path, tracks: &[(Arc<Track>, Window)], kind: (hls::Kind, 
     fs::write(directory.join("index.m3u8"), hls::multivariant(&renditions)).unwrap();
     let representations: Vec<_> = tracks
         .iter()
-        .map(|(track, window)| dash::Representation { track, window, bandwidth: window.bandwidth() })
+        .map(|(track, window)| dash::Representation {
+            track,
+            window,
+            bandwidth: window.bandwidth(),
+            open: None,
+        })
         .collect();
     let presentation =
         dash::Presentation { representations: &representations, kind: kind.1, segment: TWO_SECONDS.segment };

@@ -7,6 +7,7 @@ mod made;
 mod playlists {
     mod dash;
     mod hls;
+    mod part_target;
     mod presentations;
     mod windows;
 }

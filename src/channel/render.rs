@@ -28,7 +28,7 @@ pub(super) fn target_duration(grid: Grid) -> Duration {
 pub(super) fn media(writer: &Writer, view: &View) -> String {
     let kind = if view.ended { hls::Kind::LiveEnded } else { hls::Kind::Live };
     let target_duration = hls::target_duration(view.grid.segment);
-    hls::media(&hls::Media { window: writer.window(), target_duration, kind })
+    hls::media(&hls::Media { window: writer.window(), target_duration, kind, low_latency: None })
 }
 
 pub(super) fn multivariant(writers: &[Writer]) -> String {
@@ -46,13 +46,14 @@ pub(super) fn mpd(writers: &[Writer], view: &View) -> String {
             track: writer.track(),
             window: writer.window(),
             bandwidth: writer.bandwidth(),
+            open: None,
         })
         .collect();
     let kind = if view.ended {
         dash::Kind::LiveEnded
     } else {
         let delay = view.grid.segment * DELAY_SEGMENTS;
-        dash::Kind::Live { published_at: view.now, time_shift: view.window, delay }
+        dash::Kind::Live { published_at: view.now, time_shift: view.window, delay, low_latency: None }
     };
     dash::mpd(&dash::Presentation { representations: &representations, kind, segment: view.grid.segment })
 }

@@ -263,7 +263,15 @@ impl Writer {
         };
         let parts = chunks.iter().map(part).collect();
         let body = Arc::new(Body::new(chunks.iter().map(Chunk::to_bytes).collect()));
-        let segment = Segment { number, start, duration, size: body.length, parts, era: self.era.clone() };
+        let segment = Segment {
+            number,
+            start,
+            duration,
+            size: body.length,
+            parts,
+            era: self.era.clone(),
+            captured_at: 0,
+        };
         self.closed.insert(number, Closed { segment, body, submitted: false });
     }
 

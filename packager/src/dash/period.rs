@@ -3,12 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Kind, Presentation, Representation, duration, nanos, representation::representation, xml::Element,
+    Kind, Presentation, Representation, duration,
+    low_latency::Numbered,
+    nanos,
+    representation::{Addressing, representation},
+    xml::Element,
 };
 use crate::{
     codec::CodecConfig,
     track::{Audio, Video},
-    window::Segment,
+    window::{Era, Segment},
 };
 
 /// A track in a period: its position among all tracks, and its segments.
@@ -16,12 +20,17 @@ struct Share<'a> {
     index: usize,
     each: &'a Representation<'a>,
     segments: Vec<&'a Segment>,
+    /// What they need.
+    era: &'a Era,
 }
 
 /// All periods in which something is listed. A period begins where the era of any track does; its id and its start
 /// follow from the number of that era's first segment, so that they stay when this segment is no longer listed.
 pub(super) fn periods(presentation: &Presentation<'_>) -> Vec<Element> {
-    let firsts: BTreeSet<i64> = presentation.segments().map(|(_, segment)| segment.era.first).collect();
+    let mut firsts: BTreeSet<i64> = presentation.eras().map(|era| era.first).collect();
+    if presentation.low_latency().is_some() {
+        hold_back_newest(presentation, &mut firsts);
+    }
     let ends = firsts.iter().copied().skip(1).chain([i64::MAX]);
     let listed = firsts.iter().zip(ends).map(|(&first, end)| (first, shares(presentation, first, end)));
     listed
@@ -31,17 +40,26 @@ pub(super) fn periods(presentation: &Presentation<'_>) -> Vec<Element> {
         .collect()
 }
 
+/// A period begins when every track has begun in it: it would lack those that come a moment later, and tracks do not
+/// come back to a player that has seen a period without them.
+fn hold_back_newest(presentation: &Presentation<'_>, firsts: &mut BTreeSet<i64>) {
+    while let Some(&newest) = firsts.last().filter(|_| firsts.len() > 1) {
+        if shares(presentation, newest, i64::MAX).len() == presentation.representations.len() {
+            return;
+        }
+        firsts.remove(&newest);
+    }
+}
+
 fn shares<'a>(presentation: &Presentation<'a>, first: i64, end: i64) -> Vec<Share<'a>> {
     let share = |(index, each): (usize, &'a Representation<'a>)| {
         let all = each.window.segments().iter();
-        Share {
-            index,
-            each,
-            segments: all.filter(|segment| (first..end).contains(&segment.number)).collect(),
-        }
+        let segments: Vec<_> = all.filter(|segment| (first..end).contains(&segment.number)).collect();
+        let open = presentation.open(each).filter(|open| (first..end).contains(&open.number));
+        let era = segments.first().map(|first| &*first.era).or(open.map(|open| &*open.era))?;
+        Some(Share { index, each, segments, era })
     };
-    let shares = presentation.representations.iter().enumerate().map(share);
-    shares.filter(|share| !share.segments.is_empty()).collect()
+    presentation.representations.iter().enumerate().filter_map(share).collect()
 }
 
 fn period(presentation: &Presentation<'_>, first: i64, is_oldest: bool, shares: &[Share<'_>]) -> Element {
@@ -56,19 +74,53 @@ fn period(presentation: &Presentation<'_>, first: i64, is_oldest: bool, shares: 
     let mut period = Element::new("Period")
         .attribute("id", format!("p{first}"))
         .attribute("start", duration(start - zero));
+    let span = |set: &[&Share<'_>]| {
+        let numbered = |low_latency| {
+            let all = set.iter().map(|share| share.each);
+            Numbered::new(low_latency, presentation.segment, first, all)
+        };
+        Span { start, numbered: presentation.low_latency().map(numbered) }
+    };
     // Decoders cannot be switched between codecs as they are between rungs: each has its own set.
     let is_hevc = |share: &&Share<'_>| matches!(share.each.track.codec, CodecConfig::Hevc(_));
     let (hevc, avc): (Vec<_>, Vec<_>) =
         shares.iter().filter(|share| share.each.track.video().is_some()).partition(is_hevc);
     for set in [avc, hevc].into_iter().filter(|set| !set.is_empty()) {
-        period = period.child(video_set(&set, start));
+        period = period.child(video_set(&set, &span(&set)));
     }
     for share in shares {
         if let Some(audio) = share.each.track.audio() {
-            period = period.child(audio_set(audio, share, start));
+            period = period.child(audio_set(audio, share, &span(&[share])));
         }
     }
     period
+}
+
+/// What the representations of an adaptation set have in common.
+struct Span {
+    /// Nanoseconds of media time at which the period begins.
+    start: i128,
+    /// In low latency, how they are addressed.
+    numbered: Option<Numbered>,
+}
+
+impl Span {
+    /// Adds what low latency wants to know of a set.
+    fn describe(&self, set: Element, shares: &[&Share<'_>]) -> Element {
+        let (Some(numbered), Some(first)) = (&self.numbered, shares.first()) else { return set };
+        let time =
+            |share: &&Share<'_>| numbered.reference_time(share.each.window.timescale(), &share.segments);
+        let set = shares.iter().find_map(time).into_iter().fold(set, Element::child);
+        set.child(numbered.resync(&first.each.track.media))
+    }
+
+    fn representation(&self, share: &Share<'_>) -> Element {
+        let addressing = match &self.numbered {
+            Some(numbered) => Addressing::Numbered(numbered),
+            None => Addressing::Listed(&share.segments),
+        };
+        representation(share.each, share.era, &addressing, self.start)
+    }
 }
 
 fn adaptation_set(index: usize, content: &'static str, mime: &'static str) -> Element {
@@ -78,7 +130,7 @@ fn adaptation_set(index: usize, content: &'static str, mime: &'static str) -> El
         .attribute("mimeType", mime)
 }
 
-fn video_set(shares: &[&Share<'_>], start: i128) -> Element {
+fn video_set(shares: &[&Share<'_>], span: &Span) -> Element {
     let videos = || shares.iter().filter_map(|share| share.each.track.video());
     let index = shares.first().map_or(0, |first| first.index);
     let mut set = adaptation_set(index, "video", "video/mp4")
@@ -94,7 +146,8 @@ fn video_set(shares: &[&Share<'_>], start: i128) -> Element {
     if let Some(fastest) = rates.max_by(|a, b| a.fps().total_cmp(&b.fps())) {
         set = set.attribute("maxFrameRate", fastest.to_string());
     }
-    shares.iter().fold(set, |set, share| set.child(representation(share.each, &share.segments, start)))
+    let set = span.describe(set, shares);
+    shares.iter().fold(set, |set, share| set.child(span.representation(share)))
 }
 
 fn picture_aspect(video: &Video) -> String {
@@ -103,15 +156,14 @@ fn picture_aspect(video: &Video) -> String {
     format!("{}:{}", width / divisor, height / divisor)
 }
 
-fn audio_set(audio: &Audio, share: &Share<'_>, start: i128) -> Element {
+fn audio_set(audio: &Audio, share: &Share<'_>, span: &Span) -> Element {
     let role =
         Element::new("Role").attribute("schemeIdUri", "urn:mpeg:dash:role:2011").attribute("value", "main");
-    adaptation_set(share.index, "audio", "audio/mp4")
+    let set = adaptation_set(share.index, "audio", "audio/mp4")
         .attribute("lang", audio.language_tag().unwrap_or("und").to_owned())
         .attribute("segmentAlignment", "true")
-        .attribute("startWithSAP", "1")
-        .child(role)
-        .child(representation(share.each, &share.segments, start))
+        .attribute("startWithSAP", "1");
+    span.describe(set, &[share]).child(role).child(span.representation(share))
 }
 
 fn gcd(a: u32, b: u32) -> u32 {

@@ -1,15 +1,24 @@
 //! Representations and their segment templates (ISO/IEC 23009-1 5.3.5, 5.3.9).
 
-use super::{Representation, timeline::segment_timeline, xml::Element};
+use super::{Representation, low_latency::Numbered, timeline::segment_timeline, xml::Element};
 use crate::{
     track::{Audio, Media, Track, Video},
-    window::Segment,
+    window::{Era, Segment},
 };
+
+/// How a player finds the segments of a track.
+pub(super) enum Addressing<'a> {
+    /// Each is listed with its ticks.
+    Listed(&'a [&'a Segment]),
+    /// By number, every segment duration one.
+    Numbered(&'a Numbered),
+}
 
 /// A track in a period that begins at `period_start` nanoseconds of media time.
 pub(super) fn representation(
     each: &Representation<'_>,
-    segments: &[&Segment],
+    era: &Era,
+    addressing: &Addressing<'_>,
     period_start: i128,
 ) -> Element {
     let Track { name, codec, media, .. } = each.track;
@@ -21,7 +30,10 @@ pub(super) fn representation(
         Media::Video(video) => picture(element, video),
         Media::Audio(audio) => sound(element, audio),
     };
-    element.child(template(each, segments, period_start))
+    element.child(match addressing {
+        Addressing::Listed(segments) => template(each, era, segments, period_start),
+        Addressing::Numbered(numbered) => numbered.template(name, era, period_start),
+    })
 }
 
 fn picture(element: Element, video: &Video) -> Element {
@@ -45,7 +57,7 @@ fn sound(element: Element, audio: &Audio) -> Element {
     )
 }
 
-fn template(each: &Representation<'_>, segments: &[&Segment], period_start: i128) -> Element {
+fn template(each: &Representation<'_>, era: &Era, segments: &[&Segment], period_start: i128) -> Element {
     let timescale = each.window.timescale();
     let name = &each.track.name;
     let mut template = Element::new("SegmentTemplate").attribute("timescale", timescale.hz().to_string());
@@ -57,7 +69,7 @@ fn template(each: &Representation<'_>, segments: &[&Segment], period_start: i128
     }
     if let Some(first) = segments.first() {
         template = template
-            .attribute("initialization", format!("{name}/{}", first.era.init))
+            .attribute("initialization", format!("{name}/{}", era.init))
             .attribute("media", format!("{name}/$Number$.m4s"))
             .attribute("startNumber", first.number.to_string());
     }

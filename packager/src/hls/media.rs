@@ -4,11 +4,21 @@ use std::fmt::Write;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::VERSION;
+use super::{
+    VERSION, VERSION_WITH_SKIP, decimal,
+    low_latency::{LowLatency, hint, parts},
+};
 use crate::{
     time::{Ticks, Timescale},
-    window::{Segment, Window},
+    window::{Era, Open, Segment, Window},
 };
+
+/// Parts are listed for as many target durations before the end (rfc8216bis 6.2.2).
+const PARTS: Ticks = 3;
+/// HOLD-BACK in target durations: the least there may be (rfc8216bis 4.4.3.8).
+const HOLD_BACK: Ticks = 3;
+/// CAN-SKIP-UNTIL in target durations: the least there may be (rfc8216bis 4.4.3.8).
+const SKIP_BOUNDARY: Ticks = 6;
 
 /// What a media playlist is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,16 +40,38 @@ pub struct Media<'a> {
     pub target_duration: u32,
     /// What it is for.
     pub kind: Kind,
+    /// Parts, for [`Kind::Live`] only.
+    pub low_latency: Option<LowLatency<'a>>,
 }
 
-/// A media playlist. Its URIs are relative to it: `init-{hash}.mp4` and `{number}.m4s`.
+/// A media playlist. Its URIs are relative to it: `init-{hash}.mp4`, `{number}.m4s` and `{number}.{part}.m4s`.
 pub fn media(media: &Media<'_>) -> String {
+    document(media, 0)
+}
+
+/// The Playlist Delta Update (rfc8216bis 6.2.5.1): the same without the segments that lie whole behind the skip
+/// boundary. None if there is none of them.
+pub fn delta(media: &Media<'_>) -> Option<String> {
+    let skipped = media.skippable();
+    (skipped > 0).then(|| document(media, skipped))
+}
+
+fn document(media: &Media<'_>, skipped: usize) -> String {
     let segments = media.window.segments();
-    let mut out = String::with_capacity(256 + 128 * segments.len());
+    let mut out = String::with_capacity(512 + 128 * segments.len());
     head(&mut out, media);
-    let before = std::iter::once(None).chain(segments.iter().map(Some));
-    for (before, segment) in before.zip(segments) {
-        list(&mut out, media, before, segment);
+    if skipped > 0 {
+        let _ = writeln!(out, "#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}");
+    }
+    let mut before = skipped.checked_sub(1).and_then(|last| segments.get(last)).map(|last| &*last.era);
+    for (index, segment) in segments.iter().enumerate().skip(skipped) {
+        // A delta update says again which init segment its first segment needs: a player need not look it up.
+        begin(&mut out, media, before, &segment.era, segment.start, index == skipped);
+        list(&mut out, media, segment);
+        before = Some(&segment.era);
+    }
+    if let Some(low_latency) = media.low_latency() {
+        edge(&mut out, media, low_latency, before);
     }
     if media.kind != Kind::Live {
         out.push_str("#EXT-X-ENDLIST\n");
@@ -48,41 +80,127 @@ pub fn media(media: &Media<'_>) -> String {
 }
 
 fn head(out: &mut String, media: &Media<'_>) {
-    let window = media.window;
+    let version = if media.kind == Kind::Live { VERSION_WITH_SKIP } else { VERSION };
     let _ =
-        writeln!(out, "#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-TARGETDURATION:{}", media.target_duration);
+        writeln!(out, "#EXTM3U\n#EXT-X-VERSION:{version}\n#EXT-X-TARGETDURATION:{}", media.target_duration);
+    if media.kind == Kind::Live {
+        server_control(out, media);
+    }
     if media.kind == Kind::OnDemand {
         out.push_str("#EXT-X-PLAYLIST-TYPE:VOD\n");
     }
-    let _ = writeln!(out, "#EXT-X-MEDIA-SEQUENCE:{}", window.media_sequence());
+    let _ = writeln!(out, "#EXT-X-MEDIA-SEQUENCE:{}", media.media_sequence());
     // Without the tag it is 0 (rfc8216bis 4.4.3.3).
-    if window.discontinuity_sequence() > 0 {
-        let _ = writeln!(out, "#EXT-X-DISCONTINUITY-SEQUENCE:{}", window.discontinuity_sequence());
+    let discontinuities = media.window.discontinuity_sequence();
+    if discontinuities > 0 {
+        let _ = writeln!(out, "#EXT-X-DISCONTINUITY-SEQUENCE:{discontinuities}");
     }
     out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
 }
 
-fn list(out: &mut String, media: &Media<'_>, before: Option<&Segment>, segment: &Segment) {
-    let timescale = media.window.timescale();
-    if before.is_some_and(|before| before.era != segment.era) {
-        out.push_str("#EXT-X-DISCONTINUITY\n");
+fn server_control(out: &mut String, media: &Media<'_>) {
+    let target_durations =
+        |count: Ticks| decimal(i128::from(count) * i128::from(media.target_duration) * 1_000_000_000);
+    out.push_str("#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES");
+    let _ = write!(out, ",CAN-SKIP-UNTIL={}", target_durations(SKIP_BOUNDARY));
+    let _ = write!(out, ",HOLD-BACK={}", target_durations(HOLD_BACK));
+    match media.low_latency() {
+        Some(low_latency) => {
+            let _ = writeln!(out, ",PART-HOLD-BACK={}", decimal(low_latency.hold_back()));
+            low_latency.part_information(out);
+        }
+        None => out.push('\n'),
     }
-    if before.is_none_or(|before| before.era.init != segment.era.init) {
-        let _ = writeln!(out, "#EXT-X-MAP:URI=\"{}\"", segment.era.init);
-    }
-    if media.kind != Kind::OnDemand {
-        let _ = writeln!(out, "#EXT-X-PROGRAM-DATE-TIME:{}", date_time(timescale, segment.start));
-    }
-    let _ = writeln!(out, "#EXTINF:{},\n{}.m4s", seconds(timescale, segment.duration), segment.number);
 }
 
-/// `ticks` as a decimal number of seconds, to the nanosecond and without trailing zeros.
-fn seconds(timescale: Timescale, ticks: Ticks) -> String {
-    let nanos = timescale.nanos(ticks);
-    let text = format!("{}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000);
-    let short = text.trim_end_matches('0');
-    // At least three decimals: what other packagers write, and some parsers expect a fraction.
-    text[..short.len().max(text.len() - 6)].to_owned()
+/// Appends what stands before a segment, or before its first part: a discontinuity, the init segment if it is another
+/// one or is to be `named` anyway, and the time.
+fn begin(out: &mut String, media: &Media<'_>, before: Option<&Era>, era: &Era, start: Ticks, named: bool) {
+    if before.is_some_and(|before| before != era) {
+        out.push_str("#EXT-X-DISCONTINUITY\n");
+    }
+    if named || before.is_none_or(|before| before.init != era.init) {
+        let _ = writeln!(out, "#EXT-X-MAP:URI=\"{}\"", era.init);
+    }
+    if media.kind != Kind::OnDemand {
+        let _ = writeln!(out, "#EXT-X-PROGRAM-DATE-TIME:{}", date_time(media.window.timescale(), start));
+    }
+}
+
+fn list(out: &mut String, media: &Media<'_>, segment: &Segment) {
+    let timescale = media.window.timescale();
+    if media.lists_parts_of(segment) {
+        parts(out, timescale, segment.number, &segment.parts);
+    }
+    let duration = decimal(timescale.nanos(segment.duration));
+    let _ = writeln!(out, "#EXTINF:{duration},\n{}.m4s", segment.number);
+}
+
+/// Appends what is known of what is not complete, and of other renditions.
+fn edge(out: &mut String, media: &Media<'_>, low_latency: LowLatency<'_>, before: Option<&Era>) {
+    if let Some(open) = media.open() {
+        begin(out, media, before, &open.era, open.start, false);
+        parts(out, media.window.timescale(), open.number, &open.parts);
+    }
+    if let Some(next) = low_latency.hint.filter(|&(number, _)| media.can_be_next(number)) {
+        hint(out, next);
+    }
+    low_latency.reports(out);
+}
+
+impl<'a> Media<'a> {
+    fn low_latency(&self) -> Option<LowLatency<'a>> {
+        self.low_latency.filter(|_| self.kind == Kind::Live)
+    }
+
+    /// The number that an entry behind the last listed segment has, whatever it is called: entries are counted.
+    fn due(&self) -> Option<i64> {
+        self.window.segments().back().map(|last| last.number + 1)
+    }
+
+    /// The open segment, if it can be listed.
+    fn open(&self) -> Option<&'a Open> {
+        let open = self.low_latency()?.open.filter(|open| !open.parts.is_empty())?;
+        self.due().is_none_or(|due| due == open.number).then_some(open)
+    }
+
+    /// True if the part that comes next can be one of segment `number`.
+    fn can_be_next(&self, number: i64) -> bool {
+        let Some(due) = self.due() else { return true };
+        number == due || (number == due + 1 && self.open().is_some())
+    }
+
+    fn media_sequence(&self) -> i64 {
+        let first = self.window.segments().front().map(|first| first.number);
+        let hint = || self.low_latency()?.hint.map(|(number, _)| number);
+        first.or_else(|| self.open().map(|open| open.number)).or_else(hint).unwrap_or(0)
+    }
+
+    /// Where the playlist ends: behind the last part, or the last segment.
+    fn end(&self) -> Ticks {
+        let last = || self.window.segments().back().map_or(0, Segment::end);
+        self.open().map_or_else(last, Open::end)
+    }
+
+    /// The tick that lies `count` target durations before the end.
+    fn before_end(&self, count: Ticks) -> Ticks {
+        self.end() - count * Ticks::from(self.target_duration) * Ticks::from(self.window.timescale().hz())
+    }
+
+    /// True if all parts of a segment lie in the last three target durations: those that do not are to be removed
+    /// (rfc8216bis 6.2.2), and a segment has all its parts or none. As the end moves on, parts that left do not return.
+    fn lists_parts_of(&self, segment: &Segment) -> bool {
+        self.low_latency().is_some() && segment.start >= self.before_end(PARTS)
+    }
+
+    /// How many segments end at or before the skip boundary (rfc8216bis 4.4.3.8).
+    fn skippable(&self) -> usize {
+        if self.kind != Kind::Live {
+            return 0;
+        }
+        let boundary = self.before_end(SKIP_BOUNDARY);
+        self.window.segments().iter().take_while(|segment| segment.end() <= boundary).count()
+    }
 }
 
 /// `ticks` since the Unix epoch as an ISO 8601 date with milliseconds.

@@ -46,6 +46,7 @@ fn chunk(track: &Track, number: i64, part: u32, samples: &[Sample], last_segment
         start: samples.first().map_or(0, |first| first.dts),
         duration: samples.iter().map(|sample| Ticks::from(sample.duration)).sum(),
         independent: samples.first().is_some_and(|first| first.sync),
+        captured_at: samples.first().map_or(0, |first| first.captured_at),
         samples: samples.len(),
         header: fragment_header(track, &fragment),
         payload: samples.iter().map(|sample| sample.data.clone()).collect(),

@@ -68,7 +68,7 @@ fn descriptions_are_as_they_were() {
 
 #[test]
 fn every_segment_is_at_its_ticks_under_its_number() {
-    for presentation in all() {
+    for presentation in all().into_iter().filter(|presentation| presentation.open.is_empty()) {
         let mpd = presentation.mpd();
         for (made, window) in &presentation.tracks {
             let listed = |segment: &Segment| (segment.number, segment.start, segment.duration);

@@ -42,6 +42,9 @@ fn playlists_are_as_they_were() {
         for (track, (made, _)) in presentation.tracks.iter().enumerate() {
             text += &format!("\n{}/index.m3u8:\n{}", made.track.name, presentation.media(track));
         }
+        if let Some(delta) = presentation.delta(0) {
+            text += &format!("\ndelta update:\n{delta}");
+        }
         insta::assert_snapshot!(presentation.name, text);
     }
 }

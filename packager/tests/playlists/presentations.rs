@@ -2,7 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use headwater_packager::{dash, hls, segmenter::Cut, window::Window};
+use headwater_packager::{
+    dash, hls,
+    sample::Sample,
+    segmenter::{Cut, Output},
+    window::{Open, Part, Window},
+};
 
 use crate::made::{Made, NOW, TWO_SECONDS, audio, era, segments, video};
 
@@ -21,6 +26,8 @@ pub struct Presentation {
     pub name: &'static str,
     pub kind: Kind,
     pub tracks: Vec<(Made, Window)>,
+    /// In low latency, the segment that is being made of each track.
+    pub open: Vec<Open>,
 }
 
 fn live(name: &'static str, tracks: Vec<Made>, count: i64) -> Presentation {
@@ -29,7 +36,7 @@ fn live(name: &'static str, tracks: Vec<Made>, count: i64) -> Presentation {
         let window = made.window(WINDOW, made.segments(TWO_SECONDS, NOW, NOW + count, &era));
         (made, window)
     };
-    Presentation { name, kind: Kind::Live, tracks: tracks.into_iter().map(publish).collect() }
+    Presentation { name, kind: Kind::Live, tracks: tracks.into_iter().map(publish).collect(), open: vec![] }
 }
 
 fn ended(name: &'static str, presentation: Presentation) -> Presentation {
@@ -48,7 +55,7 @@ fn eras(name: &'static str, until: i64) -> Presentation {
         (made, window)
     };
     let tracks = vec![video(720, 25, 1), audio("en", 48_000)];
-    Presentation { name, kind: Kind::Live, tracks: tracks.into_iter().map(publish).collect() }
+    Presentation { name, kind: Kind::Live, tracks: tracks.into_iter().map(publish).collect(), open: vec![] }
 }
 
 fn on_demand() -> Presentation {
@@ -63,7 +70,46 @@ fn on_demand() -> Presentation {
         name: "on_demand",
         kind: Kind::OnDemand,
         tracks: tracks.into_iter().map(publish).collect(),
+        open: vec![],
     }
+}
+
+/// Samples that were captured 40 ms before the time that they tell.
+fn captured(made: &Made, from: i64, to: i64) -> impl Iterator<Item = Sample> {
+    let captured_at = |dts| (made.track.timescale.nanos(dts) / 1000) as i64 - 40_000;
+    let samples = made.samples(TWO_SECONDS, from, to).into_iter();
+    samples.map(move |sample| Sample { captured_at: captured_at(sample.dts), ..sample })
+}
+
+/// The first `parts` parts of segment `number`.
+pub fn open(made: &Made, number: i64, parts: usize, first: i64, init: &str) -> Open {
+    let outputs = made.cut(Cut::Grid(TWO_SECONDS), captured(made, number, number + 1));
+    let part = |output: &Output| match output {
+        Output::Chunk { chunk, .. } => {
+            Some(Part { duration: chunk.duration, size: chunk.size(), independent: chunk.independent })
+        }
+        Output::Segment { .. } => None,
+    };
+    let parts = outputs.iter().filter_map(part).take(parts).collect();
+    Open { number, start: made.start(TWO_SECONDS, number), parts, era: Arc::new(era(first, init)) }
+}
+
+/// `count` segments and `parts` parts of the next, in a window of `seconds`.
+fn low_latency(
+    name: &'static str,
+    tracks: Vec<Made>,
+    seconds: u64,
+    count: i64,
+    parts: usize,
+) -> Presentation {
+    let publish = |made: Made| {
+        let outputs = made.cut(Cut::Grid(TWO_SECONDS), captured(&made, NOW, NOW + count));
+        let window = made.window(Duration::from_secs(seconds), segments(&outputs, &era(0, &made.track.name)));
+        (made, window)
+    };
+    let open = tracks.iter().map(|made| open(made, NOW + count, parts, 0, &made.track.name)).collect();
+    let tracks = tracks.into_iter().map(publish).collect();
+    Presentation { name, kind: Kind::Live, tracks, open }
 }
 
 /// Each shape that a presentation can have.
@@ -84,6 +130,16 @@ pub fn all() -> Vec<Presentation> {
         ended("live_ended", live("live", vec![hd(), audio("en", 48_000)], 4)),
         ended("discontinuity_ended", eras("discontinuity", 5)),
         on_demand(),
+        low_latency("low_latency", vec![hd(), video(360, 25, 1), audio("en", 48_000)], 16, 8, 3),
+        low_latency("low_latency_29_97", vec![video(720, 30000, 1001), audio("de", 44_100)], 6, 3, 1),
+        low_latency("low_latency_between", vec![hd(), audio("en", 48_000)], 6, 3, 0),
+        Presentation {
+            open: vec![
+                open(&hd(), NOW + 7, 2, NOW + 7, "newest-720p"),
+                open(&audio("en", 48_000), NOW + 7, 1, NOW + 7, "newest-audio-en"),
+            ],
+            ..eras("low_latency_discontinuity", 7)
+        },
     ]
 }
 
@@ -104,13 +160,48 @@ impl Presentation {
     }
 
     pub fn media(&self, track: usize) -> String {
+        self.rendered(track, hls::media)
+    }
+
+    pub fn delta(&self, track: usize) -> Option<String> {
+        self.rendered(track, hls::delta)
+    }
+
+    fn rendered<T>(&self, track: usize, render: impl Fn(&hls::Media<'_>) -> T) -> T {
         let kind = match self.kind {
             Kind::Live => hls::Kind::Live,
             Kind::LiveEnded => hls::Kind::LiveEnded,
             Kind::OnDemand => hls::Kind::OnDemand,
         };
         let window = &self.tracks[track].1;
-        hls::media(&hls::Media { window, target_duration: self.target_duration(), kind })
+        let reports = self.reports(track);
+        let low_latency = self.open.get(track).map(|open| hls::LowLatency {
+            part_target: self.part_target(),
+            open: Some(open),
+            hint: Some((open.number, open.parts.len() as u32)),
+            reports: &reports,
+        });
+        render(&hls::Media { window, target_duration: self.target_duration(), kind, low_latency })
+    }
+
+    /// What the playlist of a track says of all others.
+    fn reports(&self, track: usize) -> Vec<hls::Report<'_>> {
+        let others = (0..self.open.len()).filter(|index| *index != track);
+        let report = |index: usize| {
+            let ((made, window), open) = (&self.tracks[index], &self.open[index]);
+            let last = window.segments().back().unwrap();
+            let (msn, parts) = match open.parts.len() {
+                0 => (last.number, last.parts.len()),
+                parts => (open.number, parts),
+            };
+            hls::Report { track: &made.track.name, msn, part: Some(parts as u32 - 1) }
+        };
+        others.map(report).collect()
+    }
+
+    pub fn part_target(&self) -> Duration {
+        let steps = self.tracks.iter().map(|(made, _)| (made.track.timescale, made.step.into()));
+        hls::part_target(&TWO_SECONDS, steps).unwrap()
     }
 
     pub fn multivariant(&self) -> String {
@@ -124,10 +215,12 @@ impl Presentation {
     pub fn mpd(&self) -> String {
         let each = self.tracks.iter();
         let representations: Vec<_> = each
-            .map(|(made, window)| dash::Representation {
+            .enumerate()
+            .map(|(index, (made, window))| dash::Representation {
                 track: &made.track,
                 window,
                 bandwidth: window.bandwidth(),
+                open: self.open.get(index),
             })
             .collect();
         let kind = match self.kind {
@@ -135,6 +228,8 @@ impl Presentation {
                 published_at: i128::from(NOW) * 2_000_000_000 + 6_123_456_789,
                 time_shift: WINDOW,
                 delay: Duration::from_secs(6),
+                low_latency: (!self.open.is_empty())
+                    .then(|| dash::LowLatency { part: TWO_SECONDS.part, part_target: self.part_target() }),
             },
             Kind::LiveEnded => dash::Kind::LiveEnded,
             Kind::OnDemand => dash::Kind::OnDemand,

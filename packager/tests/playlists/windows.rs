@@ -14,7 +14,7 @@ const HZ: u32 = 1000;
 
 fn segment(number: i64, duration: i64, size: u64, first: i64) -> Segment {
     let era = Arc::new(Era { first, init: format!("init-{}.mp4", first % 3) });
-    Segment { number, start: number * 2000, duration, size, parts: Vec::new(), era }
+    Segment { number, start: number * 2000, duration, size, parts: Vec::new(), era, captured_at: 0 }
 }
 
 fn window(seconds: u64) -> Window {

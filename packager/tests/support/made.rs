@@ -123,20 +123,33 @@ pub fn era(first: i64, init: &str) -> Era {
 
 /// Segments without their bytes.
 pub fn segments(outputs: &[Output], era: &Era) -> Vec<Segment> {
-    let (era, mut parts) = (Arc::new(era.clone()), Vec::new());
+    let (era, mut parts, mut captured_at) = (Arc::new(era.clone()), Vec::new(), 0);
     let mut segments = Vec::new();
     for output in outputs {
         match output {
-            Output::Chunk { chunk, .. } => parts.push(Part {
-                duration: chunk.duration,
-                size: chunk.size(),
-                independent: chunk.independent,
-            }),
+            Output::Chunk { chunk, part, .. } => {
+                if *part == 0 {
+                    captured_at = chunk.captured_at;
+                }
+                parts.push(Part {
+                    duration: chunk.duration,
+                    size: chunk.size(),
+                    independent: chunk.independent,
+                });
+            }
             Output::Segment { number, start, duration } => {
                 let parts = std::mem::take(&mut parts);
                 let size = parts.iter().map(|part: &Part| part.size).sum();
                 let (number, start, duration) = (*number, *start, *duration);
-                segments.push(Segment { number, start, duration, size, parts, era: era.clone() });
+                segments.push(Segment {
+                    number,
+                    start,
+                    duration,
+                    size,
+                    parts,
+                    era: era.clone(),
+                    captured_at,
+                });
             }
         }
     }

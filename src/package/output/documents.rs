@@ -16,7 +16,12 @@ impl Output {
     ) -> Result<(), Error> {
         let target_duration = target_duration(renditions.iter().map(Rendition::window));
         for rendition in renditions {
-            let media = hls::Media { window: rendition.window(), target_duration, kind: hls::Kind::OnDemand };
+            let media = hls::Media {
+                window: rendition.window(),
+                target_duration,
+                kind: hls::Kind::OnDemand,
+                low_latency: None,
+            };
             self.document(&format!("{}/index.m3u8", rendition.track().name), &hls::media(&media))?;
         }
         let representations: Vec<_> = renditions
@@ -25,6 +30,7 @@ impl Output {
                 track: each.track(),
                 window: each.window(),
                 bandwidth: each.window().bandwidth(),
+                open: None,
             })
             .collect();
         let presentation =

@@ -122,7 +122,7 @@ impl Rendition {
     fn list(&mut self, number: i64, start: Ticks, duration: Ticks) {
         let size = self.open.take().map_or(0, |open| open.size);
         let era = self.era.clone();
-        self.window.push(Segment { number, start, duration, size, parts: Vec::new(), era });
+        self.window.push(Segment { number, start, duration, size, parts: Vec::new(), era, captured_at: 0 });
     }
 }
 
