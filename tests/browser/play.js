@@ -1,6 +1,7 @@
 // Watches a presentation of a running server with bare players, and tells every stall. Exit code 1 if there was one.
 //
-//   node play.js http://127.0.0.1:8080/live/demo [--players hls,dash,shaka,native] [--seconds 30]
+//   node play.js http://127.0.0.1:8080/live/demo [--players hls,dash,shaka,shaka-hls,native] [--seconds 30]
+//     [--settings '{"hls": {"maxLiveSyncPlaybackRate": 1.1}}']
 import { parseArgs } from 'node:util';
 import { launchBrowser } from './lib/browser.js';
 import { startPlayerHost } from './lib/player-host.js';
@@ -12,6 +13,7 @@ const { positionals: [base], values } = parseArgs({
   options: {
     players: { type: 'string', default: Object.keys(PLAYERS).join(',') },
     seconds: { type: 'string', default: '30' },
+    settings: { type: 'string', default: '{}' },
   },
 });
 const unknown = values.players.split(',').find((name) => !(name in PLAYERS));
@@ -21,7 +23,7 @@ if (!base) throw new Error('say which presentation, for example http://127.0.0.1
 const host = await startPlayerHost();
 const browser = await launchBrowser();
 try {
-  const audience = await Audience.seat(browser, host.url, base.replace(/\/$/, ''), values.players.split(','));
+  const audience = await Audience.seat(browser, host.url, base.replace(/\/$/, ''), values.players.split(','), JSON.parse(values.settings));
   console.log(`all play; watching for ${values.seconds} s`);
   await sleep(Number(values.seconds) * 1000);
   for (const [name, report] of Object.entries(await audience.reports())) {

@@ -6,6 +6,7 @@ import { startPlayerHost } from './lib/player-host.js';
 import { Audience } from './lib/players.js';
 import { freeUdpPort } from './lib/ports.js';
 import { Sender } from './lib/sender.js';
+import { PATIENT } from './lib/settings.js';
 import { assertUndisturbed, tell } from './lib/verdict.js';
 import { sleep, until } from './lib/wait.js';
 
@@ -34,8 +35,8 @@ after(async () => {
 });
 
 /** Players on a channel, which leave when the test ends. */
-async function audience(t, channel, names, options) {
-  const seated = await Audience.seat(browser, host.url, `${server.media}/live/${channel}`, names, options);
+async function audience(t, channel, names, ...settings) {
+  const seated = await Audience.seat(browser, host.url, `${server.media}/live/${channel}`, names, ...settings);
   t.after(() => seated.leave());
   return seated;
 }
@@ -80,7 +81,7 @@ test('hls.js, dash.js, shaka and Chromium play through a source that is unplugge
 });
 
 test('hls.js and dash.js play on after the kill of the server and a restart', LIMIT, async (t) => {
-  const viewers = await audience(t, 'demo', ['hls', 'dash'], { patient: true });
+  const viewers = await audience(t, 'demo', ['hls', 'dash'], PATIENT);
   const { encoder_pid: orphan } = await server.live('demo', 20);
   await viewers.settle(5);
 

@@ -33,7 +33,7 @@ bitrate = "96k"
 /** The real server, with ports and a data directory of its own. */
 export class Headwater {
   #child = null;
-  #config;
+  #arguments;
   #log;
 
   /**
@@ -41,23 +41,31 @@ export class Headwater {
    * @param {Record<string, string>} [channels] sources by the channel's name
    */
   static async create(name, channels = { demo: 'test:' }) {
-    const server = new Headwater();
+    const server = await Headwater.builtIn(name);
     server.channels = channels;
+    const config = path.join(server.directory, 'headwater.toml');
+    await fs.writeFile(config, `[store]\nurl = "${server.data}"\n${Object.entries(channels).map(channelConfig).join('')}`);
+    server.#arguments.push('--config', config);
+    return server;
+  }
+
+  /** The server as it comes without a configuration: one demo channel, with a ladder of three rungs. */
+  static async builtIn(name) {
+    const server = new Headwater();
+    server.channels = { demo: 'test:' };
     server.directory = await fs.mkdtemp(path.join(os.tmpdir(), 'headwater-browser-'));
     server.data = path.join(server.directory, 'data');
-    const [media, control] = [await freeTcpPort(), await freeTcpPort()];
-    server.media = `http://127.0.0.1:${media}`;
-    server.control = `http://127.0.0.1:${control}`;
-    server.#config = path.join(server.directory, 'headwater.toml');
+    const [media, control] = [`127.0.0.1:${await freeTcpPort()}`, `127.0.0.1:${await freeTcpPort()}`];
+    server.media = `http://${media}`;
+    server.control = `http://${control}`;
+    server.#arguments = ['serve', '--media', media, '--control', control];
     server.#log = createWriteStream(artifact(`${name}.log`));
-    await fs.writeFile(server.#config, `[server]\nmedia = "127.0.0.1:${media}"\ncontrol = "127.0.0.1:${control}"\n`
-      + `[store]\nurl = "${server.data}"\n${Object.entries(channels).map(channelConfig).join('')}`);
     return server;
   }
 
   /** Starts the process; returns when both documents of every channel can be played. */
   async start() {
-    const child = spawn(headwaterBinary(), ['serve', '--config', this.#config], { cwd: this.directory });
+    const child = spawn(headwaterBinary(), this.#arguments, { cwd: this.directory });
     this.#child = child;
     child.stdout.pipe(this.#log, { end: false });
     child.stderr.pipe(this.#log, { end: false });

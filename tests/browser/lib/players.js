@@ -1,7 +1,18 @@
+import { summarise } from './glass.js';
+import { kindOf, LOW_LATENCY, settingsOf } from './settings.js';
 import { sleep, until, within } from './wait.js';
 
-/** The bare players and the document that each plays. */
-export const PLAYERS = { hls: 'index.m3u8', dash: 'manifest.mpd', shaka: 'manifest.mpd', native: 'index.m3u8' };
+/** The bare players and the document that each plays. The first word is the page that is opened. */
+export const PLAYERS = {
+  hls: 'index.m3u8',
+  dash: 'manifest.mpd',
+  shaka: 'manifest.mpd',
+  'shaka-hls': 'index.m3u8',
+  native: 'index.m3u8',
+};
+
+/** Those of the tests that watch everything at once: each player once, as two cores decode for all of them. */
+const USUAL = ['hls', 'dash', 'shaka', 'native'];
 
 /** Bare players that watch one presentation, each in its own tab. */
 export class Audience {
@@ -14,12 +25,15 @@ export class Audience {
    * @param {string} host URL of the player host
    * @param {string} base URL of the presentation's directory
    * @param {string[]} names
-   * @param {{patient?: boolean}} [options] `patient`: hls.js is set to ask again while a server restarts
+   * @param {...Record<string, object>} settings as in `settings.js`, on top of those for low latency
    */
-  static async seat(browser, host, base, names = Object.keys(PLAYERS), { patient = false } = {}) {
+  static async seat(browser, host, base, names = USUAL, ...settings) {
     const audience = new Audience();
-    const query = (name) => new URLSearchParams({ url: `${base}/${PLAYERS[name]}`, ...(patient ? { patient } : {}) });
-    await Promise.all(names.map((name) => audience.#open(browser, `${host}/${name}.html?${query(name)}`, name)));
+    const query = (name) => new URLSearchParams({
+      url: `${base}/${PLAYERS[name]}`,
+      settings: JSON.stringify(settingsOf(name, LOW_LATENCY, ...settings)),
+    });
+    await Promise.all(names.map((name) => audience.#open(browser, `${host}/${kindOf(name)}.html?${query(name)}`, name)));
     return audience;
   }
 
@@ -58,12 +72,22 @@ export class Audience {
   }
 }
 
+/** Nothing if there was no code to read, as in pictures of a camera. */
+function describeGlass(glass) {
+  const latency = summarise(glass);
+  if (!latency) return [];
+  const { p50, p95, worst, gap, read, newer, unreadable, dropped } = latency;
+  return [`  glass to glass: ${p50.toFixed(2)} s (95 %: ${p95.toFixed(2)} s, worst ${worst.toFixed(2)} s), ${read} pictures read, `
+    + `${newer} newer, ${unreadable} unreadable, ${dropped} dropped; ${gap.toFixed(2)} s between two at most`];
+}
+
 /** A player's report as lines for a human. */
 export function describe(name, report) {
   const time = (at) => new Date(at).toISOString().slice(11, 23);
   return [
     `${name}: ${report.size}, at ${report.currentTime.toFixed(1)} s, ${report.frames} frames, buffer `
       + `${report.buffer.toFixed(1)} s (lowest ${report.lowestBuffer?.toFixed(1) ?? '-'} s), rate ${report.playbackRate}`,
+    ...describeGlass(report.glass),
     ...report.complaints.map((c) => `  ${time(c.at)} ${c.kind} ${c.text} (at ${c.currentTime.toFixed(2)} s)`),
     ...report.notes.map((note) => `  ${time(note.at)} note: ${note.text}`),
   ].join('\n');

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
+import { quantile, summarise } from './glass.js';
 import { here } from './paths.js';
 import { describe } from './players.js';
 import { sleep, until } from './wait.js';
@@ -22,7 +23,7 @@ export class Viewer {
     viewer.page.on('console', (message) => {
       if (message.text().includes('Content Security Policy')) viewer.failures.push(message.text());
     });
-    await viewer.page.addInitScript({ path: path.join(here, 'pages/probe.js') });
+    for (const script of ['glass.js', 'probe.js']) await viewer.page.addInitScript({ path: path.join(here, 'pages', script) });
     await viewer.page.goto(url);
     await viewer.page.evaluate(() => { globalThis.watch(); });
     return viewer;
@@ -76,6 +77,18 @@ export class Viewer {
     assert.deepEqual(report.complaints, [], describe('the page', report));
     assert.equal(stalls, 0, 'the page counts no stall');
     assert.deepEqual(this.failures, []);
+  }
+
+  /** Latency in seconds over `seconds`: as the page shows it, and as the code in the picture tells it. */
+  async latency(seconds) {
+    await this.page.evaluate(() => window.probe.glass.reset());
+    const shown = [];
+    for (let i = 0; i < seconds * 5; i++) {
+      await sleep(200);
+      shown.push((await this.status()).latency ?? NaN);
+    }
+    const glass = summarise(await this.page.evaluate(() => window.probe.glass.report()));
+    return { shown: quantile(shown, 0.5), glass: glass.p50 };
   }
 
   #picture() {

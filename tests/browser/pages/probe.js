@@ -15,6 +15,9 @@ const STARVED_S = 0.5;
 class Probe {
   constructor(video) {
     this.video = video;
+    this.glass = new Glass(video);
+    /** Name and version of what plays. */
+    this.player = 'the page';
     this.frames = 0;
     this.complaints = [];
     this.notes = [];
@@ -103,6 +106,7 @@ class Probe {
 
   /** Forgets what was until now. A clock that stands is complained of anew. */
   reset() {
+    this.glass.reset();
     this.frozenSince = null;
     this.judgedFrom = { wall: performance.now(), media: this.video.currentTime };
     this.complaints = [];
@@ -114,13 +118,13 @@ class Probe {
   /** What a test reads. */
   report() {
     const { currentTime, playbackRate, videoWidth, videoHeight, paused, ended } = this.video;
-    const { startedAt, frames, complaints, notes, lowestBuffer, maximumGapMs, buffer, judgedFrom } = this;
+    const { player, startedAt, frames, complaints, notes, lowestBuffer, maximumGapMs, buffer, judgedFrom } = this;
     const judged = judgedFrom && {
       seconds: (performance.now() - judgedFrom.wall) / 1000,
       played: currentTime - judgedFrom.media,
     };
-    return { judged, started: startedAt !== null, currentTime, playbackRate, size: `${videoWidth}x${videoHeight}`, paused, ended,
-      frames, buffer, lowestBuffer, maximumGapMs: Math.round(maximumGapMs), complaints, notes };
+    return { player, judged, started: startedAt !== null, currentTime, playbackRate, size: `${videoWidth}x${videoHeight}`, paused, ended,
+      frames, buffer, lowestBuffer, maximumGapMs: Math.round(maximumGapMs), complaints, notes, glass: this.glass.report() };
   }
 
   /** A small grey picture of what is on the screen, as an array of 32 x 18 brightness values. */
@@ -133,11 +137,12 @@ class Probe {
   }
 }
 
-/** Starts watching; returns the element, the URL to play, and the probe. */
+/** Starts watching; returns the element, the URL to play, the player's settings, and the probe. */
 function watch() {
   const video = document.querySelector('video');
   window.probe = new Probe(video);
-  return { video, url: new URLSearchParams(location.search).get('url'), probe: window.probe };
+  const query = new URLSearchParams(location.search);
+  return { video, url: query.get('url'), settings: JSON.parse(query.get('settings') ?? '{}'), probe: window.probe };
 }
 
 // As an init script of our page, this file has no global scope of its own.

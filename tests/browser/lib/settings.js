@@ -1,0 +1,50 @@
+// What is set in the players, by the first word of the player's name. docs/latency.md prints it.
+
+/** What a site should set to play with low latency. Everything else is as the player comes. */
+export const LOW_LATENCY = {
+  hls: {},
+  dash: {},
+  shaka: {},
+  native: {},
+};
+
+/** No rung larger than the element that shows it, which is 640 x 360: two cores do not decode more beside an encoder. */
+export const AS_LARGE_AS_SHOWN = {
+  hls: { capLevelToPlayerSize: true },
+  dash: { streaming: { abr: { limitBitrateByPortal: true } } },
+  shaka: { abr: { restrictToElementSize: true } },
+  native: {},
+};
+
+/**
+ * By default hls.js gives up for good after three refused playlists, audio counted too: within a second. Its manual tells
+ * a site to set the policies that suit it; this is such a site.
+ */
+export const PATIENT = {
+  hls: {
+    playlistLoadPolicy: {
+      default: {
+        maxTimeToFirstByteMs: 10_000,
+        maxLoadTimeMs: 20_000,
+        timeoutRetry: { maxNumRetry: 2, retryDelayMs: 0, maxRetryDelayMs: 0 },
+        errorRetry: { maxNumRetry: 20, retryDelayMs: 500, maxRetryDelayMs: 1000 },
+      },
+    },
+  },
+};
+
+/** Settings of `player` out of several sets of settings; later ones win. */
+export const settingsOf = (player, ...sets) => sets.reduce((all, set) => merge(all, set[kindOf(player)] ?? {}), {});
+
+/** `shaka-hls` is shaka, on HLS. */
+export const kindOf = (player) => player.split('-')[0];
+
+function merge(into, from) {
+  const both = { ...into };
+  for (const [key, value] of Object.entries(from)) {
+    both[key] = isObject(value) && isObject(both[key]) ? merge(both[key], value) : value;
+  }
+  return both;
+}
+
+const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
