@@ -1,7 +1,7 @@
 import { byId, make, setIcon, setText } from './dom';
 import type { Rung } from './players/player';
 import type { Session } from './session';
-import { clockWords, rungWords } from './words';
+import { clockWords, rungWords, secondsWords } from './words';
 
 /** Further behind the edge than this, in seconds, there is a way back to it. */
 const BEHIND = 15;
@@ -46,11 +46,11 @@ export class Controls {
     setIcon(this.#play, video.paused ? 'play' : 'pause', video.paused ? 'Play' : 'Pause');
     setIcon(this.#mute, video.muted ? 'muted' : 'sound', video.muted ? 'Sound on' : 'Mute');
     this.#unmute.hidden = !video.muted || session?.phase !== 'playing';
-    this.#showPosition(session?.presentation.live ?? false);
+    this.#showPosition(session?.presentation.live ?? false, session?.player?.latency() ?? null);
     this.#showRungs(session?.player?.rungs() ?? [], session?.player?.chosen() ?? null);
   }
 
-  #showPosition(live: boolean): void {
+  #showPosition(live: boolean, latency: number | null): void {
     const { seekable, currentTime, duration } = this.video;
     const start = seekable.length ? seekable.start(0) : 0;
     const end = seekable.length ? seekable.end(seekable.length - 1) : 0;
@@ -64,7 +64,7 @@ export class Controls {
     }
     this.#seek.style.setProperty('--done', `${end > start ? ((Number(this.#seek.value) - start) / (end - start)) * 100 : 0}%`);
     const text = live
-      ? (behind < BEHIND ? 'Live' : `−${clockWords(behind)}`)
+      ? (behind < BEHIND ? ['Live', ...(latency === null ? [] : [secondsWords(latency)])].join(' · ') : `−${clockWords(behind)}`)
       : `${clockWords(currentTime)} / ${clockWords(Number.isFinite(duration) ? duration : 0)}`;
     setText(this.#clock, text);
     this.#seek.setAttribute('aria-valuetext', text);

@@ -32,7 +32,7 @@ export class Figures {
     const bitrate = rung?.bitrate ? bitrateWords(rung.bitrate) : '';
     fill(this.#rung, rung ? `${rung.width} × ${rung.height}` : '–', [bitrate, player?.chosen() ? 'fixed' : 'auto'].filter(Boolean).join(' · '));
     fill(this.#buffer, secondsWords(buffer));
-    fill(this.#latency, secondsWords(latency));
+    fill(this.#latency, secondsWords(latency), video.playbackRate === 1 ? '' : `playing at ${video.playbackRate.toFixed(2)}×`);
     fill(this.#dropped, String(frames.droppedVideoFrames), `of ${frames.totalVideoFrames.toLocaleString('en')}`);
     fill(this.#stalls, String(stalls.count), stalls.count ? '' : 'since the start');
     const [name = '', version = ''] = player?.name.split(' ') ?? [];

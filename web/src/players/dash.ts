@@ -2,9 +2,13 @@ import { MediaPlayer, type MediaPlayerClass, type Representation } from 'dashjs'
 import { serverUrl } from '../api';
 import { byQuality, edgeOf, type Host, type Player, type Rung } from './player';
 
-/** Patience for a server that restarts: half a minute, asking twice a second. dash.js gives up after 5 s by itself. */
+/**
+ * Patience for a server that restarts: half a minute, asking twice a second, or ten times with low latency, where half a
+ * second is a stall. dash.js gives up after 5 s by itself.
+ */
 const ATTEMPTS = 60;
 const INTERVAL_MS = 500;
+const LOW_LATENCY_FACTOR = 5;
 
 /** dash.js. The target latency comes from the manifest's ServiceDescription. */
 export class DashPlayer implements Player {
@@ -19,8 +23,8 @@ export class DashPlayer implements Player {
     this.name = `dash.js ${this.#player.getVersion()}`;
     this.#player.updateSettings({
       streaming: {
-        retryAttempts: kinds(ATTEMPTS),
-        retryIntervals: kinds(INTERVAL_MS),
+        retryAttempts: { ...kinds(ATTEMPTS), lowLatencyMultiplyFactor: LOW_LATENCY_FACTOR },
+        retryIntervals: { ...kinds(INTERVAL_MS), lowLatencyReductionFactor: LOW_LATENCY_FACTOR },
         // dash.js would ask a third party when the clock that the manifest names does not answer.
         utcSynchronization: { defaultTimingSource: { scheme: 'urn:mpeg:dash:utc:http-iso:2014', value: serverUrl('time') } },
       },

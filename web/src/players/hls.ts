@@ -4,7 +4,10 @@ import { byQuality, edgeOf, type Host, type Player, type Rung } from './player';
 /** Patience for a server that restarts: half a minute, asking every two seconds at most. */
 const PATIENCE = { maxNumRetry: 16, retryDelayMs: 500, maxRetryDelayMs: 2000 };
 
-/** hls.js. */
+/** How much faster it may play, to come back to the target latency after a stall. */
+const CATCH_UP = 1.05;
+
+/** hls.js. The target latency is the playlist's PART-HOLD-BACK, or HOLD-BACK where there are no parts. */
 export class HlsPlayer implements Player {
   readonly name = `hls.js ${Hls.version}`;
   readonly #hls: Hls;
@@ -77,8 +80,8 @@ function settings(): Partial<HlsConfig> {
   return {
     // CMAF needs no transmuxing, so there is nothing for a worker to do.
     enableWorker: false,
-    lowLatencyMode: false,
-    liveSyncDurationCount: 3,
+    lowLatencyMode: true,
+    maxLiveSyncPlaybackRate: CATCH_UP,
     liveDurationInfinity: true,
     backBufferLength: 60,
     playlistLoadPolicy: { default: { ...playlistLoadPolicy.default, errorRetry: PATIENCE, timeoutRetry: PATIENCE } },
