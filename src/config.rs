@@ -96,6 +96,10 @@ pub struct Server {
     pub control: SocketAddr,
     /// `file:` sources must lie below this directory; `None` for anywhere.
     pub file_root: Option<PathBuf>,
+    /// How many requests may wait for what is not there yet.
+    pub max_waiters: usize,
+    /// How many of them on one connection.
+    pub max_waiters_per_connection: usize,
 }
 
 impl Server {

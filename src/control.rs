@@ -16,6 +16,7 @@ use crate::{
         body::Body,
         media_type,
         respond::{Content, Representation, options, respond},
+        waiters::Waiting,
     },
     store::Store,
 };
@@ -91,7 +92,7 @@ fn not_ready(obstacles: &[String]) -> HttpError {
 impl Service for Control {
     const NAME: &'static str = "control";
 
-    async fn answer(&self, request: &Parts) -> Response<Body> {
+    async fn answer(&self, request: &Parts, _: &Waiting) -> Response<Body> {
         match request.method {
             Method::GET | Method::HEAD => respond(request, self.find(request.uri.path()).await),
             Method::OPTIONS => options(),

@@ -1,14 +1,16 @@
 //! The media listener: hyper, routes, caching. Everything on it is safe to put behind a CDN.
 //!
-//! [`route`] says what is asked for, [`live`], [`vod`], [`listing`] and [`page`] find it, [`mod@respond`] sends it with the
+//! [`route`] says what is asked for, [`live`], [`vod`], [`listing`] and [`page`] find it, [`ahead`] and [`hold`] wait for it, [`mod@respond`] sends it with the
 //! lifetime that [`policy`] gives it, or [`refusal`] says why not. [`mod@listen`] and [`connection`] are all that knows hyper.
 
+pub mod ahead;
 pub mod body;
 pub mod conditional;
 mod connection;
 mod cors;
 pub mod encoding;
 pub mod error;
+mod hold;
 mod listen;
 mod listing;
 mod live;
@@ -21,6 +23,7 @@ pub mod refusal;
 pub mod respond;
 pub mod route;
 mod vod;
+pub mod waiters;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -31,9 +34,11 @@ use http::{Response, request::Parts};
 use self::{
     body::Body,
     listing::Names,
+    live::Channels,
     respond::{Content, Representation, respond},
     route::Route,
     vod::Assets,
+    waiters::{Waiters, Waiting},
 };
 pub use self::{
     error::{Error, HttpError},
@@ -48,33 +53,37 @@ pub trait Service: Send + Sync + 'static {
     /// Its name in the log.
     const NAME: &'static str;
 
-    /// The response to a request, which has no body. For HEAD it is that of GET; the listener leaves out the body.
-    fn answer(&self, request: &Parts) -> impl Future<Output = Response<Body>> + Send;
+    /// The response to a request, which has no body and may wait on its `connection`. For HEAD it is that of GET; the listener leaves out the body.
+    fn answer(&self, request: &Parts, connection: &Waiting) -> impl Future<Output = Response<Body>> + Send;
 }
 
 /// The media listener's service: live channels, packaged files and the viewer's page.
 #[derive(Debug)]
 pub struct Origin {
-    channels: Arc<BTreeMap<String, Reader>>,
-    store: Store,
+    readers: Arc<BTreeMap<String, Reader>>,
+    live: Channels,
     assets: Assets,
     names: Names,
 }
 
 impl Origin {
-    /// Serves `channels`, and what is in `store` of them and of packaged files.
-    pub fn new(channels: Arc<BTreeMap<String, Reader>>, store: Store) -> Self {
-        Self { channels, assets: Assets::new(store.clone()), names: Names::new(store.clone()), store }
+    /// Serves `channels`, and what is in `store` of them and of packaged files. Requests for what comes soon wait as far as
+    /// `waiters` allows.
+    pub fn new(channels: Arc<BTreeMap<String, Reader>>, store: Store, waiters: Waiters) -> Self {
+        Self {
+            live: Channels::new(channels.clone(), store.clone(), waiters),
+            readers: channels,
+            assets: Assets::new(store.clone()),
+            names: Names::new(store),
+        }
     }
 
-    async fn answer_route(&self, request: &Parts, route: Route<'_>) -> Response<Body> {
+    async fn answer_route(&self, request: &Parts, connection: &Waiting, route: Route<'_>) -> Response<Body> {
         match route {
             Route::Options => cors::preflight(),
-            Route::Live(resource) => {
-                respond(request, live::find(&self.channels, &self.store, resource).await)
-            }
+            Route::Live(resource) => respond(request, self.live.find(resource, connection).await),
             Route::Vod(resource) => respond(request, self.assets.find(resource, request.uri.path()).await),
-            Route::Listing => respond(request, Ok(listing::find(&self.channels, &self.names).await)),
+            Route::Listing => respond(request, Ok(listing::find(&self.readers, &self.names).await)),
             Route::Time => respond(request, Ok(time())),
             Route::Page(file) => page::confined(respond(request, page::find(file))),
         }
@@ -84,9 +93,9 @@ impl Origin {
 impl Service for Origin {
     const NAME: &'static str = "media";
 
-    async fn answer(&self, request: &Parts) -> Response<Body> {
+    async fn answer(&self, request: &Parts, connection: &Waiting) -> Response<Body> {
         let response = match route::parse(&request.method, request.uri.path(), request.uri.query()) {
-            Ok(route) => self.answer_route(request, route).await,
+            Ok(route) => self.answer_route(request, connection, route).await,
             Err(refused) => refused.response(),
         };
         cors::allowed(response)

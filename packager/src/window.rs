@@ -136,9 +136,16 @@ impl Window {
         Some(first)
     }
 
-    /// How much of the past is listed.
+    /// How much of the past is to be listed.
     pub fn length(&self) -> Duration {
         self.length
+    }
+
+    /// How much of the past is listed: from the start of the first segment to the end of the last.
+    pub fn depth(&self) -> Duration {
+        let ends = self.segments.front().zip(self.segments.back());
+        let ticks = ends.map_or(0, |(first, last)| last.end() - first.start);
+        Duration::from_nanos(u64::try_from(self.timescale.nanos(ticks)).unwrap_or(0))
     }
 
     /// The listed segments, oldest first.

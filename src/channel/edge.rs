@@ -5,7 +5,7 @@ use std::{
     io::Write,
     ops::RangeInclusive,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -61,15 +61,54 @@ impl Body {
     }
 }
 
+/// A media playlist in the forms that are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Playlist {
+    /// All of it.
+    pub whole: Arc<Document>,
+    /// The delta update (rfc8216bis 6.2.5.1), where it would leave something out.
+    pub delta: Option<Arc<Document>>,
+}
+
+/// A segment in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Its chunks so far, in order.
+    pub chunks: Vec<Arc<Body>>,
+    /// True if each chunk can be asked for by itself, as a partial segment.
+    pub has_parts: bool,
+    /// All of it, once it is complete.
+    pub whole: Option<Arc<Body>>,
+    /// True once it is durable, or the store has failed to take it. Nobody is told that they have all of it before:
+    /// after a crash the filler would take its place under its name.
+    pub settled: bool,
+}
+
+impl Segment {
+    /// One that is complete and durable.
+    pub fn settled(whole: Arc<Body>) -> Self {
+        Self { chunks: Vec::new(), has_parts: false, whole: Some(whole), settled: true }
+    }
+}
+
+/// How far a track's playlist has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Number of the last segment that is listed whole.
+    pub last: i64,
+    /// How many parts of the one after it are listed.
+    pub parts: u32,
+}
+
 /// A channel at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Edge {
-    /// Multivariant playlist, once every track has a segment.
+    /// Multivariant playlist, once every track has a list.
     pub multivariant: Option<Arc<Document>>,
     /// MPD, likewise.
     pub mpd: Option<Arc<Document>>,
-    /// Tracks by name.
-    pub tracks: HashMap<String, Arc<TrackEdge>>,
+    /// Tracks by name: each goes on by itself, so that who waits for one is not woken by another.
+    pub tracks: HashMap<String, watch::Receiver<Arc<TrackEdge>>>,
     /// EXT-X-TARGETDURATION, from which the cache lifetimes of the documents follow.
     pub target_duration: Duration,
     /// True when the presentation is complete and will not change.
@@ -79,14 +118,31 @@ pub struct Edge {
 /// A track at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct TrackEdge {
-    /// Media playlist, once there is a segment.
-    pub playlist: Option<Arc<Document>>,
+    /// Media playlist, once there is enough to list.
+    pub playlist: Option<Arc<Playlist>>,
+    /// What that playlist lists last.
+    pub head: Option<Head>,
+    /// True when nothing will be added.
+    pub ended: bool,
+    /// Set where parts are published one by one.
+    pub low_latency: Option<LowLatency>,
     /// Init segments by file name, `init-{hash}.mp4`.
     pub inits: BTreeMap<String, Arc<Body>>,
-    /// Complete segments in memory, by number.
-    pub segments: BTreeMap<i64, Arc<Body>>,
+    /// Segments in memory by number, the open one too if the channel is in low latency.
+    pub segments: BTreeMap<i64, Arc<Segment>>,
     /// Numbers of complete segments that are in the store, whether or not they are in memory too.
     pub stored: Option<RangeInclusive<i64>>,
+    /// When this was published.
+    pub published_at: Option<Instant>,
+}
+
+/// How parts are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LowLatency {
+    /// EXT-X-PART-INF:PART-TARGET.
+    pub part_target: Duration,
+    /// How many parts a segment has.
+    pub parts_per_segment: u32,
 }
 
 /// Reads a channel. Cloning is cheap; no lock is taken.

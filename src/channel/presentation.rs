@@ -1,25 +1,28 @@
 //! All tracks of a channel together: who gets which sample, what is written, what is published.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use headwater_packager::{time::Grid, track::Track};
+use headwater_packager::{
+    hls,
+    time::Grid,
+    track::Track,
+    window::{SHORTEST, Window},
+};
+use tokio::sync::watch;
 
 use super::{
     commit::Work,
-    edge::{Document, Edge},
+    edge::{Document, Edge, LowLatency, TrackEdge},
     filler::Filler,
     record::{self, Record},
-    render,
-    track::{Description, Writer},
+    render::{self, View},
+    track::{Description, News, Writer},
 };
 use crate::{
-    config,
+    clock, config,
     ladder::wire::{self, Catalog, Media, Message},
 };
-
-/// A playlist is never shorter than this (rfc8216bis 6.2.2: three target durations).
-const SHORTEST_LIST: usize = 3;
 
 /// How far the end of a source has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +44,10 @@ pub(super) struct Presentation {
     ladder: config::Ladder,
     grid: Grid,
     window: Duration,
+    /// True if parts are to be published one by one.
+    wants_low_latency: bool,
+    /// How they are laid out, where they are.
+    low_latency: Option<LowLatency>,
     /// The tracks of the running encoder in the order of its catalog, then those that only the filler keeps on air.
     writers: Vec<Writer>,
     /// True if what is kept was made with another ladder than the configured one.
@@ -50,6 +57,8 @@ pub(super) struct Presentation {
     /// True until its tracks have taken over.
     arriving: bool,
     ending: Ending,
+    /// What is published of each track.
+    tracks: BTreeMap<String, watch::Sender<Arc<TrackEdge>>>,
     edge: Arc<Edge>,
 }
 
@@ -67,11 +76,14 @@ impl Presentation {
             ladder: config.ladder.clone(),
             grid: config.grid,
             window: config.window,
+            wants_low_latency: config.low_latency,
+            low_latency: None,
             writers: Vec::new(),
             reconfigured: false,
             opening: Vec::new(),
             arriving: false,
             ending: Ending::No,
+            tracks: BTreeMap::new(),
             edge: Arc::default(),
         };
         if let Some((record, opening)) = kept {
@@ -94,6 +106,23 @@ impl Presentation {
                 self.writers.push(writer);
             }
         }
+        self.lay_out_parts();
+    }
+
+    /// Finds out how long parts are with the tracks that there are.
+    fn lay_out_parts(&mut self) {
+        self.low_latency = None;
+        if self.wants_low_latency {
+            match hls::part_target(&self.grid, self.writers.iter().filter_map(Writer::step)) {
+                Ok(part_target) => {
+                    let parts_per_segment = self.grid.parts_per_segment();
+                    self.low_latency = Some(LowLatency { part_target, parts_per_segment });
+                }
+                Err(error) => tracing::warn!(%error, "low latency is off"),
+            }
+        }
+        let low_latency = self.low_latency.is_some();
+        self.writers.iter_mut().for_each(|writer| writer.shelf_mut().set_low_latency(low_latency));
     }
 
     /// True once the source has come to its end.
@@ -142,6 +171,7 @@ impl Presentation {
             self.writers.append(&mut before);
         }
         self.reconfigured = false;
+        self.lay_out_parts();
         let mut objects =
             vec![(record::opening_path_in(&self.prefix), self.opening.iter().map(wire::encode).collect())];
         for writer in &self.writers {
@@ -184,7 +214,7 @@ impl Presentation {
     pub(super) fn commits(&mut self) -> Vec<Work> {
         let mut commits = Vec::new();
         for index in 0..self.writers.len() {
-            while let Some((number, body)) = self.writers[index].next_commit() {
+            while let Some((number, body)) = self.writers[index].shelf_mut().next_commit() {
                 let track = self.writers[index].name().to_owned();
                 let path = self.path(&track, &format!("{number}.m4s"));
                 commits.push(Work::Segment { track, number, path, body, record: self.record().to_bytes() });
@@ -193,14 +223,18 @@ impl Presentation {
         commits
     }
 
-    /// Lists a segment that was submitted. Gives the documents to be stored and the objects to be deleted.
-    pub(super) fn list(&mut self, track: &str, number: i64, now: i128) -> Vec<Work> {
-        let Some(writer) = self.writers.iter_mut().find(|writer| writer.name() == track) else {
-            return Vec::new();
-        };
-        let forgotten = writer.list(number);
-        self.publish(now);
-        let mut work = vec![Work::Objects(self.documents(track))];
+    /// Lets readers have the end of a segment before the store has taken it.
+    pub(super) fn release(&mut self, track: &str, number: i64) {
+        if let Some(writer) = self.writer(track) {
+            writer.shelf_mut().release(number);
+        }
+    }
+
+    /// The store has taken a segment, or failed to. Gives the documents to be stored and the objects to be deleted.
+    pub(super) fn settle(&mut self, track: &str, number: i64, now: i128) -> Vec<Work> {
+        let Some(writer) = self.writer(track) else { return Vec::new() };
+        let forgotten = writer.shelf_mut().settle(number);
+        let mut work = vec![Work::Objects(self.documents(track, now))];
         if !forgotten.is_empty() {
             let path = |number: &i64| self.path(track, &format!("{number}.m4s"));
             work.push(Work::Delete(forgotten.iter().map(path).collect()));
@@ -208,9 +242,13 @@ impl Presentation {
         work
     }
 
+    fn writer(&mut self, track: &str) -> Option<&mut Writer> {
+        self.writers.iter_mut().find(|writer| writer.name() == track)
+    }
+
     /// Once everything of an ended source is listed: the record that says so, to be written before players are told.
     pub(super) fn conclusion(&self) -> Option<Work> {
-        if self.ending != Ending::Closed || !self.writers.iter().all(Writer::all_listed) {
+        if self.ending != Ending::Closed || !self.writers.iter().all(|writer| writer.shelf().all_settled()) {
             return None;
         }
         Some(Work::End { path: record::path_in(&self.prefix), record: self.record().to_bytes() })
@@ -221,69 +259,108 @@ impl Presentation {
         self.ending = Ending::Recorded;
     }
 
-    /// Tells players, and the store, that nothing follows.
+    /// Tells the store that nothing follows. Players are told with what is published next.
     pub(super) fn conclude(&mut self, now: i128) -> Work {
         self.ending = Ending::Published;
-        self.publish(now);
-        Work::Objects(self.writers.iter().flat_map(|writer| self.documents(writer.name())).collect())
+        Work::Objects(self.writers.iter().flat_map(|writer| self.documents(writer.name(), now)).collect())
     }
 
-    /// Renders what is published now.
-    pub(super) fn publish(&mut self, now: i128) {
-        let complete = self.ending == Ending::Published;
-        let view = render::View { grid: self.grid, window: self.window, ended: complete, now };
-        let ready = |writer: &Writer| complete || writer.window().segments().len() >= SHORTEST_LIST;
-        let mut tracks = HashMap::with_capacity(self.writers.len());
-        for writer in &self.writers {
-            let playlist = ready(writer).then(|| self.playlist(writer, &view));
-            tracks.insert(writer.name().to_owned(), Arc::new(writer.edge(playlist)));
+    /// Publishes what is new; gives the channel's edge if that is.
+    pub(super) fn publish(&mut self, now: i128) -> Option<Arc<Edge>> {
+        let ended = self.ending == Ending::Published;
+        let news: Vec<News> = self.writers.iter_mut().map(|writer| writer.shelf_mut().take_news()).collect();
+        let concluded = ended && !self.edge.ended;
+        let view = self.view(now);
+        for (writer, news) in self.writers.iter().zip(&news) {
+            if concluded || *news != News::None {
+                let news = if concluded { News::Segment } else { *news };
+                let edge = Arc::new(self.track_edge(writer, news, &view));
+                match self.tracks.get(writer.name()) {
+                    Some(track) => drop(track.send_replace(edge)),
+                    None => drop(self.tracks.insert(writer.name().to_owned(), watch::channel(edge).0)),
+                }
+            }
         }
-        let whole = !self.writers.is_empty() && self.writers.iter().all(ready);
+        let fresh = concluded || news.contains(&News::Segment) || self.edge.tracks.len() != self.tracks.len();
+        fresh.then(|| self.publish_edge(&view))
+    }
+
+    fn publish_edge(&mut self, view: &View) -> Arc<Edge> {
+        self.tracks.retain(|name, _| self.writers.iter().any(|writer| writer.name() == name));
+        let whole = !self.writers.is_empty()
+            && self.writers.iter().all(|writer| is_long_enough(writer.shelf().window(), view));
         self.edge = Arc::new(Edge {
             multivariant: whole.then(|| Arc::new(Document::new(render::multivariant(&self.writers)))),
-            mpd: whole.then(|| Arc::new(Document::new(render::mpd(&self.writers, &view)))),
-            tracks,
+            mpd: whole.then(|| Arc::new(Document::new(render::mpd(&self.writers, view)))),
+            tracks: self.tracks.iter().map(|(name, track)| (name.clone(), track.subscribe())).collect(),
             target_duration: render::target_duration(self.grid),
-            ended: complete,
+            ended: view.ended,
         });
+        self.edge.clone()
     }
 
-    /// Renders a playlist, unless it is what is published already.
-    fn playlist(&self, writer: &Writer, view: &render::View) -> Arc<Document> {
-        let text = render::media(writer, view);
-        let published = self.edge.tracks.get(writer.name()).and_then(|track| track.playlist.as_ref());
-        match published {
-            Some(document) if document.body == text => document.clone(),
-            _ => Arc::new(Document::new(text)),
+    fn view(&self, now: i128) -> View {
+        View {
+            grid: self.grid,
+            window: self.window,
+            low_latency: self.low_latency,
+            ended: self.ending == Ending::Published,
+            now,
+            at: clock::now(),
         }
+    }
+
+    /// What is published of a track, with a new playlist if there is more to list than bytes.
+    fn track_edge(&self, writer: &Writer, news: News, view: &View) -> TrackEdge {
+        let published = self.tracks.get(writer.name()).and_then(|track| track.borrow().playlist.clone());
+        let playlist = if news == News::Bytes && published.is_some() {
+            published
+        } else if is_long_enough(writer.shelf().window(), view) {
+            let others = self.writers.iter().filter(|other| other.name() != writer.name());
+            Some(Arc::new(render::playlist(writer, others, view)))
+        } else {
+            None
+        };
+        writer.edge(playlist, view)
     }
 
     /// What is published now.
+    #[cfg(test)]
     pub(super) fn edge(&self) -> Arc<Edge> {
         self.edge.clone()
     }
 
-    fn documents(&self, track: &str) -> Vec<(String, Vec<Bytes>)> {
-        let edge = &self.edge;
-        let playlist = edge.tracks.get(track).and_then(|track| track.playlist.as_ref());
-        [
-            (format!("{}/{track}/index.m3u8", self.prefix), playlist),
-            (format!("{}/index.m3u8", self.prefix), edge.multivariant.as_ref()),
-            (format!("{}/manifest.mpd", self.prefix), edge.mpd.as_ref()),
-        ]
-        .into_iter()
-        .filter_map(|(path, document)| Some((path, vec![document?.body.clone()])))
-        .collect()
+    /// What the store is to say of a track and of the whole: only of what lies there.
+    fn documents(&self, track: &str, now: i128) -> Vec<(String, Vec<Bytes>)> {
+        let view = View { low_latency: None, ..self.view(now) };
+        let writers = self.writers.iter().filter(|writer| writer.name() == track);
+        let ready = |writer: &Writer| is_long_enough(writer.shelf().stored(), &view);
+        let playlists = writers.filter(|writer| ready(writer)).map(|writer| {
+            (format!("{}/{track}/index.m3u8", self.prefix), render::stored_playlist(writer, &view))
+        });
+        let mut documents: Vec<_> = playlists.collect();
+        if !self.writers.is_empty() && self.writers.iter().all(ready) {
+            documents.push((format!("{}/index.m3u8", self.prefix), render::multivariant(&self.writers)));
+            documents
+                .push((format!("{}/manifest.mpd", self.prefix), render::stored_mpd(&self.writers, &view)));
+        }
+        documents.into_iter().map(|(path, text)| (path, vec![Bytes::from(text)])).collect()
     }
 
     fn record(&self) -> Record {
-        let tracks = self.writers.iter().map(|writer| (writer.name().to_owned(), writer.record())).collect();
+        let tracks =
+            self.writers.iter().map(|writer| (writer.name().to_owned(), writer.shelf().record())).collect();
         Record::new(&self.source, &self.ladder, self.ended(), tracks)
     }
 
     fn path(&self, track: &str, file: &str) -> String {
         format!("{}/{track}/{file}", self.prefix)
     }
+}
+
+/// A list is never shorter than three target durations, unless nothing follows (rfc8216bis 6.2.2).
+fn is_long_enough(window: &Window, view: &View) -> bool {
+    view.ended || window.segments().len() >= SHORTEST
 }
 
 /// Tracks and their fillers, from what an encoder says before its first picture.

@@ -1,23 +1,47 @@
 //! Renders what a channel publishes.
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use headwater_packager::{dash, hls, time::Grid};
+use headwater_packager::{dash, hls, time::Grid, window::Window};
 
-use super::track::Writer;
+use super::{
+    edge::{Document, LowLatency, Playlist},
+    track::Writer,
+};
 
-/// A live player stays this many segments behind the live edge (rfc8216bis 4.4.3.8: three target durations).
+/// A player stays this many segments behind the live edge (rfc8216bis 4.4.3.8: three target durations).
 const DELAY_SEGMENTS: u32 = 3;
+/// A low-latency DASH player is asked to stay this many quarters of a part behind: three parts as in HLS, and half a
+/// part for what it takes to encode and to send one.
+const DELAY_QUARTER_PARTS: u32 = 14;
 
 /// What all documents of a channel have in common.
 pub(super) struct View {
     pub(super) grid: Grid,
     /// How much of the past is listed.
     pub(super) window: Duration,
+    /// How parts are laid out, where they are published one by one.
+    pub(super) low_latency: Option<LowLatency>,
     /// True if nothing will be added.
     pub(super) ended: bool,
     /// Nanoseconds since the Unix epoch.
     pub(super) now: i128,
+    /// The same moment on the monotonic clock.
+    pub(super) at: Instant,
+}
+
+impl View {
+    fn media<'a>(&self, window: &'a Window, live: hls::Kind) -> hls::Media<'a> {
+        hls::Media {
+            window,
+            target_duration: hls::target_duration(self.grid.segment),
+            kind: if self.ended { hls::Kind::LiveEnded } else { live },
+            low_latency: None,
+        }
+    }
 }
 
 /// EXT-X-TARGETDURATION of all renditions.
@@ -25,10 +49,35 @@ pub(super) fn target_duration(grid: Grid) -> Duration {
     Duration::from_secs(hls::target_duration(grid.segment).into())
 }
 
-pub(super) fn media(writer: &Writer, view: &View) -> String {
-    let kind = if view.ended { hls::Kind::LiveEnded } else { hls::Kind::Live };
-    let target_duration = hls::target_duration(view.grid.segment);
-    hls::media(&hls::Media { window: writer.window(), target_duration, kind, low_latency: None })
+/// A track's playlist for readers, who are told how far the `others` are.
+pub(super) fn playlist<'a>(
+    writer: &Writer,
+    others: impl Iterator<Item = &'a Writer>,
+    view: &View,
+) -> Playlist {
+    let reports: Vec<_> = others.filter_map(report).collect();
+    let shelf = writer.shelf();
+    let low_latency = view.low_latency.map(|parts| hls::LowLatency {
+        part_target: parts.part_target,
+        open: shelf.open(),
+        hint: shelf.hint(),
+        reports: &reports,
+    });
+    let media = hls::Media { low_latency, ..view.media(shelf.window(), hls::Kind::Live) };
+    let document = |text| Arc::new(Document::new(text));
+    Playlist { whole: document(hls::media(&media)), delta: hls::delta(&media).map(document) }
+}
+
+fn report(writer: &Writer) -> Option<hls::Report<'_>> {
+    let head = writer.shelf().head()?;
+    let last_parts = writer.shelf().window().segments().back()?.parts.len() as u32;
+    let (msn, parts) = if head.parts > 0 { (head.last + 1, head.parts) } else { (head.last, last_parts) };
+    Some(hls::Report { track: writer.name(), msn, part: parts.checked_sub(1) })
+}
+
+/// A track's playlist as it lies in the store, where nobody answers delivery directives.
+pub(super) fn stored_playlist(writer: &Writer, view: &View) -> String {
+    hls::media(&view.media(writer.shelf().stored(), hls::Kind::LiveStored))
 }
 
 pub(super) fn multivariant(writers: &[Writer]) -> String {
@@ -39,21 +88,42 @@ pub(super) fn multivariant(writers: &[Writer]) -> String {
     hls::multivariant(&renditions)
 }
 
+/// The MPD for readers.
 pub(super) fn mpd(writers: &[Writer], view: &View) -> String {
+    render_mpd(writers, view, |writer| writer.shelf().window())
+}
+
+/// The MPD as it lies in the store, where nobody streams what is not complete.
+pub(super) fn stored_mpd(writers: &[Writer], view: &View) -> String {
+    render_mpd(writers, &View { low_latency: None, ..*view }, |writer| writer.shelf().stored())
+}
+
+fn render_mpd(writers: &[Writer], view: &View, window: impl Fn(&Writer) -> &Window) -> String {
     let representations: Vec<_> = writers
         .iter()
         .map(|writer| dash::Representation {
             track: writer.track(),
-            window: writer.window(),
+            window: window(writer),
             bandwidth: writer.bandwidth(),
-            open: None,
+            open: view.low_latency.and(writer.shelf().opened()),
         })
         .collect();
-    let kind = if view.ended {
-        dash::Kind::LiveEnded
-    } else {
-        let delay = view.grid.segment * DELAY_SEGMENTS;
-        dash::Kind::Live { published_at: view.now, time_shift: view.window, delay, low_latency: None }
-    };
+    let kind = if view.ended { dash::Kind::LiveEnded } else { live(writers, view) };
     dash::mpd(&dash::Presentation { representations: &representations, kind, segment: view.grid.segment })
+}
+
+fn live(writers: &[Writer], view: &View) -> dash::Kind {
+    let published_at = view.now;
+    let Some(parts) = view.low_latency else {
+        let delay = view.grid.segment * DELAY_SEGMENTS;
+        return dash::Kind::Live { published_at, time_shift: view.window, delay, low_latency: None };
+    };
+    // Without a timeline, players take all of the time shift buffer for filled.
+    let listed = writers.iter().map(|writer| writer.shelf().window().depth()).min().unwrap_or_default();
+    dash::Kind::Live {
+        published_at,
+        time_shift: listed.min(view.window),
+        delay: parts.part_target * DELAY_QUARTER_PARTS / 4,
+        low_latency: Some(dash::LowLatency { part: view.grid.part, part_target: parts.part_target }),
+    }
 }

@@ -93,11 +93,12 @@ impl Task {
             let due = self.due();
             tokio::select! {
                 Some(report) = inbox.recv() => self.hear(report),
-                durable = self.committer.durable() => self.list(durable),
+                durable = self.committer.durable() => self.settle(durable),
                 () = sleep_until(due.into()) => {}
                 () = setup.shutdown.cancelled() => break,
             }
             self.presentation.fill(self.timeline.now());
+            self.publish();
             self.commit();
         }
         self.stop(inbox, encoders).await;
@@ -113,7 +114,7 @@ impl Task {
         let last = committer.successor();
         for durable in committer.drain().await {
             let works = match durable.what {
-                What::Segment { track, number } => presentation.list(&track, number, timeline.now()),
+                What::Segment { track, number } => presentation.settle(&track, number, timeline.now()),
                 What::End => vec![presentation.conclude(timeline.now())],
             };
             for work in works {
@@ -203,16 +204,21 @@ impl Task {
             let mut refused = self.committer.submit(work).err();
             while let Some(work) = refused.take_if(|_| self.status.borrow().store_degraded.is_none()) {
                 let durable = self.committer.durable().await;
-                self.list(durable);
+                self.settle(durable);
                 refused = self.committer.submit(work).err();
             }
             refused.into_iter().for_each(|work| self.publish_unstored(work));
         }
     }
 
-    /// Hands closed segments to the store. One that it has no room for is published without it.
+    /// Hands closed segments to the store. One that it has no room for is published without it, and while the store
+    /// fails nobody waits for it.
     fn commit(&mut self) {
+        let degraded = self.status.borrow().store_degraded.is_some();
         for work in self.presentation.commits() {
+            if let (true, Work::Segment { track, number, .. }) = (degraded, &work) {
+                self.presentation.release(track, *number);
+            }
             if let Err(refused) = self.committer.submit(work) {
                 self.publish_unstored(refused);
             }
@@ -229,20 +235,25 @@ impl Task {
     fn publish_unstored(&mut self, work: Work) {
         if let Work::Segment { track, number, .. } = work {
             self.degrade(Some("it is too far behind".to_owned()));
-            self.publish(&track, number);
+            self.settle_segment(&track, number);
         }
     }
 
-    fn list(&mut self, durable: Durable) {
+    fn settle(&mut self, durable: Durable) {
         self.degrade(durable.result.err().map(|error| error.to_string()));
         match durable.what {
-            What::Segment { track, number } => self.publish(&track, number),
+            What::Segment { track, number } => self.settle_segment(&track, number),
             What::End => {
                 let work = self.presentation.conclude(self.timeline.now());
-                self.edge.send_replace(self.presentation.edge());
                 self.submit(work);
             }
         }
+    }
+
+    fn settle_segment(&mut self, track: &str, number: i64) {
+        let works = self.presentation.settle(track, number, self.timeline.now());
+        self.publish();
+        works.into_iter().for_each(|work| self.submit(work));
     }
 
     fn degrade(&self, why: Option<String>) {
@@ -254,10 +265,11 @@ impl Task {
         });
     }
 
-    fn publish(&mut self, track: &str, number: i64) {
-        let works = self.presentation.list(track, number, self.timeline.now());
-        self.edge.send_replace(self.presentation.edge());
-        works.into_iter().for_each(|work| self.submit(work));
+    /// Tells readers what is new.
+    fn publish(&mut self) {
+        if let Some(edge) = self.presentation.publish(self.timeline.now()) {
+            self.edge.send_replace(edge);
+        }
     }
 
     /// Shows what was there before a restart.
@@ -265,8 +277,7 @@ impl Task {
         if self.presentation.ended() {
             self.turn(State::Ended);
         }
-        self.presentation.publish(self.timeline.now());
-        self.edge.send_replace(self.presentation.edge());
+        self.publish();
     }
 
     fn submit(&self, work: Work) {

@@ -1,27 +1,26 @@
 //! One track of a channel: takes samples while they come, covers holes with the filler, and keeps what is published.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+mod shelf;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use headwater_packager::{
     bmff,
-    chunk::Chunk,
     sample::Sample,
     segmenter::{Cut, Output, Segmenter},
     time::{Grid, Ticks, Timescale},
     track::Track,
-    window::{Bandwidth, Era, Part, Segment, Window},
+    window::{Bandwidth, Era, Window},
 };
 
 use super::{
-    edge::{Body, Document, TrackEdge},
+    edge::{Body, Playlist, TrackEdge},
     filler::Filler,
     lateness::Lateness,
     record::TrackRecord,
+    render::View,
 };
+pub(super) use shelf::{News, Shelf};
 
 /// Where the samples come from at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,14 +29,6 @@ enum Feed {
     Encoder,
     /// The filler, until the encoder begins a segment behind it.
     Filler,
-}
-
-/// A complete segment that is not listed yet.
-#[derive(Debug)]
-struct Closed {
-    segment: Segment,
-    body: Arc<Body>,
-    submitted: bool,
 }
 
 /// A track as the encoder describes it.
@@ -58,21 +49,14 @@ pub(super) struct Writer {
     lateness: Lateness,
     era: Arc<Era>,
     inits: BTreeMap<String, Arc<Body>>,
-    /// Chunks of the segment that is being made.
-    open: Vec<Chunk>,
-    closed: BTreeMap<i64, Closed>,
-    window: Window,
-    /// Bodies of the segments in the window, except those from before a restart.
-    bodies: BTreeMap<i64, Arc<Body>>,
-    /// Numbers of all segments that can be fetched.
-    kept: BTreeSet<i64>,
+    shelf: Shelf,
     filler_parts: u64,
 }
 
 impl Writer {
     /// A track that begins with the encoder's first segment.
     pub(super) fn new(description: Description, grid: Grid, length: Duration) -> Self {
-        let window = Window::new(length, description.track.timescale);
+        let shelf = Shelf::new(&grid, length, description.track.timescale);
         let (init, body) = init(&description.track);
         Self {
             segmenter: Segmenter::new(description.track.clone(), Cut::Grid(grid)),
@@ -83,11 +67,7 @@ impl Writer {
             lateness: Lateness::default(),
             era: Arc::new(Era { first: 0, init: init.clone() }),
             inits: BTreeMap::from([(init, body)]),
-            open: Vec::new(),
-            closed: BTreeMap::new(),
-            window,
-            bodies: BTreeMap::new(),
-            kept: BTreeSet::new(),
+            shelf,
             filler_parts: 0,
         }
     }
@@ -95,8 +75,7 @@ impl Writer {
     /// A track that goes on where its record ends.
     pub(super) fn resume(description: Description, grid: Grid, record: &TrackRecord) -> Self {
         let mut writer = Self::new(description, grid, Duration::ZERO);
-        writer.window = record.window.clone();
-        writer.kept = record.kept.clone();
+        writer.shelf.resume(record);
         if let Some(last) = record.window.segments().back() {
             writer.segmenter.resume_at(last.start + last.duration);
             if last.era.init == writer.era.init {
@@ -108,20 +87,19 @@ impl Writer {
         writer
     }
 
-    /// Closes filler segments for the time from the end of the record to the segment at `now`. They are listed whole,
-    /// without parts: a part that was published before the restart may lie in a cache under its name.
+    /// Closes filler segments for the time from the end of the record to the segment at `now`.
     pub(super) fn catch_up(&mut self, now: i128) {
         self.skip_unseen(now);
         let current = self.grid.segment_of(self.timescale().floor(now), self.timescale());
         self.fill_to(self.aligned(self.grid.segment_start(current, self.timescale())));
-        self.closed.values_mut().for_each(|closed| closed.segment.parts.clear());
+        self.shelf.without_parts(current);
     }
 
     /// Goes on with what another encoder says of this track, behind a discontinuity if there is one for all tracks.
     pub(super) fn succeed(mut self, description: Description, discontinuity: bool) -> Self {
         if description.track.timescale != self.timescale() {
             tracing::warn!(track = self.name(), "the timescale has changed: the track begins anew");
-            return Self::new(description, self.grid, self.window.length());
+            return Self::new(description, self.grid, self.window().length());
         }
         if discontinuity {
             self.successor = Some(description);
@@ -210,12 +188,12 @@ impl Writer {
     fn skip_unseen(&mut self, now: i128) {
         let timescale = self.timescale();
         let from =
-            self.grid.segment_of(timescale.floor(now - self.window.length().as_nanos() as i128), timescale);
+            self.grid.segment_of(timescale.floor(now - self.window().length().as_nanos() as i128), timescale);
         let from = self.aligned(self.grid.segment_start(from, timescale));
         if self.segmenter.next().is_some_and(|next| next < from) {
             tracing::warn!(track = self.name(), "a pause longer than the window: its segments are left out");
             self.hold();
-            self.open.clear();
+            self.shelf.abandon_open();
             self.segmenter.resume_at(from);
         }
     }
@@ -226,7 +204,7 @@ impl Writer {
             let end = self.part_end().map_or(to, |end| end.min(to));
             let Some(samples) = self.description.filler.cover(next, end) else {
                 tracing::error!(track = self.name(), next, end, "the filler does not fit: a hole remains");
-                self.open.clear();
+                self.shelf.abandon_open();
                 return self.segmenter.resume_at(to);
             };
             self.filler_parts += 1;
@@ -248,31 +226,10 @@ impl Writer {
     fn absorb(&mut self, outputs: Vec<Output>) {
         for output in outputs {
             match output {
-                Output::Chunk { chunk, .. } => self.open.push(chunk),
-                Output::Segment { number, start, duration } => self.close(number, start, duration),
+                Output::Chunk { number, chunk, .. } => self.shelf.add(number, &chunk, &self.era),
+                Output::Segment { number, start, duration } => self.shelf.close(number, start, duration),
             }
         }
-    }
-
-    fn close(&mut self, number: i64, start: Ticks, duration: Ticks) {
-        let chunks = std::mem::take(&mut self.open);
-        let part = |chunk: &Chunk| Part {
-            duration: chunk.duration,
-            size: chunk.size(),
-            independent: chunk.independent,
-        };
-        let parts = chunks.iter().map(part).collect();
-        let body = Arc::new(Body::new(chunks.iter().map(Chunk::to_bytes).collect()));
-        let segment = Segment {
-            number,
-            start,
-            duration,
-            size: body.length,
-            parts,
-            era: self.era.clone(),
-            captured_at: 0,
-        };
-        self.closed.insert(number, Closed { segment, body, submitted: false });
     }
 
     fn timescale(&self) -> Timescale {
@@ -305,14 +262,29 @@ impl Writer {
         &self.description.track
     }
 
-    pub(super) fn window(&self) -> &Window {
-        &self.window
+    /// What has been cut.
+    pub(super) fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    /// What has been cut, to be changed.
+    pub(super) fn shelf_mut(&mut self) -> &mut Shelf {
+        &mut self.shelf
+    }
+
+    fn window(&self) -> &Window {
+        self.shelf.window()
+    }
+
+    /// The timescale, and the ticks from one sample to the next.
+    pub(super) fn step(&self) -> Option<(Timescale, Ticks)> {
+        Some((self.timescale(), self.description.filler.step()?))
     }
 
     /// What was measured; the peak is at least what the encoder may use at any time, however still the picture was so
     /// far, so that a player is not surprised and rungs keep their order.
     pub(super) fn bandwidth(&self) -> Bandwidth {
-        let measured = self.window.bandwidth();
+        let measured = self.window().bandwidth();
         Bandwidth { peak: measured.peak.max(self.track().bitrate.into()), ..measured }
     }
 
@@ -325,51 +297,17 @@ impl Writer {
         self.inits.iter()
     }
 
-    /// True if nothing that is closed waits to be listed.
-    pub(super) fn all_listed(&self) -> bool {
-        self.closed.is_empty()
-    }
-
-    /// The next closed segment that nobody has been given yet.
-    pub(super) fn next_commit(&mut self) -> Option<(i64, Arc<Body>)> {
-        let (number, closed) = self.closed.iter_mut().find(|(_, closed)| !closed.submitted)?;
-        closed.submitted = true;
-        Some((*number, closed.body.clone()))
-    }
-
-    /// Lists a closed segment. Gives the numbers of those that nobody may ask for any more.
-    pub(super) fn list(&mut self, number: i64) -> Vec<i64> {
-        let Some(closed) = self.closed.remove(&number) else { return Vec::new() };
-        self.kept.insert(number);
-        self.bodies.insert(number, closed.body);
-        for left in self.window.push(closed.segment) {
-            self.bodies.remove(&left.number);
-        }
-        // What left the list stays for as long as the longest list that had it (rfc8216bis 6.2.2).
-        let listed = self.window.segments().len() as i64;
-        let keep_from = self.window.media_sequence() - listed - 1;
-        let forgotten = self.kept.range(..keep_from).copied().collect();
-        self.kept = self.kept.split_off(&keep_from);
-        forgotten
-    }
-
-    /// What a restart needs to know, as if all that is closed and submitted were listed.
-    pub(super) fn record(&self) -> TrackRecord {
-        let (mut window, mut kept) = (self.window.clone(), self.kept.clone());
-        for closed in self.closed.values().filter(|closed| closed.submitted) {
-            kept.insert(closed.segment.number);
-            window.push(closed.segment.clone());
-        }
-        TrackRecord { window, kept }
-    }
-
     /// What is published, with its rendered playlist.
-    pub(super) fn edge(&self, playlist: Option<Arc<Document>>) -> TrackEdge {
+    pub(super) fn edge(&self, playlist: Option<Arc<Playlist>>, view: &View) -> TrackEdge {
         TrackEdge {
+            head: playlist.as_ref().and_then(|_| self.shelf.head()),
             playlist,
+            ended: view.ended,
+            low_latency: view.low_latency,
             inits: self.inits.clone(),
-            segments: self.bodies.clone(),
-            stored: self.kept.first().zip(self.kept.last()).map(|(&first, &last)| first..=last),
+            segments: self.shelf.segments().clone(),
+            stored: self.shelf.kept(),
+            published_at: Some(view.at),
         }
     }
 }

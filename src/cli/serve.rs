@@ -11,7 +11,10 @@ use crate::{
     clock,
     config::Config,
     control::Control,
-    origin::{self, Origin},
+    origin::{
+        self, Origin,
+        waiters::{Limits, Waiters},
+    },
     store::Store,
 };
 
@@ -23,6 +26,10 @@ pub(super) fn run(config: Config) -> anyhow::Result<()> {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
+    let waiters = Waiters::new(Limits {
+        all: config.server.max_waiters,
+        of_connection: config.server.max_waiters_per_connection,
+    });
     let store = Store::open(&config.store.url)?;
     let media = origin::listen(config.server.media).context("the media listener")?;
     let control = origin::listen(config.server.control).context("the control listener")?;
@@ -47,7 +54,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     print_links(media.address(), control.address(), readers.keys())?;
 
     let readers = Arc::new(readers);
-    let origin = Origin::new(readers.clone(), store.clone());
+    let origin = Origin::new(readers.clone(), store.clone(), waiters);
     let state = Control::new(readers, store, shutdown.clone());
     tokio::spawn(stop_on_signal(shutdown.clone()));
     tokio::join!(

@@ -1,6 +1,6 @@
 //! From what is written to what it means. Every refusal names the key and what would be right.
 
-use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroUsize, ops::RangeInclusive, time::Duration};
 
 use headwater_packager::time::{FrameRate, Grid};
 
@@ -24,6 +24,11 @@ pub(super) fn check(file: file::File) -> Result<Config, Refusal> {
         media: file.server.media.map_or(defaults::MEDIA, |address| address.0),
         control: file.server.control.map_or(defaults::CONTROL, |address| address.0),
         file_root: file.server.file_root,
+        max_waiters: file.server.max_waiters.map_or(defaults::MAX_WAITERS, NonZeroUsize::get),
+        max_waiters_per_connection: file
+            .server
+            .max_waiters_per_connection
+            .map_or(defaults::MAX_WAITERS_PER_CONNECTION, NonZeroUsize::get),
     };
     listeners(&server).map_err(|reason| ("server.control".to_owned(), reason))?;
     if file.channel.is_empty() {

@@ -11,6 +11,10 @@ use super::{Channel, Config, Ladder, Rung, Server, Store, VideoCodec};
 
 pub(super) const MEDIA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
 pub(super) const CONTROL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+/// At some 20 KB each: 400 MB.
+pub(super) const MAX_WAITERS: usize = 20_000;
+/// A player waits for a playlist and a part of each of its renditions; a cache asks for the same thing once.
+pub(super) const MAX_WAITERS_PER_CONNECTION: usize = 100;
 pub(super) const STORE: &str = "data";
 pub(super) const SEGMENT: Duration = Duration::from_secs(2);
 pub(super) const PART: Duration = Duration::from_millis(400);
@@ -42,7 +46,13 @@ impl Default for Config {
             ladder: Ladder { video, ..Ladder::default() },
         };
         Self {
-            server: Server { media: MEDIA, control: CONTROL, file_root: None },
+            server: Server {
+                media: MEDIA,
+                control: CONTROL,
+                file_root: None,
+                max_waiters: MAX_WAITERS,
+                max_waiters_per_connection: MAX_WAITERS_PER_CONNECTION,
+            },
             store: Store { url: STORE.into() },
             channels: [("demo".to_owned(), channel)].into(),
         }

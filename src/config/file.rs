@@ -1,6 +1,6 @@
 //! The configuration file: what may be written in it. What it means is in [`super::check`].
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf};
 
 use serde::Deserialize;
 
@@ -26,6 +26,8 @@ pub(super) struct Server {
     pub(super) media: Option<Address>,
     pub(super) control: Option<Address>,
     pub(super) file_root: Option<PathBuf>,
+    pub(super) max_waiters: Option<NonZeroUsize>,
+    pub(super) max_waiters_per_connection: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,37 +1,60 @@
 //! Response bodies: shared bytes, handed to the connection piece by piece and never copied.
 
+mod growing;
+
 use std::{
-    convert::Infallible,
+    fmt,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt};
 use http_body::{Frame, SizeHint};
 
+pub use self::growing::{Aborted, growing};
 use crate::channel::edge;
 
-/// A body whose length is known before it is sent.
+/// A body on its way.
 #[derive(Debug)]
-pub struct Body {
-    source: Source,
-    /// Index of the next piece of the source.
+pub struct Body(Source);
+
+enum Source {
+    /// Its length is known before it is sent.
+    Known(Known),
+    /// It ends when it ends.
+    Growing(BoxStream<'static, Result<Bytes, Aborted>>),
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(known) => known.fmt(f),
+            Self::Growing(_) => f.write_str("Growing"),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Known {
+    pieces: Pieces,
+    /// Index of the next piece.
     next: usize,
-    /// Bytes of the source to pass over first.
+    /// Bytes to pass over first.
     skip: u64,
     /// Bytes still to be sent.
     remaining: u64,
 }
 
 #[derive(Debug)]
-enum Source {
+enum Pieces {
     One(Bytes),
     Chunks(Arc<edge::Body>),
 }
 
-impl Source {
-    fn piece(&self, index: usize) -> Option<&Bytes> {
+impl Pieces {
+    fn get(&self, index: usize) -> Option<&Bytes> {
         match self {
             Self::One(bytes) => (index == 0).then_some(bytes),
             Self::Chunks(body) => body.chunks.get(index),
@@ -45,35 +68,56 @@ impl Body {
         Self::from(Bytes::new())
     }
 
-    /// Length in bytes of what is still to be sent.
-    pub fn remaining(&self) -> u64 {
-        self.remaining
+    /// A body that is made while it is sent.
+    pub fn growing(pieces: BoxStream<'static, Result<Bytes, Aborted>>) -> Self {
+        Self(Source::Growing(pieces))
     }
 
-    /// `length` bytes from the byte at `first`, both of which lie within the body.
+    fn known(pieces: Pieces, length: u64) -> Self {
+        Self(Source::Known(Known { pieces, next: 0, skip: 0, remaining: length }))
+    }
+
+    /// Length in bytes of what is still to be sent, where it is known.
+    pub fn remaining(&self) -> Option<u64> {
+        match &self.0 {
+            Source::Known(known) => Some(known.remaining),
+            Source::Growing(_) => None,
+        }
+    }
+
+    /// `length` bytes from the byte at `first`, both of which lie within the body. One that grows stays as it is.
     pub fn slice(self, first: u64, length: u64) -> Self {
-        Self { skip: self.skip + first, remaining: length.min(self.remaining.saturating_sub(first)), ..self }
+        match self.0 {
+            Source::Known(known) => Self(Source::Known(Known {
+                skip: known.skip + first,
+                remaining: length.min(known.remaining.saturating_sub(first)),
+                ..known
+            })),
+            growing => Self(growing),
+        }
     }
 }
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self { remaining: bytes.len() as u64, source: Source::One(bytes), next: 0, skip: 0 }
+        let length = bytes.len() as u64;
+        Self::known(Pieces::One(bytes), length)
     }
 }
 
 impl From<Arc<edge::Body>> for Body {
     fn from(body: Arc<edge::Body>) -> Self {
-        Self { remaining: body.length, source: Source::Chunks(body), next: 0, skip: 0 }
+        let length = body.length;
+        Self::known(Pieces::Chunks(body), length)
     }
 }
 
-impl Iterator for Body {
+impl Iterator for Known {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
         while self.remaining > 0 {
-            let piece = self.source.piece(self.next)?;
+            let piece = self.pieces.get(self.next)?;
             self.next += 1;
             let length = piece.len() as u64;
             if self.skip >= length {
@@ -91,27 +135,37 @@ impl Iterator for Body {
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Aborted;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.next().map(|piece| Ok(Frame::data(piece))))
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
+        match &mut self.0 {
+            Source::Known(known) => Poll::Ready(known.next().map(|piece| Ok(Frame::data(piece)))),
+            Source::Growing(pieces) => {
+                pieces.poll_next_unpin(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.remaining == 0
+        self.remaining() == Some(0)
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.remaining)
+        self.remaining().map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn known(body: Body) -> Known {
+        let Source::Known(known) = body.0 else { panic!("its length is known") };
+        known
+    }
 
     #[test]
     fn every_slice_of_a_chunked_body_is_that_slice() {
@@ -121,7 +175,7 @@ mod tests {
         for first in 0..=7 {
             for length in 0..=(7 - first) {
                 let body = Body::from(shared.clone()).slice(first as u64, length as u64);
-                let sent: Vec<u8> = body.flatten().collect();
+                let sent: Vec<u8> = known(body).flatten().collect();
                 assert_eq!(sent, whole[first..first + length]);
             }
         }
@@ -130,7 +184,7 @@ mod tests {
     #[test]
     fn pieces_are_shared_and_not_copied() {
         let shared = Arc::new(edge::Body::new(vec![Bytes::from(vec![7; 100])]));
-        let sent = Body::from(shared.clone()).slice(10, 20).next().unwrap();
+        let sent = known(Body::from(shared.clone()).slice(10, 20)).next().unwrap();
         assert_eq!(sent.as_ptr(), shared.chunks[0][10..].as_ptr());
     }
 }

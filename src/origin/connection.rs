@@ -17,7 +17,7 @@ use self::{
     exchange::exchange,
     patience::{Activity, Patience, Watched},
 };
-use super::Service;
+use super::{Service, waiters::Waiting};
 
 /// Streams of one HTTP/2 connection: above what a browser opens, below what would let one client starve others.
 const STREAMS: u32 = 250;
@@ -63,8 +63,10 @@ pub(super) async fn drive<S: Service>(
 ) {
     let activity = Arc::new(Activity::new());
     let stream = TokioIo::new(Watched::new(stream, activity.clone()));
-    let requests = activity.clone();
-    let answer = service_fn(move |request| exchange(service.clone(), request, peer, requests.begin()));
+    let (requests, waiting) = (activity.clone(), Waiting::default());
+    let answer = service_fn(move |request| {
+        exchange(service.clone(), request, peer, waiting.clone(), requests.begin())
+    });
     let mut connection = pin!(protocol.serve_connection(stream, answer));
     let mut patience = pin!(Patience::new(activity));
     let mut closing = false;

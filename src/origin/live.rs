@@ -1,95 +1,170 @@
-//! Files of live channels: from the channel's snapshot, and what has left memory from the store.
+//! Files of live channels: from the channel's snapshots, and what has left memory from the store.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
+    ahead::{self, Media},
+    body::{Body, growing},
     error::HttpError,
+    hold::{Patience, Track, hold},
     media_type,
     policy::CachePolicy,
     public,
     refusal::Refusal,
     respond::{Content, Representation},
-    route::{File, Resource, TrackFile},
+    route::{Directives, File, Resource, TrackFile},
+    waiters::{Waiters, Waiting},
 };
 use crate::{
-    channel::edge::{Document, Edge, Reader, TrackEdge},
+    channel::edge::{Document, Edge, Reader},
     store::{self, Store},
 };
 
-/// What a live URL leads to. A name that no channel, track or list has costs a look into a map and nothing else.
-pub async fn find(
-    channels: &BTreeMap<String, Reader>,
-    store: &Store,
-    resource: Resource<'_>,
-) -> Result<Representation, HttpError> {
-    let reader = channels.get(resource.presentation).ok_or(Refusal::UnknownChannel)?;
-    let edge = reader.edge.borrow().clone();
-    let waiting = || public::not_yet(&reader.status.borrow().state);
-    let manifest = |document: &Option<Arc<Document>>, media_type| {
-        let content = Content::Document(document.clone().ok_or_else(waiting)?);
-        Ok(Representation { content, media_type, cache: CachePolicy::LiveManifest })
-    };
-    match resource.file {
-        File::Multivariant => manifest(&edge.multivariant, media_type::HLS),
-        File::Mpd => manifest(&edge.mpd, media_type::DASH),
-        File::Track { .. } if edge.tracks.is_empty() => Err(waiting()),
-        File::Track { track: name, file } => {
-            let track = edge.tracks.get(name).ok_or_else(|| unknown_track(&edge, file))?;
-            match file {
-                TrackFile::Playlist(_) => {
-                    let content = Content::Document(track.playlist.clone().ok_or_else(waiting)?);
-                    let cache = CachePolicy::LivePlaylist { target: edge.target_duration };
-                    Ok(Representation { content, media_type: media_type::HLS, cache })
-                }
-                TrackFile::Init(_) | TrackFile::Segment(_) => {
-                    let content = media(track, file, store, resource.presentation, name).await?;
-                    let media_type = media_type::of_track(name);
-                    Ok(Representation { content, media_type, cache: CachePolicy::Immutable })
-                }
+/// A request is held for this many target durations at most (rfc8216bis 6.2.5.2).
+const HOLD: u32 = 3;
+
+/// The live channels.
+#[derive(Debug)]
+pub struct Channels {
+    readers: Arc<BTreeMap<String, Reader>>,
+    store: Store,
+    waiters: Waiters,
+}
+
+impl Channels {
+    /// Serves what `readers` read and what is in `store` of it, and lets requests wait as far as `waiters` allows.
+    pub fn new(readers: Arc<BTreeMap<String, Reader>>, store: Store, waiters: Waiters) -> Self {
+        Self { readers, store, waiters }
+    }
+
+    /// What a live URL leads to. A name that no channel, track or list has costs a look into a map and nothing else.
+    pub async fn find(
+        &self,
+        resource: Resource<'_>,
+        connection: &Waiting,
+    ) -> Result<Representation, HttpError> {
+        let reader = self.readers.get(resource.presentation).ok_or(Refusal::UnknownChannel)?;
+        let edge = reader.edge.borrow().clone();
+        let not_yet = || public::not_yet(&reader.status.borrow().state);
+        let manifest = |document: &Option<Arc<Document>>, media_type| {
+            let content = Content::Document(document.clone().ok_or_else(not_yet)?);
+            Ok(Representation { content, media_type, cache: CachePolicy::LiveManifest })
+        };
+        let (name, file) = match resource.file {
+            File::Multivariant => return manifest(&edge.multivariant, media_type::HLS),
+            File::Mpd => return manifest(&edge.mpd, media_type::DASH),
+            File::Track { .. } if edge.tracks.is_empty() => return Err(not_yet()),
+            File::Track { track, file } => (track, file),
+        };
+        let track = edge.tracks.get(name).ok_or_else(|| unknown_track(&edge, file))?.clone();
+        if matches!(file, TrackFile::Playlist(_)) && track.borrow().playlist.is_none() {
+            return Err(not_yet());
+        }
+        let target = edge.target_duration;
+        // What waits holds on to its track only.
+        drop(edge);
+        let duration = target.max(Duration::from_secs(1)) * HOLD;
+        let patience = Patience { waiters: &self.waiters, connection, duration };
+        match file {
+            TrackFile::Playlist(directives) => playlist(track, directives, patience, target).await,
+            TrackFile::Init(init) => self.init(&track, resource.presentation, name, init).await,
+            TrackFile::Segment(number) => {
+                self.segment(track, number, patience, resource.presentation, name).await
+            }
+            TrackFile::Part(number, index) => part(track, number, index, patience, name).await,
+        }
+    }
+
+    async fn segment(
+        &self,
+        mut track: Track,
+        number: i64,
+        patience: Patience<'_>,
+        channel: &str,
+        name: &str,
+    ) -> Result<Representation, HttpError> {
+        let found = hold(&mut track, patience, |track| ahead::segment(track, number)).await?;
+        let (content, cache) = match found {
+            Media::Whole(body) => (Content::Chunks(body), CachePolicy::Immutable),
+            Media::Stored => {
+                let path = format!("live/{channel}/{name}/{number}.m4s");
+                (self.stored(&path).await?, CachePolicy::Immutable)
+            }
+            Media::Growing => {
+                let waiter = self.waiters.enter(patience.connection)?;
+                let body = Body::growing(growing(track, number, patience.duration, waiter));
+                (Content::Growing(body), CachePolicy::Growing)
+            }
+        };
+        Ok(Representation { content, media_type: media_type::of_track(name), cache })
+    }
+
+    async fn init(
+        &self,
+        track: &Track,
+        channel: &str,
+        name: &str,
+        init: &str,
+    ) -> Result<Representation, HttpError> {
+        let snapshot = track.borrow().clone();
+        let content = match snapshot.inits.get(init) {
+            Some(body) => Content::Chunks(body.clone()),
+            // Inits of earlier configurations are needed as long as segments of theirs may be in the store.
+            None if snapshot.stored.is_some() => {
+                self.stored(&format!("live/{channel}/{name}/{init}")).await?
+            }
+            None => return Err(Refusal::UnknownSegment.into()),
+        };
+        let media_type = media_type::of_track(name);
+        Ok(Representation { content, media_type, cache: CachePolicy::Immutable })
+    }
+
+    async fn stored(&self, path: &str) -> Result<Content, HttpError> {
+        match self.store.object(path).await {
+            Ok(object) => Ok(Content::Object(object)),
+            Err(store::Error::NotFound { .. }) => Err(Refusal::UnknownSegment.into()),
+            Err(reason) => {
+                tracing::debug!(%reason, path, "the store did not give it");
+                Err(Refusal::StoreUnavailable.into())
             }
         }
     }
 }
 
-fn unknown_track(edge: &Edge, file: TrackFile<'_>) -> HttpError {
-    let refused = HttpError::from(Refusal::UnknownTrack);
-    match file {
-        TrackFile::Playlist(_) => {
-            refused.cached(CachePolicy::MissingPlaylist { target: edge.target_duration })
-        }
-        TrackFile::Init(_) | TrackFile::Segment(_) => refused,
-    }
+async fn playlist(
+    mut track: Track,
+    directives: Directives,
+    patience: Patience<'_>,
+    target: Duration,
+) -> Result<Representation, HttpError> {
+    let document = hold(&mut track, patience, |track| ahead::playlist(track, directives)).await?;
+    let cache = match directives.msn {
+        Some(_) => CachePolicy::BlockingPlaylist { target },
+        None => CachePolicy::LivePlaylist { target },
+    };
+    Ok(Representation { content: Content::Document(document), media_type: media_type::HLS, cache })
 }
 
-async fn media(
-    track: &TrackEdge,
-    file: TrackFile<'_>,
-    store: &Store,
-    channel: &str,
+async fn part(
+    mut track: Track,
+    number: i64,
+    index: u32,
+    patience: Patience<'_>,
     name: &str,
-) -> Result<Content, HttpError> {
-    let (in_memory, in_store, file) = match file {
-        TrackFile::Segment(number) => (
-            track.segments.get(&number),
-            track.stored.as_ref().is_some_and(|stored| stored.contains(&number)),
-            format!("{number}.m4s"),
-        ),
-        // Inits of earlier configurations are needed as long as segments of theirs may be in the store.
-        TrackFile::Init(init) => (track.inits.get(init), track.stored.is_some(), init.to_owned()),
-        TrackFile::Playlist(_) => (None, false, String::new()),
-    };
-    if let Some(body) = in_memory {
-        return Ok(Content::Chunks(body.clone()));
-    }
-    if !in_store {
-        return Err(Refusal::UnknownSegment.into());
-    }
-    match store.object(&format!("live/{channel}/{name}/{file}")).await {
-        Ok(object) => Ok(Content::Object(object)),
-        Err(store::Error::NotFound { .. }) => Err(Refusal::UnknownSegment.into()),
-        Err(reason) => {
-            tracing::debug!(%reason, channel, track = name, file, "the store did not give it");
-            Err(Refusal::StoreUnavailable.into())
+) -> Result<Representation, HttpError> {
+    let body = hold(&mut track, patience, |track| ahead::part(track, number, index)).await?;
+    let content = Content::Chunks(body);
+    Ok(Representation { content, media_type: media_type::of_track(name), cache: CachePolicy::Immutable })
+}
+
+fn unknown_track(edge: &Edge, file: TrackFile<'_>) -> HttpError {
+    let refused = HttpError::from(Refusal::UnknownTrack);
+    let target = edge.target_duration;
+    match file {
+        TrackFile::Playlist(Directives { msn: Some(_), .. }) => {
+            refused.cached(CachePolicy::MissingBlockingPlaylist { target })
         }
+        TrackFile::Playlist(_) => refused.cached(CachePolicy::MissingPlaylist { target }),
+        TrackFile::Init(_) | TrackFile::Segment(_) | TrackFile::Part(..) => refused,
     }
 }

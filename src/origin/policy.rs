@@ -14,6 +14,19 @@ pub enum CachePolicy {
         /// EXT-X-TARGETDURATION.
         target: Duration,
     },
+    /// A live media playlist that was asked for with `_HLS_msn`: six target durations (rfc8216bis Appendix B).
+    BlockingPlaylist {
+        /// EXT-X-TARGETDURATION.
+        target: Duration,
+    },
+    /// A segment that is still being made: what is sent in the end is what its URL will always have.
+    Growing,
+    /// A media playlist that a live channel does not have and that was asked for with `_HLS_msn`: four target durations
+    /// (rfc8216bis Appendix B).
+    MissingBlockingPlaylist {
+        /// EXT-X-TARGETDURATION.
+        target: Duration,
+    },
     /// A media playlist that a live channel does not have: one target duration (rfc8216bis Appendix B).
     MissingPlaylist {
         /// EXT-X-TARGETDURATION.
@@ -37,6 +50,9 @@ impl CachePolicy {
         match self {
             Self::Immutable => "immutable",
             Self::LivePlaylist { .. } => "live-playlist",
+            Self::BlockingPlaylist { .. } => "blocking-playlist",
+            Self::Growing => "growing",
+            Self::MissingBlockingPlaylist { .. } => "missing-blocking-playlist",
             Self::MissingPlaylist { .. } => "missing-playlist",
             Self::LiveManifest => "live-manifest",
             Self::VodManifest => "vod-manifest",
@@ -49,8 +65,12 @@ impl CachePolicy {
     /// The value of Cache-Control.
     pub fn header(self) -> HeaderValue {
         match self {
-            Self::Immutable => HeaderValue::from_static("public, max-age=31536000, immutable"),
+            Self::Immutable | Self::Growing => {
+                HeaderValue::from_static("public, max-age=31536000, immutable")
+            }
             Self::LivePlaylist { target } => max_age(target / 2),
+            Self::BlockingPlaylist { target } => max_age(6 * target),
+            Self::MissingBlockingPlaylist { target } => max_age(4 * target),
             Self::MissingPlaylist { target } => max_age(target),
             Self::LiveManifest | Self::Brief => HeaderValue::from_static("public, max-age=1"),
             Self::VodManifest => HeaderValue::from_static("public, max-age=600"),
@@ -79,11 +99,19 @@ mod tests {
 
     #[test]
     fn lifetimes_of_live_playlists_follow_the_target_duration() {
-        for (seconds, playlist, missing) in [(0, 1, 1), (1, 1, 1), (2, 1, 2), (5, 2, 5), (6, 3, 6)] {
+        for (seconds, playlist, missing, blocking, never) in
+            [(0, 1, 1, 1, 1), (1, 1, 1, 6, 4), (2, 1, 2, 12, 8), (5, 2, 5, 30, 20), (6, 3, 6, 36, 24)]
+        {
             let target = Duration::from_secs(seconds);
             let value = |policy: CachePolicy| policy.header().to_str().unwrap().to_owned();
-            assert_eq!(value(CachePolicy::LivePlaylist { target }), format!("public, max-age={playlist}"));
-            assert_eq!(value(CachePolicy::MissingPlaylist { target }), format!("public, max-age={missing}"));
+            for (policy, seconds) in [
+                (CachePolicy::LivePlaylist { target }, playlist),
+                (CachePolicy::MissingPlaylist { target }, missing),
+                (CachePolicy::BlockingPlaylist { target }, blocking),
+                (CachePolicy::MissingBlockingPlaylist { target }, never),
+            ] {
+                assert_eq!(value(policy), format!("public, max-age={seconds}"), "{policy}");
+            }
         }
     }
 }

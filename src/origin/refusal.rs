@@ -22,18 +22,26 @@ pub enum Refusal {
     UnknownPath,
     /// An `_HLS_` parameter has an impossible value (rfc8216bis 6.2.5).
     Directive,
+    /// `_HLS_msn` or `_HLS_part` is further ahead than a client can know of (rfc8216bis 6.2.5.2).
+    TooFarAhead,
     /// There is no such channel.
     UnknownChannel,
     /// The channel has no such track.
     UnknownTrack,
     /// The track has no such segment or init segment, or no longer.
     UnknownSegment,
+    /// The track has no such part, or no longer.
+    UnknownPart,
     /// Nothing is packaged under this name.
     UnknownAsset,
     /// The page has no such file.
     UnknownPageFile,
     /// The channel has nothing to show yet.
     NotYetPublished,
+    /// What was waited for did not come in time.
+    WaitedTooLong,
+    /// As many requests wait as may.
+    TooManyWaiters,
     /// The store failed.
     StoreUnavailable,
     /// On the control listener: this server should not be sent viewers.
@@ -48,16 +56,21 @@ impl Refusal {
     /// HTTP status.
     pub fn status(self) -> StatusCode {
         match self {
-            Self::RequestBody | Self::Host | Self::MalformedPath | Self::Directive => StatusCode::BAD_REQUEST,
+            Self::RequestBody | Self::Host | Self::MalformedPath | Self::Directive | Self::TooFarAhead => {
+                StatusCode::BAD_REQUEST
+            }
             Self::UnknownPath
             | Self::UnknownChannel
             | Self::UnknownTrack
             | Self::UnknownSegment
+            | Self::UnknownPart
             | Self::UnknownAsset
             | Self::UnknownPageFile => StatusCode::NOT_FOUND,
-            Self::NotYetPublished | Self::StoreUnavailable | Self::NotReady => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::NotYetPublished
+            | Self::WaitedTooLong
+            | Self::TooManyWaiters
+            | Self::StoreUnavailable
+            | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
@@ -69,7 +82,11 @@ impl Refusal {
     pub fn cache(self) -> CachePolicy {
         match self.status() {
             StatusCode::NOT_FOUND => CachePolicy::Brief,
-            StatusCode::SERVICE_UNAVAILABLE if self != Self::NotReady => CachePolicy::Brief,
+            StatusCode::SERVICE_UNAVAILABLE if !matches!(self, Self::NotReady | Self::TooManyWaiters) => {
+                CachePolicy::Brief
+            }
+            // Right in a moment, so it spares us a client that asks again and again.
+            _ if self == Self::TooFarAhead => CachePolicy::Brief,
             _ => CachePolicy::NoStore,
         }
     }
@@ -83,12 +100,16 @@ impl Refusal {
             Self::MalformedPath => "malformed-path",
             Self::UnknownPath => "unknown-path",
             Self::Directive => "directive",
+            Self::TooFarAhead => "too-far-ahead",
             Self::UnknownChannel => "unknown-channel",
             Self::UnknownTrack => "unknown-track",
             Self::UnknownSegment => "unknown-segment",
+            Self::UnknownPart => "unknown-part",
             Self::UnknownAsset => "unknown-asset",
             Self::UnknownPageFile => "unknown-page-file",
             Self::NotYetPublished => "not-yet-published",
+            Self::WaitedTooLong => "waited-too-long",
+            Self::TooManyWaiters => "too-many-waiters",
             Self::StoreUnavailable => "store-unavailable",
             Self::NotReady => "not-ready",
             Self::PreconditionFailed => "precondition-failed",
@@ -109,12 +130,18 @@ impl Refusal {
             Self::Directive => {
                 "_HLS_msn and _HLS_part are whole numbers, a part comes with its msn, and _HLS_skip is YES or v2."
             }
+            Self::TooFarAhead => {
+                "_HLS_msn and _HLS_part are at most two segments, or three seconds of parts, ahead of the playlist."
+            }
             Self::UnknownChannel => "There is no such channel. /channels.json lists what there is.",
             Self::UnknownTrack => "The channel has no such track. Its index.m3u8 lists what it has.",
             Self::UnknownSegment => "The track has no such segment now. Its index.m3u8 lists what it has.",
+            Self::UnknownPart => "The track has no such part now. Its index.m3u8 lists what it has.",
             Self::UnknownAsset => "Nothing is packaged under this name. /channels.json lists what there is.",
             Self::UnknownPageFile => "The page has no such file.",
             Self::NotYetPublished => "The channel has nothing to show yet. Try again in a second.",
+            Self::WaitedTooLong => "This did not come in time. Try again in a second.",
+            Self::TooManyWaiters => "Too many requests wait already. Try again in a second.",
             Self::StoreUnavailable => "This cannot be read at the moment. Try again in a second.",
             Self::NotReady => "This server is not ready.",
             Self::PreconditionFailed => "This is not the version that If-Match asks for.",

@@ -38,8 +38,10 @@ pub struct Representation {
 pub enum Content {
     /// Text that is ready in two content codings.
     Document(Arc<Document>),
-    /// A segment or init segment in memory.
+    /// A segment, a part or an init segment in memory.
     Chunks(Arc<edge::Body>),
+    /// A segment that is still being made.
+    Growing(Body),
     /// An object of the store.
     Object(Arc<Object>),
     /// Made for this request, without a version.
@@ -79,8 +81,9 @@ pub fn finish(method: &Method, mut response: Response<Body>) -> Response<Body> {
     let bodiless = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if !bodiless {
         // Not left to hyper, because it would say 0 of the body that HEAD leaves out.
-        let length = HeaderValue::from(response.body().remaining());
-        response.headers_mut().insert(header::CONTENT_LENGTH, length);
+        if let Some(length) = response.body().remaining() {
+            response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        }
     }
     if *method == Method::HEAD { response.map(|_| Body::empty()) } else { response }
 }
@@ -102,6 +105,7 @@ impl Content {
                 let etag = chunks.etag.clone();
                 plain(Body::from(chunks), Some(etag))
             }
+            Self::Growing(body) => plain(body, None),
             Self::Object(object) => plain(Body::from(object.body.clone()), Some(object.etag.clone())),
             Self::Fresh(bytes) => plain(Body::from(bytes), None),
         }
@@ -166,7 +170,7 @@ fn precondition(request: &Parts, etag: Option<&str>) -> Precondition {
 
 /// 200 with all of `body`, 206 with the range that is asked for, or 416. Only GET has ranges (RFC 9110 14.2).
 fn cut(request: &Parts, etag: Option<&str>, body: Body) -> Response<Body> {
-    let length = body.remaining();
+    let Some(length) = body.remaining() else { return Response::new(body) };
     let applies = request.method == Method::GET
         && etag.is_some_and(|etag| conditional::range_applies(&request.headers, etag));
     let (mut response, value) =

@@ -55,6 +55,8 @@ pub enum TrackFile<'p> {
     Init(&'p str),
     /// `{number}.m4s`
     Segment(i64),
+    /// `{number}.{part}.m4s`: the segment's number and the part's index in it.
+    Part(i64, u32),
 }
 
 /// Delivery directives of a media playlist request (rfc8216bis 6.2.5). All other parameters are ignored.
@@ -148,10 +150,13 @@ fn presentation_file<'p>(segments: &[&'p str], query: Option<&str>) -> Result<Fi
 }
 
 fn media_file(name: &str) -> Option<TrackFile<'_>> {
-    if let Some(number) = name.strip_suffix(".m4s") {
-        // One segment has one URL: no sign, no leading zeros.
-        let canonical = number == "0" || !number.starts_with('0');
-        return if canonical { digits(number)?.try_into().ok().map(TrackFile::Segment) } else { None };
+    if let Some(numbers) = name.strip_suffix(".m4s") {
+        return match numbers.split_once('.') {
+            Some((number, part)) => {
+                Some(TrackFile::Part(canonical(number)?.try_into().ok()?, canonical(part)?.try_into().ok()?))
+            }
+            None => canonical(numbers)?.try_into().ok().map(TrackFile::Segment),
+        };
     }
     let hash = name.strip_prefix("init-")?.strip_suffix(".mp4")?;
     let plain = hash.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -185,6 +190,11 @@ impl Directives {
         }
         Ok(directives)
     }
+}
+
+/// A decimal number as we write it, without sign or leading zeros: one segment has one URL.
+fn canonical(text: &str) -> Option<u64> {
+    if text == "0" || !text.starts_with('0') { digits(text) } else { None }
 }
 
 /// A decimal number of digits only: `u64::from_str` would take a plus sign as well.
@@ -235,6 +245,7 @@ mod tests {
             ),
             ("/live/d/720p/0.m4s", live("d", track("720p", TrackFile::Segment(0)))),
             ("/live/d/720p/933000000.m4s", live("d", track("720p", TrackFile::Segment(933_000_000)))),
+            ("/live/d/720p/933000000.0.m4s", live("d", track("720p", TrackFile::Part(933_000_000, 0)))),
             (
                 "/vod/clip/360p/1.m4s",
                 Route::Vod(Resource { presentation: "clip", file: track("360p", TrackFile::Segment(1)) }),
@@ -262,7 +273,10 @@ mod tests {
             "/live/demo/720p/m4s",
             "/live/demo/720p/9223372036854775808.m4s",
             "/live/demo/720p/1.m4s/x",
-            "/live/demo/720p/1.2.m4s",
+            "/live/demo/720p/1.02.m4s",
+            "/live/demo/720p/1..m4s",
+            "/live/demo/720p/1.2.3.m4s",
+            "/live/demo/720p/1.4294967296.m4s",
             "/live/demo/720p/init-.mp4",
             "/live/demo/720p/init-a.b.mp4",
             "/live/demo/720p/init.mp4",

@@ -42,6 +42,9 @@ impl Assets {
 
     /// What `path`, which is that of `resource`, leads to: the store has the layout of the URLs.
     pub async fn find(&self, resource: Resource<'_>, path: &str) -> Result<Representation, HttpError> {
+        if let File::Track { file: TrackFile::Part(..), .. } = resource.file {
+            return Err(Refusal::UnknownPart.into());
+        }
         let object = match self.store.object(path.trim_start_matches('/')).await {
             Ok(object) => object,
             Err(store::Error::NotFound { .. }) => return Err(Refusal::UnknownAsset.into()),

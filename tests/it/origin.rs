@@ -4,6 +4,7 @@ mod abuse;
 mod caching;
 mod control;
 mod lifecycle;
+mod low_latency;
 mod nginx;
 mod wire;
 
@@ -17,10 +18,13 @@ use std::{
 use bytes::Bytes;
 use headwater::{
     channel::{
-        edge::{Body, Document, Edge, Reader, TrackEdge},
+        edge::{Body, Document, Edge, Head, Playlist, Reader, Segment, TrackEdge},
         status::{State, Status},
     },
-    origin::{self, Origin, Service},
+    origin::{
+        self, Origin, Service,
+        waiters::{Limits, Waiters, Waiting},
+    },
     store::Store,
 };
 use reqwest::{Client, Method, RequestBuilder, Response, header::HeaderMap};
@@ -104,6 +108,15 @@ fn reader(edge: Edge, state: State) -> Reader {
     Reader { edge: watch::channel(Arc::new(edge)).1, status: watch::channel(status(state)).1 }
 }
 
+/// A track that stays as it is, so that nothing is waited for.
+fn fixed(track: TrackEdge) -> watch::Receiver<Arc<TrackEdge>> {
+    watch::channel(Arc::new(track)).1
+}
+
+fn waiters() -> Waiters {
+    Waiters::new(Limits { all: 1000, of_connection: 100 })
+}
+
 fn memory() -> Store {
     Store::open("memory://").unwrap()
 }
@@ -131,16 +144,20 @@ const LAST: i64 = 933_000_009;
 /// Video and audio with ten segments in memory and ten more behind them in the store, target duration 6 s.
 fn edge(channel: &str) -> Edge {
     let track = |name: &str| {
-        let segment =
-            |number: i64| (number, Arc::new(Body::new(chunks(&format!("{channel}/{name}/{number}")))));
+        let segment = |number: i64| {
+            let body = Arc::new(Body::new(chunks(&format!("{channel}/{name}/{number}"))));
+            (number, Arc::new(Segment::settled(body)))
+        };
         let init = Arc::new(Body::new(chunks(&format!("{channel}/{name}/init"))));
         let track = TrackEdge {
-            playlist: Some(document(&format!("{channel}/{name}"))),
+            playlist: Some(Arc::new(Playlist { whole: document(&format!("{channel}/{name}")), delta: None })),
+            head: Some(Head { last: LAST, parts: 0 }),
             inits: [("init-0af3.mp4".to_owned(), init)].into(),
             segments: (LAST - 9..=LAST).map(segment).collect(),
             stored: Some(LAST - 19..=LAST),
+            ..TrackEdge::default()
         };
-        (name.to_owned(), Arc::new(track))
+        (name.to_owned(), fixed(track))
     };
     Edge {
         multivariant: Some(document(&format!("{channel} multivariant"))),
@@ -170,7 +187,7 @@ async fn demo(store: Store) -> Origin {
         ("broken", reader(Edge::default(), failed)),
     ];
     let channels = channels.map(|(name, reader)| (name.to_owned(), reader)).into();
-    Origin::new(Arc::new(channels), store)
+    Origin::new(Arc::new(channels), store, waiters())
 }
 
 async fn serve_demo() -> Server {

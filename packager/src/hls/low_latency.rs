@@ -11,7 +11,7 @@ use crate::{
 /// What is published of a track besides its complete segments.
 #[derive(Clone, Copy, Debug)]
 pub struct LowLatency<'a> {
-    /// The longest that a part of any rendition can be: see [`part_target`](super::part_target).
+    /// The longest that a part of any rendition can be: see [`part_target`](super::part_target()).
     pub part_target: Duration,
     /// The segment that is being made. One without parts, or one that does not follow the last in the window, is left
     /// out.

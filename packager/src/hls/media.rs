@@ -23,8 +23,10 @@ const SKIP_BOUNDARY: Ticks = 6;
 /// What a media playlist is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It goes on; media time is Unix time.
+    /// It goes on, and who serves it answers delivery directives (rfc8216bis 6.2.5); media time is Unix time.
     Live,
+    /// It goes on, but lies in a store, where nobody answers directives.
+    LiveStored,
     /// It was live and has ended.
     LiveEnded,
     /// A file.
@@ -73,7 +75,7 @@ fn document(media: &Media<'_>, skipped: usize) -> String {
     if let Some(low_latency) = media.low_latency() {
         edge(&mut out, media, low_latency, before);
     }
-    if media.kind != Kind::Live {
+    if matches!(media.kind, Kind::LiveEnded | Kind::OnDemand) {
         out.push_str("#EXT-X-ENDLIST\n");
     }
     out

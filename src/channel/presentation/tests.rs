@@ -8,6 +8,7 @@ use headwater_packager::{
 };
 
 use super::*;
+use crate::channel::edge::Head;
 
 const NANOS: i128 = 1_000_000_000;
 /// Unix time of the first segment: its number too, as segments last a second.
@@ -58,16 +59,26 @@ fn media(track: u8, filler: bool, index: i64, sync: bool) -> Media {
     }
 }
 
-/// A channel, and a store that is always quick.
+/// A channel, and a store that is quick unless it is told to hang.
 struct Rig {
     presentation: Presentation,
     now: i128,
+    /// Index of the encoder's next sample.
+    next: i64,
+    store_hangs: bool,
+    /// The record as it lies in the store.
+    record: Option<Bytes>,
 }
 
 impl Rig {
     fn new(kept: Option<(Record, Vec<Message>)>, at: i64) -> Self {
+        Self::configured(&config(), kept, at)
+    }
+
+    fn configured(config: &config::Channel, kept: Option<(Record, Vec<Message>)>, at: i64) -> Self {
         let now = i128::from(at) * NANOS;
-        let mut rig = Self { presentation: Presentation::new("live/a".into(), &config(), kept, now), now };
+        let presentation = Presentation::new("live/a".into(), config, kept, now);
+        let mut rig = Self { presentation, now, next: at * 10, store_hangs: false, record: None };
         rig.settle();
         rig
     }
@@ -83,7 +94,13 @@ impl Rig {
 
     /// The encoder sends the seconds `[from, to)`, each sample as soon as it is over.
     fn plays(&mut self, from: i64, to: i64) {
-        for index in from * 10..to * 10 {
+        self.next = from * 10;
+        self.plays_samples((to - from) * 10);
+    }
+
+    /// The encoder sends some more samples of each track.
+    fn plays_samples(&mut self, count: i64) {
+        for index in self.next..self.next + count {
             self.now = i128::from(index + 1) * NANOS / 10;
             for track in [0, 1] {
                 let frame = media(track, false, index, track == 1 || index % 10 == 0);
@@ -91,6 +108,17 @@ impl Rig {
             }
             self.settle();
         }
+        self.next += count;
+    }
+
+    /// Kills the server, and starts it again at once with what lies in the store.
+    fn restarts(&mut self) {
+        let record = self.record.as_ref().expect("a record in the store");
+        let kept = (serde_json::from_slice(record).unwrap(), self.presentation.opening.clone());
+        let presentation = Presentation::new("live/a".into(), &config(), Some(kept), self.now);
+        self.presentation = presentation;
+        self.store_hangs = false;
+        self.settle();
     }
 
     fn passes(&mut self, until: i64) {
@@ -102,20 +130,49 @@ impl Rig {
 
     fn settle(&mut self) {
         self.presentation.fill(self.now);
-        for work in self.presentation.commits() {
-            let Work::Segment { track, number, .. } = work else { panic!("{work:?}") };
-            self.presentation.list(&track, number, self.now);
+        if !self.store_hangs {
+            for work in self.presentation.commits() {
+                let Work::Segment { track, number, record, .. } = work else { panic!("{work:?}") };
+                self.record = Some(record);
+                self.presentation.settle(&track, number, self.now);
+            }
         }
+        self.presentation.publish(self.now);
+    }
+
+    fn track(&self, track: &str) -> Arc<TrackEdge> {
+        self.presentation.edge().tracks[track].borrow().clone()
     }
 
     fn playlist(&self, track: &str) -> String {
-        let document = self.presentation.edge().tracks[track].playlist.clone().expect("a playlist");
-        String::from_utf8(document.body.to_vec()).unwrap()
+        let playlist = self.track(track).playlist.clone().expect("a playlist");
+        String::from_utf8(playlist.whole.body.to_vec()).unwrap()
     }
 
     fn numbers(&self, track: &str) -> Vec<i64> {
         let numbers = self.playlist(track);
         numbers.lines().filter_map(|line| line.strip_suffix(".m4s")?.parse().ok()).collect()
+    }
+
+    /// Names of the parts that are listed.
+    fn parts(&self, track: &str) -> Vec<String> {
+        let playlist = self.playlist(track);
+        let tags = playlist.lines().filter(|line| line.starts_with("#EXT-X-PART:"));
+        tags.map(|tag| tag.split("URI=\"").nth(1).unwrap().split(".m4s").next().unwrap().to_owned()).collect()
+    }
+
+    /// Every body that a track has under a name at the moment.
+    fn bodies(&self, track: &str) -> BTreeMap<String, Bytes> {
+        let mut bodies = BTreeMap::new();
+        for (number, segment) in &self.track(track).segments {
+            for (part, chunk) in segment.chunks.iter().enumerate().filter(|_| segment.has_parts) {
+                bodies.insert(format!("{number}.{part}"), Bytes::from(chunk.chunks.concat()));
+            }
+            if let Some(whole) = segment.whole.as_ref().filter(|_| segment.settled) {
+                bodies.insert(number.to_string(), Bytes::from(whole.chunks.concat()));
+            }
+        }
+        bodies
     }
 }
 
@@ -191,7 +248,7 @@ fn a_restart_fills_the_cells_that_were_missed_and_keeps_all_numbers() {
 
     let mut again = Rig::new(Some(kept), START + 7);
     assert_eq!(again.numbers("180p"), (START..START + 7).collect::<Vec<_>>());
-    assert!(again.playlist("180p").starts_with(&before));
+    assert_eq!(before.lines().filter(|line| line.ends_with(".m4s")).count(), 4);
     again.encoder_begins(30);
     again.plays(START + 8, START + 10);
     assert_eq!(again.numbers("audio-und"), (START..START + 10).collect::<Vec<_>>());
@@ -208,5 +265,113 @@ fn an_end_is_published_only_once_it_is_recorded() {
     assert!(!rig.playlist("180p").contains("ENDLIST"));
     rig.presentation.concluding();
     rig.presentation.conclude(rig.now);
+    rig.presentation.publish(rig.now);
     assert!(rig.playlist("180p").ends_with("#EXT-X-ENDLIST\n") && rig.presentation.edge().ended);
+}
+
+#[test]
+fn every_part_is_published_when_its_last_sample_is_there() {
+    let mut rig = Rig::new(None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    for (samples, parts) in [(0, 0), (4, 0), (1, 1), (4, 1)] {
+        rig.plays_samples(samples);
+        for track in ["180p", "audio-und"] {
+            assert_eq!(rig.track(track).head, Some(Head { last: START + 3, parts }));
+            assert!(rig.playlist(track).contains(&format!("URI=\"{}.{parts}.m4s\"", START + 4)), "the hint");
+        }
+    }
+    rig.plays_samples(1);
+    assert_eq!(rig.track("180p").head, Some(Head { last: START + 4, parts: 0 }));
+    assert_eq!(rig.parts("180p").last(), Some(&format!("{}.1", START + 4)));
+}
+
+#[test]
+fn no_name_ever_has_two_bodies_whatever_is_killed_and_when() {
+    let mut seen: BTreeMap<(&str, String), Bytes> = BTreeMap::new();
+    let mut look = |rig: &Rig| {
+        for track in ["180p", "audio-und"] {
+            for (name, body) in rig.bodies(track) {
+                let first = seen.entry((track, name.clone())).or_insert_with(|| body.clone());
+                assert_eq!(*first, body, "{track}/{name}");
+            }
+        }
+    };
+    let mut rig = Rig::new(None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    // Before and behind half a part, a part and a segment; the store has taken the last segment, or not.
+    for (samples, store_hangs) in [(3, false), (7, false), (5, false), (12, true), (20, true), (16, false)] {
+        rig.store_hangs = store_hangs;
+        rig.plays_samples(samples);
+        look(&rig);
+        rig.presentation.hold();
+        rig.passes(rig.next / 10 + 2);
+        look(&rig);
+        rig.restarts();
+        look(&rig);
+        rig.encoder_begins(30);
+        let next = (rig.now / NANOS) as i64 + 1;
+        rig.plays(next, next + 1);
+        look(&rig);
+    }
+    assert!(seen.len() > 50, "{} names", seen.len());
+}
+
+#[test]
+fn a_segment_that_a_restart_may_have_changed_is_listed_without_parts() {
+    let mut rig = Rig::new(None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    rig.plays_samples(6);
+    rig.restarts();
+    assert!(!rig.playlist("180p").contains("PRELOAD-HINT"), "nothing is known of the open segment's parts");
+    // An encoder that has not been heard of yet is waited for.
+    rig.passes(START + 9);
+    assert!(rig.numbers("180p").contains(&(START + 4)));
+    let parts = rig.parts("180p");
+    assert!(!parts.iter().any(|name| name.starts_with(&(START + 4).to_string())), "{parts:?}");
+    assert!(parts.contains(&format!("{}.0", START + 5)), "{parts:?}");
+}
+
+#[test]
+fn a_segment_is_listed_at_once_and_its_end_given_when_it_is_durable() {
+    let mut rig = Rig::new(None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    rig.store_hangs = true;
+    rig.plays_samples(10);
+    assert_eq!(rig.numbers("180p").last(), Some(&(START + 4)));
+    assert!(!rig.track("180p").segments[&(START + 4)].settled);
+    rig.presentation.release("180p", START + 4);
+    rig.presentation.publish(rig.now);
+    assert!(rig.track("180p").segments[&(START + 4)].settled);
+}
+
+#[test]
+fn without_low_latency_a_segment_is_listed_once_it_is_durable_and_parts_are_not() {
+    let config = config::Channel { low_latency: false, ..config() };
+    let mut rig = Rig::configured(&config, None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    rig.store_hangs = true;
+    rig.plays_samples(17);
+    assert_eq!(rig.numbers("180p").last(), Some(&(START + 3)));
+    let playlist = rig.playlist("180p");
+    assert!(!playlist.contains("PART") && !playlist.contains("HINT"), "{playlist}");
+    assert_eq!(rig.track("180p").segments.last_key_value().map(|(number, _)| *number), Some(START + 3));
+}
+
+#[test]
+fn parts_can_be_fetched_for_three_target_durations_after_they_left_the_list() {
+    let config = config::Channel { window: Duration::from_secs(4), ..config() };
+    let mut rig = Rig::configured(&config, None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 20);
+    let track = rig.track("180p");
+    assert!(rig.numbers("180p").len() <= 5);
+    for number in START + 13..START + 20 {
+        assert!(track.segments[&number].has_parts, "{number}");
+    }
+    assert!(track.segments.len() < 12, "and not for ever");
 }

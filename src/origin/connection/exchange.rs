@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Instant,
 };
 
@@ -19,10 +19,11 @@ use crate::{
     clock,
     origin::{
         Service,
-        body::Body,
+        body::{Aborted, Body},
         error::HttpError,
         refusal::Refusal,
         respond::{Verdict, finish},
+        waiters::Waiting,
     },
 };
 
@@ -31,6 +32,7 @@ pub(super) async fn exchange<S: Service>(
     service: Arc<S>,
     request: Request<Incoming>,
     peer: SocketAddr,
+    waiting: Waiting,
     in_flight: InFlight,
 ) -> Result<Response<Answer>, Infallible> {
     let began = clock::now();
@@ -38,7 +40,7 @@ pub(super) async fn exchange<S: Service>(
     let has_body = !http_body::Body::is_end_stream(&body);
     let response = match refuse(&request, has_body) {
         Some(refusal) => HttpError::from(refusal).response(),
-        None => service.answer(&request).await,
+        None => service.answer(&request, &waiting).await,
     };
     let mut response = finish(&request.method, response);
     if has_body && request.version < Version::HTTP_2 {
@@ -52,7 +54,8 @@ pub(super) async fn exchange<S: Service>(
         uri: request.uri,
         status: response.status(),
         verdict: response.extensions().get().copied(),
-        length: response.body().remaining(),
+        sent: 0,
+        whole: false,
         began,
     };
     Ok(response.map(|body| Answer { body, line, _in_flight: in_flight }))
@@ -82,37 +85,45 @@ struct Line {
     uri: Uri,
     status: StatusCode,
     verdict: Option<Verdict>,
-    length: u64,
+    sent: u64,
+    /// True once there is no more to send.
+    whole: bool,
     began: Instant,
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        let Line { listener, peer, method, uri, status, verdict, length, began } = &self.line;
+        let Line { listener, peer, method, uri, status, verdict, sent, whole, began } = &self.line;
         let path = uri.path();
         let status = status.as_u16();
         let cache = verdict.map_or("", |verdict| verdict.cache.name());
         let refusal = verdict.and_then(|verdict| verdict.refusal).map_or("", Refusal::name);
-        let sent = length - self.body.remaining();
+        let whole = *whole || self.body.remaining() == Some(0);
         let ms = began.elapsed().as_millis() as u64;
         // A viewer asks every second or so: only what is our fault is worth a line by default.
         if status >= 500 {
-            tracing::info!(target: "access", listener, %peer, %method, path, status, sent, length, cache, refusal, ms);
+            tracing::info!(target: "access", listener, %peer, %method, path, status, sent, whole, cache, refusal, ms);
         } else {
-            tracing::debug!(target: "access", listener, %peer, %method, path, status, sent, length, cache, refusal, ms);
+            tracing::debug!(target: "access", listener, %peer, %method, path, status, sent, whole, cache, refusal, ms);
         }
     }
 }
 
 impl http_body::Body for Answer {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Aborted;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+    ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => self.line.sent += frame.data_ref().map_or(0, |data| data.len() as u64),
+            Some(Err(Aborted)) => {}
+            None => self.line.whole = true,
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

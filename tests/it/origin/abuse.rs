@@ -181,7 +181,7 @@ async fn a_storm_for_what_is_not_there_never_reaches_the_store() {
     let ask = |path: String| {
         let (request, ()) = http::Request::get(path).body(()).unwrap().into_parts();
         let origin = &origin;
-        async move { origin.answer(&request).await.status() }
+        async move { origin.answer(&request, &Waiting::default()).await.status() }
     };
     for path in ["/live/ghost/720p/1.m4s", "/live/demo/ghost/1.m4s", "/live/demo/720p/1.m4s"] {
         assert_eq!(ask(path.to_owned()).await, 404, "{path}");
@@ -195,7 +195,7 @@ async fn a_storm_for_what_is_not_there_never_reaches_the_store() {
 async fn a_thousand_streams_never_cross() {
     let name = |number: usize| format!("stream-{number}");
     let channels = (0..1000).map(|number| (name(number), reader(edge(&name(number)), State::Live))).collect();
-    let server = Server::start(Origin::new(Arc::new(channels), memory()));
+    let server = Server::start(Origin::new(Arc::new(channels), memory(), waiters()));
     let client = http2();
     let mut readers = tokio::task::JoinSet::new();
     for worker in 0..8 {

@@ -24,7 +24,12 @@ async fn every_kind_lives_in_caches_as_long_as_the_table_says() {
         ("/", 200, "no-cache"),
         ("/live/demo/999p/index.m3u8", 404, "public, max-age=6"),
         ("/live/demo/999p/933000004.m4s", 404, "public, max-age=1"),
-        ("/live/demo/720p/933000010.m4s", 404, "public, max-age=1"),
+        ("/live/demo/720p/933000011.m4s", 404, "public, max-age=1"),
+        ("/live/demo/720p/index.m3u8?_HLS_msn=933000009", 200, "public, max-age=36"),
+        ("/live/demo/999p/index.m3u8?_HLS_msn=933000009", 404, "public, max-age=24"),
+        ("/live/demo/720p/index.m3u8?_HLS_msn=933000012", 400, "public, max-age=1"),
+        ("/live/demo/720p/933000004.0.m4s", 404, "public, max-age=1"),
+        ("/vod/clip/360p/1.0.m4s", 404, "public, max-age=1"),
         ("/live/new/index.m3u8", 503, "public, max-age=1"),
         ("/vod/none/index.m3u8", 404, "public, max-age=1"),
         ("/live/demo/720p/index.m3u8?_HLS_msn=x", 400, "no-store"),
@@ -146,7 +151,8 @@ async fn a_client_that_has_it_is_not_sent_it_again() {
 async fn a_new_edge_is_seen_at_once_and_by_its_own_tag() {
     let (publish, edges) = watch::channel(Arc::new(edge("first")));
     let reader = Reader { edge: edges, status: watch::channel(status(State::Live)).1 };
-    let server = Server::start(Origin::new(Arc::new([("demo".to_owned(), reader)].into()), memory()));
+    let server =
+        Server::start(Origin::new(Arc::new([("demo".to_owned(), reader)].into()), memory(), waiters()));
     let path = "/live/demo/720p/index.m3u8";
     let etag = field(server.get(path).await.headers(), "etag").to_owned();
     publish.send(Arc::new(edge("second"))).unwrap();

@@ -17,10 +17,11 @@ const LARGE: usize = 64 << 20;
 fn serve_large() -> Server {
     let chunk = Bytes::from(vec![7; 1 << 20]);
     let body = Arc::new(Body::new(vec![chunk; LARGE >> 20]));
-    let track = TrackEdge { segments: [(1, body)].into(), ..TrackEdge::default() };
-    let edge = Edge { tracks: [("720p".to_owned(), Arc::new(track))].into(), ..Edge::default() };
+    let track =
+        TrackEdge { segments: [(1, Arc::new(Segment::settled(body)))].into(), ..TrackEdge::default() };
+    let edge = Edge { tracks: [("720p".to_owned(), fixed(track))].into(), ..Edge::default() };
     let channels = Arc::new([("demo".to_owned(), reader(edge, State::Live))].into());
-    Server::start(Origin::new(channels, memory()))
+    Server::start(Origin::new(channels, memory(), waiters()))
 }
 
 const LARGE_PATH: &str = "/live/demo/720p/1.m4s";

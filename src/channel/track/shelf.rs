@@ -1,0 +1,290 @@
+//! What has been cut of a track: the segment that is open, those on their way to the store, and those that are listed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+    sync::Arc,
+    time::Duration,
+};
+
+use headwater_packager::{
+    chunk::Chunk,
+    hls,
+    time::{Grid, Ticks, Timescale},
+    window::{Era, Open, Part, Segment, Window},
+};
+
+use crate::channel::{
+    edge::{self, Body, Head},
+    record::TrackRecord,
+};
+
+/// For how many target durations behind the end of the list a part can be asked for: it is listed for three, and stays
+/// for another three (rfc8216bis 6.2.2), and one is for the segment that it is in.
+const PARTS_KEPT: u64 = 7;
+
+/// What readers have not been told yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::channel) enum News {
+    /// Nothing.
+    #[default]
+    None,
+    /// More can be fetched of what is listed.
+    Bytes,
+    /// Parts.
+    Parts,
+    /// A segment.
+    Segment,
+}
+
+/// A complete segment on its way to the store.
+#[derive(Debug)]
+struct Closed {
+    segment: Segment,
+    body: Arc<Body>,
+    submitted: bool,
+}
+
+/// The segment that is being made.
+#[derive(Debug)]
+struct Opened {
+    listing: Open,
+    chunks: Vec<Arc<Body>>,
+    captured_at: i64,
+}
+
+/// Owns what has been cut.
+#[derive(Debug)]
+pub(in crate::channel) struct Shelf {
+    low_latency: bool,
+    /// Numbers from which on parts are published.
+    parts_from: i64,
+    open: Option<Opened>,
+    closed: BTreeMap<i64, Closed>,
+    /// What readers are told of.
+    window: Window,
+    /// What the documents in the store list.
+    stored: Window,
+    /// Those in the window, except from before a restart, and those that left it a while ago.
+    segments: BTreeMap<i64, Arc<edge::Segment>>,
+    /// How many segments behind the last one stay in memory.
+    in_memory: i64,
+    /// Numbers of all segments that can be fetched from the store.
+    kept: BTreeSet<i64>,
+    news: News,
+}
+
+impl Shelf {
+    /// An empty one for a list of about `length`.
+    pub(super) fn new(grid: &Grid, length: Duration, timescale: Timescale) -> Self {
+        let window = Window::new(length, timescale);
+        let target = u64::from(hls::target_duration(grid.segment));
+        let in_memory =
+            Duration::from_secs(PARTS_KEPT * target).as_nanos().div_ceil(grid.segment.as_nanos().max(1));
+        Self {
+            low_latency: false,
+            parts_from: 0,
+            open: None,
+            closed: BTreeMap::new(),
+            stored: window.clone(),
+            window,
+            segments: BTreeMap::new(),
+            in_memory: i64::try_from(in_memory).unwrap_or(i64::MAX),
+            kept: BTreeSet::new(),
+            news: News::None,
+        }
+    }
+
+    /// Goes on from `record`.
+    pub(super) fn resume(&mut self, record: &TrackRecord) {
+        self.window = record.window.clone();
+        self.stored = record.window.clone();
+        self.kept = record.kept.clone();
+        self.tell(News::Segment);
+    }
+
+    /// Publishes parts one by one, or does not.
+    pub(in crate::channel) fn set_low_latency(&mut self, low_latency: bool) {
+        self.low_latency = low_latency;
+    }
+
+    /// Lists all segments up to and with `number` whole, without parts: under the names of their parts, others may have
+    /// been published before a restart, and lie in caches.
+    pub(super) fn without_parts(&mut self, number: i64) {
+        self.parts_from = number + 1;
+        self.closed.values_mut().for_each(|closed| closed.segment.parts.clear());
+    }
+
+    /// Adds a chunk of segment `number`.
+    pub(super) fn add(&mut self, number: i64, chunk: &Chunk, era: &Arc<Era>) {
+        let open = self.open.get_or_insert_with(|| Opened {
+            listing: Open { number, start: chunk.start, parts: Vec::new(), era: era.clone() },
+            chunks: Vec::new(),
+            captured_at: chunk.captured_at,
+        });
+        open.listing.parts.push(Part {
+            duration: chunk.duration,
+            size: chunk.size(),
+            independent: chunk.independent,
+        });
+        open.chunks.push(Arc::new(Body::new(vec![chunk.to_bytes()])));
+        if self.low_latency {
+            let segment = edge::Segment {
+                chunks: open.chunks.clone(),
+                has_parts: number >= self.parts_from,
+                whole: None,
+                settled: false,
+            };
+            self.segments.insert(number, Arc::new(segment));
+            // The MPD has a period for each era, and says so when its first segment can be had.
+            let begins_era = self.window.segments().back().is_some_and(|last| last.era != *era);
+            self.tell(if begins_era { News::Segment } else { News::Parts });
+        }
+    }
+
+    /// Closes the open segment, whose number is `number`.
+    pub(super) fn close(&mut self, number: i64, start: Ticks, duration: Ticks) {
+        let Some(Opened { listing: Open { parts, era, .. }, chunks, captured_at }) = self.open.take() else {
+            return;
+        };
+        let body =
+            Arc::new(Body::new(chunks.iter().flat_map(|chunk| chunk.chunks.iter().cloned()).collect()));
+        let has_parts = self.low_latency && number >= self.parts_from;
+        let parts = if has_parts { parts } else { Vec::new() };
+        let segment = Segment { number, start, duration, size: body.length, parts, era, captured_at };
+        if self.low_latency {
+            let whole = Some(body.clone());
+            let in_memory = edge::Segment { chunks, has_parts, whole, settled: false };
+            self.segments.insert(number, Arc::new(in_memory));
+            self.list(segment.clone());
+        }
+        self.closed.insert(number, Closed { segment, body, submitted: false });
+    }
+
+    /// Forgets the open segment: it will not be completed.
+    pub(super) fn abandon_open(&mut self) {
+        if let Some(open) = self.open.take() {
+            self.segments.remove(&open.listing.number);
+            self.tell(News::Parts);
+        }
+    }
+
+    /// The next closed segment that nobody has been given yet.
+    pub(in crate::channel) fn next_commit(&mut self) -> Option<(i64, Arc<Body>)> {
+        let (number, closed) = self.closed.iter_mut().find(|(_, closed)| !closed.submitted)?;
+        closed.submitted = true;
+        Some((*number, closed.body.clone()))
+    }
+
+    /// Lets readers have the end of a segment.
+    pub(in crate::channel) fn release(&mut self, number: i64) {
+        let unsettled = self.segments.get_mut(&number).filter(|segment| !segment.settled);
+        if let Some(segment) = unsettled {
+            Arc::make_mut(segment).settled = true;
+            self.tell(News::Bytes);
+        }
+    }
+
+    /// The store has taken a closed segment, or failed to. Gives the numbers of those that nobody may ask for any more.
+    pub(in crate::channel) fn settle(&mut self, number: i64) -> Vec<i64> {
+        let Some(Closed { segment, body, .. }) = self.closed.remove(&number) else { return Vec::new() };
+        self.kept.insert(number);
+        self.segments.entry(number).or_insert_with(|| Arc::new(edge::Segment::settled(body)));
+        self.release(number);
+        if self.window.segments().back().is_none_or(|last| last.number < number) {
+            self.list(segment.clone());
+        }
+        self.stored.push(segment);
+        self.tell(News::Bytes);
+        // What left the list stays for as long as the longest list that had it (rfc8216bis 6.2.2).
+        let listed = self.stored.segments().len() as i64;
+        let keep_from = self.stored.media_sequence() - listed - 1;
+        let forgotten = self.kept.range(..keep_from).copied().collect();
+        self.kept = self.kept.split_off(&keep_from);
+        forgotten
+    }
+
+    fn list(&mut self, segment: Segment) {
+        let number = segment.number;
+        self.window.push(segment);
+        let keep_from = self.window.media_sequence().min(number.saturating_sub(self.in_memory));
+        self.segments = self.segments.split_off(&keep_from);
+        self.tell(News::Segment);
+    }
+
+    fn tell(&mut self, news: News) {
+        self.news = self.news.max(news);
+    }
+}
+
+/// What others see.
+impl Shelf {
+    /// What readers are told of.
+    pub(in crate::channel) fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// What the documents in the store list.
+    pub(in crate::channel) fn stored(&self) -> &Window {
+        &self.stored
+    }
+
+    /// What was not told before.
+    pub(in crate::channel) fn take_news(&mut self) -> News {
+        std::mem::take(&mut self.news)
+    }
+
+    /// The open segment.
+    pub(in crate::channel) fn opened(&self) -> Option<&Open> {
+        self.open.as_ref().map(|open| &open.listing)
+    }
+
+    /// The open segment, if its parts are to be listed behind the window.
+    pub(in crate::channel) fn open(&self) -> Option<&Open> {
+        let open = self.opened()?;
+        let follows = self.window.segments().back().is_some_and(|last| last.number + 1 == open.number);
+        (self.low_latency && open.number >= self.parts_from && follows).then_some(open)
+    }
+
+    /// Segment and index of the part that comes next.
+    pub(in crate::channel) fn hint(&self) -> Option<(i64, u32)> {
+        let last = self.window.segments().back()?.number;
+        let next = match (self.open(), &self.open) {
+            (Some(open), _) => (open.number, open.parts.len() as u32),
+            (None, None) => (last + 1, 0),
+            (None, Some(_)) => return None,
+        };
+        (self.low_latency && next.0 >= self.parts_from).then_some(next)
+    }
+
+    /// How far the list has come.
+    pub(in crate::channel) fn head(&self) -> Option<Head> {
+        let last = self.window.segments().back()?.number;
+        Some(Head { last, parts: self.open().map_or(0, |open| open.parts.len() as u32) })
+    }
+
+    /// Segments in memory by number.
+    pub(in crate::channel) fn segments(&self) -> &BTreeMap<i64, Arc<edge::Segment>> {
+        &self.segments
+    }
+
+    /// Numbers of all segments that can be fetched from the store.
+    pub(in crate::channel) fn kept(&self) -> Option<RangeInclusive<i64>> {
+        self.kept.first().zip(self.kept.last()).map(|(&first, &last)| first..=last)
+    }
+
+    /// True if nothing that is closed waits for the store.
+    pub(in crate::channel) fn all_settled(&self) -> bool {
+        self.closed.is_empty()
+    }
+
+    /// What a restart needs to know, as if all that is closed and submitted were in the store.
+    pub(in crate::channel) fn record(&self) -> TrackRecord {
+        let (mut window, mut kept) = (self.stored.clone(), self.kept.clone());
+        for closed in self.closed.values().filter(|closed| closed.submitted) {
+            kept.insert(closed.segment.number);
+            window.push(closed.segment.clone());
+        }
+        TrackRecord { window, kept }
+    }
+}
