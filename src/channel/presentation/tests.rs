@@ -375,3 +375,45 @@ fn parts_can_be_fetched_for_three_target_durations_after_they_left_the_list() {
     }
     assert!(track.segments.len() < 12, "and not for ever");
 }
+
+#[test]
+fn what_lies_in_the_store_lists_what_lies_there_and_promises_nothing_else() {
+    let mut rig = Rig::new(None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    rig.store_hangs = true;
+    rig.plays_samples(25);
+    let works = rig.presentation.commits();
+    let first = works.iter().find_map(|work| match work {
+        Work::Segment { track, number, .. } if track == "180p" => Some(*number),
+        _ => None,
+    });
+    assert_eq!(first, Some(START + 4));
+    let works = rig.presentation.settle("180p", START + 4, rig.now);
+    let documents: BTreeMap<String, String> = works
+        .into_iter()
+        .flat_map(|work| match work {
+            Work::Objects(objects) => objects,
+            _ => Vec::new(),
+        })
+        .map(|(path, pieces)| (path, String::from_utf8(pieces.concat()).unwrap()))
+        .collect();
+    let playlist = &documents["live/a/180p/index.m3u8"];
+    let last = playlist.lines().rfind(|line| line.ends_with(".m4s"));
+    assert_eq!(last, Some(format!("{}.m4s", START + 4).as_str()), "and not the one that closed behind it");
+    assert!(!playlist.contains("PART") && !playlist.contains("SERVER-CONTROL"), "{playlist}");
+    let mpd = &documents["live/a/manifest.mpd"];
+    assert!(mpd.contains("SegmentTimeline") && !mpd.contains("availabilityTimeComplete"), "{mpd}");
+    assert!(documents["live/a/index.m3u8"].contains("180p/index.m3u8"));
+}
+
+#[test]
+fn parts_that_would_be_uneven_turn_low_latency_off_and_nothing_else() {
+    // Frames of 100 ms make parts of one or two of them.
+    let grid = Grid { part: Duration::from_millis(150), ..config().grid };
+    let mut rig = Rig::configured(&config::Channel { grid, ..config() }, None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    assert_eq!(rig.numbers("180p"), (START..START + 4).collect::<Vec<_>>());
+    assert!(rig.track("180p").low_latency.is_none() && rig.parts("180p").is_empty());
+}
