@@ -2,6 +2,7 @@
 
 mod package;
 mod serve;
+mod signals;
 
 use std::path::{Path, PathBuf};
 

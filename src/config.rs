@@ -3,6 +3,7 @@
 mod check;
 mod defaults;
 mod file;
+pub mod grid;
 mod mistake;
 pub mod rung;
 pub mod unit;
@@ -223,6 +224,9 @@ mod tests {
                 refusal(&channel("segment = \"30s\"\n")),
                 refusal(&channel("part = \"3s\"\n")),
                 refusal(&channel("part = \"200ms\"\nframe_rate = 1\n")),
+                refusal(&channel("segment = \"0s\"\n")),
+                refusal(&channel("part = \"100ms\"\nframe_rate = 30\n")),
+                refusal(&channel("part = \"120ms\"\nframe_rate = 24\n")),
                 refusal(&channel("window = \"4s\"\n")),
                 refusal(&channel("low_latency = \"yes\"\n")),
                 refusal(&rung("height = 360\nbitrate = \"1M\"\nb_frames = 2\n")),

@@ -15,7 +15,6 @@ mod summary;
 use std::path::PathBuf;
 
 use headwater_packager::time::Grid;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Ladder;
@@ -52,34 +51,17 @@ pub enum Mode {
     },
 }
 
-/// Packages. A SIGINT or SIGTERM ends it early.
+/// Packages. To cancel `stop` ends it early.
 ///
 /// # Errors
 /// What, where, and what would be right. Nothing is left of what was written.
-pub async fn run(request: Request) -> Result<Summary, Error> {
-    let stop = CancellationToken::new();
-    let watcher = tokio::spawn(cancel_on_signal(stop.clone()));
-    let result = match &request.mode {
-        Mode::Encode { ladder, program } => encode::run(&request, ladder, program, &stop).await,
+pub async fn run(request: Request, stop: &CancellationToken) -> Result<Summary, Error> {
+    match &request.mode {
+        Mode::Encode { ladder, program } => encode::run(&request, ladder, program, stop).await,
         Mode::Copy => {
             let stop = stop.clone();
             let work = tokio::task::spawn_blocking(move || copy::run(&request, &stop));
             work.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
         }
-    };
-    watcher.abort();
-    result
-}
-
-async fn cancel_on_signal(stop: CancellationToken) {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
     }
-    stop.cancel();
 }

@@ -1,22 +1,20 @@
 //! `headwater package`.
 
-use std::{io::Write, path::PathBuf, str::FromStr, time::Duration};
+use std::{io::Write, path::PathBuf, str::FromStr};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow};
 use clap::Args;
 use headwater_packager::time::Grid;
+use tokio_util::sync::CancellationToken;
 
+use super::signals::Signals;
 use crate::{
     config::{
-        AudioRung, Ladder, Rung, VideoCodec,
+        self, AudioRung, Ladder, Rung, VideoCodec,
         unit::{BitRate, Rate, Span},
     },
     package::{self, Mode, Request},
 };
-
-const SHORTEST_SEGMENT: Duration = Duration::from_secs(1);
-const LONGEST_SEGMENT: Duration = Duration::from_secs(10);
-const SHORTEST_PART: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Args)]
 pub(super) struct Package {
@@ -94,17 +92,8 @@ impl Package {
 
     fn request(self) -> anyhow::Result<Request> {
         let grid = Grid { segment: self.segment.0, part: self.part.0 };
-        ensure!(
-            (SHORTEST_SEGMENT..=LONGEST_SEGMENT).contains(&grid.segment),
-            "--segment {:?} is not between 1s and 10s",
-            grid.segment
-        );
-        ensure!(
-            (SHORTEST_PART..=grid.segment).contains(&grid.part),
-            "--part {:?} is not between 100ms and the segment's {:?}",
-            grid.part,
-            grid.segment
-        );
+        config::grid::check(&grid, self.frame_rate.map(|rate| rate.0))
+            .map_err(|error| anyhow!("--{} {error}", error.key()))?;
         let mode = if self.copy {
             Mode::Copy
         } else {
@@ -120,7 +109,18 @@ impl Package {
 pub(super) fn run(arguments: Package) -> anyhow::Result<()> {
     let request = arguments.request()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let summary = runtime.block_on(package::run(request))?;
+    let summary = runtime.block_on(async {
+        let mut signals = Signals::listen().context("cannot listen for signals")?;
+        let stop = CancellationToken::new();
+        let asked = stop.clone();
+        let watcher = tokio::spawn(async move {
+            signals.next().await;
+            asked.cancel();
+        });
+        let result = package::run(request, &stop).await;
+        watcher.abort();
+        anyhow::Ok(result?)
+    })?;
     let mut out = std::io::stdout().lock();
     write!(out, "{summary}").and_then(|()| out.flush()).context("cannot write to the standard output")
 }

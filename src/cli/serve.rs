@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, io::Write, net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::signals::Signals;
 use crate::{
     channel::{self, Setup},
     clock,
@@ -33,6 +33,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let store = Store::open(&config.store.url)?;
     let media = origin::listen(config.server.media).context("the media listener")?;
     let control = origin::listen(config.server.control).context("the control listener")?;
+    let signals = Signals::listen().context("cannot listen for signals")?;
     let shutdown = CancellationToken::new();
     let program = std::env::current_exe().context("cannot find this program, to start encoders with it")?;
 
@@ -56,7 +57,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let readers = Arc::new(readers);
     let origin = Origin::new(readers.clone(), store.clone(), waiters);
     let state = Control::new(readers, store, shutdown.clone());
-    tokio::spawn(stop_on_signal(shutdown.clone()));
+    tokio::spawn(stop_on_signal(signals, shutdown.clone()));
     tokio::join!(
         origin::serve(media, origin, shutdown.clone()),
         origin::serve(control, state, shutdown.clone())
@@ -67,22 +68,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn stop_on_signal(shutdown: CancellationToken) {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+async fn stop_on_signal(mut signals: Signals, shutdown: CancellationToken) {
+    signals.next().await;
     tracing::info!("stopping; a second signal ends the process at once");
     shutdown.cancel();
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    signals.next().await;
     std::process::exit(130);
 }
 

@@ -2,13 +2,10 @@
 
 use std::{collections::BTreeMap, num::NonZeroUsize, ops::RangeInclusive, time::Duration};
 
-use headwater_packager::time::{FrameRate, Grid};
+use headwater_packager::time::Grid;
 
-use super::{AudioRung, Channel, Config, Ladder, Rung, Server, Store, defaults, file, unit::Span};
+use super::{AudioRung, Channel, Config, Ladder, Rung, Server, Store, defaults, file, grid, unit::Span};
 
-const SHORTEST_SEGMENT: Duration = Duration::from_secs(1);
-const LONGEST_SEGMENT: Duration = Duration::from_secs(10);
-const SHORTEST_PART: Duration = Duration::from_millis(100);
 /// A playlist has to list three segments; one more leaves room for the one that is leaving.
 const SEGMENTS_IN_WINDOW: u32 = 4;
 /// Tracks are numbered by a byte on the wire, and nobody has needed as many.
@@ -70,35 +67,25 @@ fn channel(name: &str, written: file::Channel) -> Result<Channel, Refusal> {
         part: duration(written.part, defaults::PART),
     };
     let window = duration(written.window, defaults::WINDOW);
-    check_grid(&grid, written.frame_rate.map(|rate| rate.0)).map_err(within)?;
+    let rate = written.frame_rate.map(|rate| rate.0);
+    let wrong = |error: grid::Error| within((error.key().into(), error.to_string()));
+    grid::check(&grid, rate).map_err(wrong)?;
     if window < grid.segment * SEGMENTS_IN_WINDOW {
-        let reason =
-            format!("{window:?} is too short: at least {SEGMENTS_IN_WINDOW} segments of {:?}", grid.segment);
+        let reason = format!(
+            "{} is too short: at least {SEGMENTS_IN_WINDOW} segments of {}",
+            Span(window),
+            Span(grid.segment)
+        );
         return Err(within(("window".into(), reason)));
     }
     let source = written.source.clone();
     let low_latency = written.low_latency.unwrap_or(defaults::LOW_LATENCY);
     let ladder = ladder(written).map_err(within)?;
     if low_latency {
+        grid::check_parts(&grid, rate).map_err(wrong)?;
         without_delay(&ladder).map_err(within)?;
     }
     Ok(Channel { source, grid, window, low_latency, ladder })
-}
-
-/// Whether segments and their parts can be as long as this. `None` is a frame rate that is not known yet.
-pub(super) fn check_grid(grid: &Grid, rate: Option<FrameRate>) -> Result<(), Refusal> {
-    let Grid { segment, part } = *grid;
-    if !(SHORTEST_SEGMENT..=LONGEST_SEGMENT).contains(&segment) {
-        return Err(("segment".into(), format!("{segment:?} is not between 1s and 10s")));
-    }
-    if part < SHORTEST_PART || part > segment {
-        return Err(("part".into(), format!("{part:?} is not between 100ms and the segment's {segment:?}")));
-    }
-    if let Some(rate) = rate.filter(|rate| rate.frame_nanos(1) > part.as_nanos() as i128) {
-        let reason = format!("{part:?} is shorter than a frame at {rate} frames per second; make it longer");
-        return Err(("part".into(), reason));
-    }
-    Ok(())
 }
 
 /// Low latency leaves an encoder no later pictures to look at.

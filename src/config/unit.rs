@@ -1,6 +1,11 @@
 //! Values with a unit, as people write them.
 
-use std::{fmt::Display, net::SocketAddr, str::FromStr, time::Duration};
+use std::{
+    fmt::{self, Display},
+    net::SocketAddr,
+    str::FromStr,
+    time::Duration,
+};
 
 use headwater_packager::time::FrameRate;
 use serde::{Deserialize, Deserializer, de::Error};
@@ -46,6 +51,13 @@ impl FromStr for Span {
         };
         // To the microsecond: 0.4 s is not a binary fraction.
         Ok(Self(Duration::from_micros((seconds * 1e6).round() as u64)))
+    }
+}
+
+impl Display for Span {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Nothing has no unit of its own; Duration's is a nanosecond.
+        if self.0.is_zero() { out.write_str("0s") } else { write!(out, "{:?}", self.0) }
     }
 }
 
@@ -145,6 +157,13 @@ mod tests {
         assert_eq!("2500k".parse(), Ok(BitRate(2_500_000)));
         assert_eq!("5M".parse(), Ok(BitRate(5_000_000)));
         assert_eq!("29.97".parse(), Ok(Rate(FrameRate::new(30000, 1001).unwrap())));
+    }
+
+    #[test]
+    fn a_duration_is_shown_as_it_is_written() {
+        for text in ["0s", "400ms", "2s", "1.5s"] {
+            assert_eq!(text.parse::<Span>().unwrap().to_string(), text);
+        }
     }
 
     #[test]

@@ -128,6 +128,17 @@ impl<P: Clone> Slots<P> {
     }
 }
 
+/// A block of samples.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Blocks from the epoch.
+    pub index: i64,
+    /// All of it.
+    pub samples: Vec<u8>,
+    /// Microseconds since the Unix epoch when the first sound in it came in; 0 if there is none.
+    pub captured_at: i64,
+}
+
 /// Cuts samples into blocks without a gap: what is missing is silence, what overlaps is left out.
 #[derive(Debug)]
 pub struct Blocks {
@@ -138,6 +149,8 @@ pub struct Blocks {
     exact: bool,
     /// Mean distance of the samples' times from the head, in 1/16 samples.
     drift: i64,
+    /// From which sample on samples came in when; 0 is silence that never came.
+    captures: VecDeque<(i64, i64)>,
 }
 
 impl Blocks {
@@ -150,7 +163,7 @@ impl Blocks {
 
     /// The first block is `first`.
     pub fn new(first: i64) -> Self {
-        Self { pending: Vec::new(), head: first * BLOCK, exact: true, drift: 0 }
+        Self { pending: Vec::new(), head: first * BLOCK, exact: true, drift: 0, captures: VecDeque::new() }
     }
 
     /// Goes on at block `first`.
@@ -173,8 +186,8 @@ impl Blocks {
         (self.head - (self.pending.len() / FRAME_BYTES) as i64).div_euclid(BLOCK)
     }
 
-    /// Lays samples that start `nanos` nanoseconds after the epoch.
-    pub fn push(&mut self, nanos: i128, samples: &[u8]) {
+    /// Lays samples that start `nanos` nanoseconds after the epoch, and came in at `captured_at`.
+    pub fn push(&mut self, nanos: i128, samples: &[u8], captured_at: i64) {
         let mut off = nearest_sample(nanos) - self.head;
         self.drift += off - self.drift / 16;
         if !self.exact && off.abs() <= Self::GAP && (self.drift / 16).abs() <= Self::DRIFT {
@@ -187,6 +200,7 @@ impl Blocks {
         let overlap = usize::try_from(-off).unwrap_or(0) * FRAME_BYTES;
         let fresh = samples.get(overlap..).unwrap_or_default();
         self.exact &= fresh.is_empty();
+        self.captures.push_back((self.head, captured_at));
         self.pending.extend_from_slice(fresh);
         self.head += (fresh.len() / FRAME_BYTES) as i64;
     }
@@ -194,6 +208,9 @@ impl Blocks {
     /// Lays silence up to sample `until`.
     pub fn pad(&mut self, until: i64) {
         let missing = (until - self.head).clamp(0, Self::LONGEST_GAP);
+        if missing > 0 {
+            self.captures.push_back((self.head, 0));
+        }
         self.pending.resize(self.pending.len() + missing as usize * FRAME_BYTES, 0);
         self.head += missing;
     }
@@ -203,18 +220,30 @@ impl Blocks {
         let surplus = (self.head - end).max(0) as usize * FRAME_BYTES;
         let kept = self.pending.len().saturating_sub(surplus);
         self.head -= ((self.pending.len() - kept) / FRAME_BYTES) as i64;
+        self.captures.retain(|(from, _)| *from < self.head);
         self.pending.truncate(kept);
     }
 
     /// The next block, if it is whole and lies before block `until`.
-    pub fn take(&mut self, until: i64) -> Option<(i64, Vec<u8>)> {
+    pub fn take(&mut self, until: i64) -> Option<Block> {
         const BYTES: usize = BLOCK as usize * FRAME_BYTES;
         let index = self.next();
         if index >= until || self.pending.len() < BYTES {
             return None;
         }
         let rest = self.pending.split_off(BYTES);
-        Some((index, std::mem::replace(&mut self.pending, rest)))
+        let samples = std::mem::replace(&mut self.pending, rest);
+        Some(Block { index, samples, captured_at: self.captured_at(index) })
+    }
+
+    /// When the first sound of block `index` came in. What came before is forgotten.
+    fn captured_at(&mut self, index: i64) -> i64 {
+        let (start, end) = (index * BLOCK, (index + 1) * BLOCK);
+        while self.captures.get(1).is_some_and(|(next, _)| *next <= start) {
+            self.captures.pop_front();
+        }
+        let within = self.captures.iter().take_while(|(from, _)| *from < end);
+        within.map(|(_, at)| *at).find(|at| *at != 0).unwrap_or_default()
     }
 }
 
@@ -349,7 +378,7 @@ mod tests {
 
     /// Blocks as the value of their first samples, silence as 0.
     fn blocks_of(blocks: &mut Blocks) -> Vec<(i64, u8)> {
-        std::iter::from_fn(|| blocks.take(i64::MAX)).map(|(index, bytes)| (index, bytes[0])).collect()
+        std::iter::from_fn(|| blocks.take(i64::MAX)).map(|block| (block.index, block.samples[0])).collect()
     }
 
     fn samples(count: i64, value: u8) -> Vec<u8> {
@@ -359,22 +388,44 @@ mod tests {
     #[test]
     fn sound_is_cut_into_blocks_with_silence_in_gaps_and_no_overlap() {
         let mut blocks = Blocks::new(100);
-        blocks.push(sample_nanos(99 * BLOCK), &samples(3 * BLOCK, 1));
+        blocks.push(sample_nanos(99 * BLOCK), &samples(3 * BLOCK, 1), 1);
         assert_eq!(
             blocks_of(&mut blocks),
             [(100, 1), (101, 1)],
             "what lies before the first block is left out"
         );
-        blocks.push(sample_nanos(105 * BLOCK), &samples(BLOCK, 2));
+        blocks.push(sample_nanos(105 * BLOCK), &samples(BLOCK, 2), 1);
         assert_eq!(blocks_of(&mut blocks), [(102, 0), (103, 0), (104, 0), (105, 2)]);
-        blocks.push(sample_nanos(103 * BLOCK), &samples(4 * BLOCK, 3));
+        blocks.push(sample_nanos(103 * BLOCK), &samples(4 * BLOCK, 3), 1);
         assert_eq!(blocks_of(&mut blocks), [(106, 3)]);
-        blocks.push(sample_nanos(107 * BLOCK), &samples(100, 4));
+        blocks.push(sample_nanos(107 * BLOCK), &samples(100, 4), 1);
         assert_eq!(blocks_of(&mut blocks), []);
         blocks.trim(107 * BLOCK + 50);
         blocks.pad(108 * BLOCK);
-        let (index, block) = blocks.take(i64::MAX).unwrap();
-        assert_eq!((index, block[49 * FRAME_BYTES], block[50 * FRAME_BYTES]), (107, 4, 0));
+        let block = blocks.take(i64::MAX).unwrap();
+        let around = [49, 50].map(|sample| block.samples[sample * FRAME_BYTES]);
+        assert_eq!((block.index, around), (107, [4, 0]));
+    }
+
+    #[test]
+    fn a_block_came_in_when_its_first_sound_did() {
+        let mut blocks = Blocks::new(0);
+        // Runs of three quarters of a block, the fourth to sixth of which did not come.
+        for (run, captured_at) in [(0, 10), (1, 20), (2, 30), (6, 70), (7, 80)] {
+            blocks.push(sample_nanos(run * 768), &samples(768, 1), captured_at);
+        }
+        let captured = |blocks: &mut Blocks| -> Vec<(i64, i64)> {
+            let whole = std::iter::from_fn(|| blocks.take(i64::MAX));
+            whole.map(|block| (block.index, block.captured_at)).collect()
+        };
+        assert_eq!(captured(&mut blocks), [(0, 10), (1, 20), (2, 30), (3, 0), (4, 70), (5, 70)]);
+        blocks.push(sample_nanos(8 * 768), &samples(100, 1), 90);
+        blocks.trim(6 * BLOCK + 50);
+        blocks.pad(7 * BLOCK);
+        assert_eq!(captured(&mut blocks), [(6, 90)]);
+        blocks.pad(8 * BLOCK);
+        assert_eq!(captured(&mut blocks), [(7, 0)], "silence never came in");
+        assert!(blocks.captures.len() < 3, "{:?}", blocks.captures);
     }
 
     #[test]
@@ -382,12 +433,12 @@ mod tests {
         let mut blocks = Blocks::new(0);
         for index in 0..200 {
             let jitter = [0, 300, -500, 200][index as usize % 4];
-            blocks.push(sample_nanos(index * BLOCK + jitter), &samples(BLOCK, 1));
+            blocks.push(sample_nanos(index * BLOCK + jitter), &samples(BLOCK, 1), 1);
         }
         assert_eq!(blocks.head(), 200 * BLOCK);
         for index in 200..400 {
             // 25 ms late, and staying so.
-            blocks.push(sample_nanos(index * BLOCK + 1200), &samples(BLOCK, 1));
+            blocks.push(sample_nanos(index * BLOCK + 1200), &samples(BLOCK, 1), 1);
         }
         assert_eq!(blocks.head(), 400 * BLOCK + 1200);
     }

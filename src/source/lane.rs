@@ -7,7 +7,7 @@ use headwater_packager::time::FrameRate;
 
 use super::{
     BLOCK, Item,
-    conform::{Blocks, Origin, Slots, Stamps, block_at_or_after, sample_at_or_after, sample_nanos},
+    conform::{Block, Blocks, Origin, Slots, Stamps, block_at_or_after, sample_at_or_after, sample_nanos},
     pipeline::{Pass, Raw, Tap},
 };
 
@@ -30,11 +30,19 @@ pub(super) struct Lanes {
     live: bool,
 }
 
+/// A picture or a run of samples, and when it came in.
+#[derive(Clone, Debug)]
+struct Captured {
+    buffer: gst::Buffer,
+    /// Microseconds since the Unix epoch.
+    at: i64,
+}
+
 #[derive(Debug)]
 pub(super) struct Pictures {
-    slots: Slots<gst::Buffer>,
+    slots: Slots<Captured>,
     rate: FrameRate,
-    waiting: VecDeque<(i128, gst::Buffer)>,
+    waiting: VecDeque<(i128, Captured)>,
     stamps: Stamps,
     over: bool,
     /// Where the last picture ends on the timeline.
@@ -44,7 +52,7 @@ pub(super) struct Pictures {
 #[derive(Debug)]
 pub(super) struct Sound {
     blocks: Blocks,
-    waiting: VecDeque<(i128, gst::Buffer)>,
+    waiting: VecDeque<(i128, Captured)>,
     stamps: Stamps,
     over: bool,
     end: i128,
@@ -312,7 +320,7 @@ impl Pictures {
         let time = self.stamps.correct(raw.stamp, None, agreed) + offset;
         let slot = self.rate.frame_nanos(1);
         self.end = time + raw.length.filter(|length| *length > 0).unwrap_or(slot);
-        self.waiting.push_back((time, raw.buffer));
+        self.waiting.push_back((time, Captured { buffer: raw.buffer, at: raw.captured_at }));
         time
     }
 
@@ -326,13 +334,13 @@ impl Pictures {
 
     fn take(&mut self, until: i128) -> Option<Item> {
         let until = if until == i128::MAX { i64::MAX } else { self.rate.frame_at_or_after(until) };
-        let (frame, buffer) = self.slots.take(&mut self.waiting, until)?;
-        Some(Item::Video { frame, buffer, captured_at: 0 })
+        let (frame, picture) = self.slots.take(&mut self.waiting, until)?;
+        Some(Item::Video { frame, buffer: picture.buffer, captured_at: picture.at })
     }
 
     fn hold(&mut self, until: i128) -> Option<Item> {
-        let (frame, buffer) = self.slots.hold(self.rate.frame_at_or_after(until))?;
-        Some(Item::Video { frame, buffer, captured_at: 0 })
+        let (frame, picture) = self.slots.hold(self.rate.frame_at_or_after(until))?;
+        Some(Item::Video { frame, buffer: picture.buffer, captured_at: picture.at })
     }
 }
 
@@ -340,7 +348,7 @@ impl Sound {
     fn accept(&mut self, raw: Raw, offset: i128, agreed: &mut i128) -> i128 {
         let time = self.stamps.correct(raw.stamp, raw.length, agreed) + offset;
         self.end = time + raw.length.unwrap_or_default();
-        self.waiting.push_back((time, raw.buffer));
+        self.waiting.push_back((time, Captured { buffer: raw.buffer, at: raw.captured_at }));
         time
     }
 
@@ -361,9 +369,9 @@ impl Sound {
             _ => !sound.is_whole(),
         };
         while wanted(self) {
-            if let Some((time, buffer)) = self.waiting.pop_front() {
-                if let Ok(samples) = buffer.map_readable() {
-                    self.blocks.push(time, &samples);
+            if let Some((time, run)) = self.waiting.pop_front() {
+                if let Ok(samples) = run.buffer.map_readable() {
+                    self.blocks.push(time, &samples, run.at);
                 }
             } else if let Some(raw) = tap.and_then(Tap::samples) {
                 self.accept(raw, offset, agreed);
@@ -378,7 +386,7 @@ impl Sound {
 
     fn take(&mut self, stream: usize, until: i128) -> Option<Item> {
         let until = if until == i128::MAX { i64::MAX } else { block_at_or_after(until) };
-        let (block, samples) = self.blocks.take(until)?;
-        Some(Item::Audio { stream, block, buffer: gst::Buffer::from_slice(samples), captured_at: 0 })
+        let Block { index: block, samples, captured_at } = self.blocks.take(until)?;
+        Some(Item::Audio { stream, block, buffer: gst::Buffer::from_slice(samples), captured_at })
     }
 }

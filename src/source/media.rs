@@ -99,7 +99,8 @@ pub enum Item {
         frame: i64,
         /// I420 in the size of [`VideoFormat`]. A `GstVideoMeta` tells the strides where they are not the default.
         buffer: gstreamer::Buffer,
-        /// Microseconds since the Unix epoch when it came in; 0 in files.
+        /// Microseconds since the Unix epoch when it came into this process from a live source, a repeated picture
+        /// that of the first time; when it was due, of what is paced; 0 in files.
         captured_at: i64,
     },
     /// A block of [`super::BLOCK`] samples. Indices are consecutive within a stream, except after [`Item::Live`].
@@ -110,7 +111,7 @@ pub enum Item {
         block: i64,
         /// Samples.
         buffer: gstreamer::Buffer,
-        /// Microseconds since the Unix epoch when it came in; 0 in files.
+        /// The same of the first sound in it; 0 also if there is nothing but silence for what did not come.
         captured_at: i64,
     },
     /// The source gives nothing; media may come again.

@@ -1,5 +1,6 @@
 //! One pass over a source: a GStreamer pipeline from its URI to raw streams that are pulled.
 
+mod arrival;
 mod chain;
 mod failure;
 mod head;
@@ -16,7 +17,10 @@ use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::AppSink;
 use gstreamer_audio as gst_audio;
 
-use self::chain::Chain;
+use self::{
+    arrival::{Arrivals, Entrance},
+    chain::Chain,
+};
 use super::{CHANNELS, Error, FRAME_BYTES, SAMPLE_RATE, media::Stop, uri::Location, wake::Wake};
 use crate::clock;
 
@@ -35,6 +39,8 @@ pub(super) struct Raw {
     pub stamp: Option<i128>,
     /// How long it lasts, in nanoseconds, where that is known.
     pub length: Option<i128>,
+    /// Microseconds since the Unix epoch when it came into this process.
+    pub captured_at: i64,
     pub buffer: gst::Buffer,
 }
 
@@ -45,6 +51,7 @@ pub(super) struct Tap {
     filter: gst::Element,
     /// Set when the first picture or run of samples has come: only then are its format and its tags final.
     flows: Arc<AtomicBool>,
+    arrivals: Arrivals,
 }
 
 /// What decoders have brought up so far.
@@ -94,8 +101,10 @@ impl Pass {
             gst::BusSyncReply::Pass
         });
         let found = Shared::default();
+        let entrance = Entrance::default();
+        entrance.watch(&pipeline);
         let decoder = head::build(location, &pipeline)?;
-        watch(&decoder, &pipeline, &found, wake);
+        watch(&decoder, &pipeline, &found, &entrance, wake);
         let mut pass = Self {
             uri: uri.into(),
             pipeline,
@@ -249,11 +258,12 @@ fn progress(found: &Shared) -> (bool, bool) {
 }
 
 /// Links what the decoder brings up.
-fn watch(decoder: &gst::Element, pipeline: &gst::Pipeline, found: &Shared, wake: &Wake) {
+fn watch(decoder: &gst::Element, pipeline: &gst::Pipeline, found: &Shared, entrance: &Entrance, wake: &Wake) {
     let (pipeline, shared, ring) = (pipeline.downgrade(), found.clone(), wake.clone());
+    let entrance = entrance.clone();
     decoder.connect_pad_added(move |_, pad| {
         let Some(pipeline) = pipeline.upgrade() else { return };
-        if let Err(why) = link(&pipeline, pad, &shared, &ring) {
+        if let Err(why) = link(&pipeline, pad, &shared, &entrance, &ring) {
             shared.lock().unwrap_or_else(PoisonError::into_inner).failure = Some(why);
         }
         ring.ring();
@@ -273,13 +283,19 @@ fn watch(decoder: &gst::Element, pipeline: &gst::Pipeline, found: &Shared, wake:
     head::decode_one_video(decoder);
 }
 
-fn link(pipeline: &gst::Pipeline, pad: &gst::Pad, found: &Shared, wake: &Wake) -> Result<(), String> {
+fn link(
+    pipeline: &gst::Pipeline,
+    pad: &gst::Pad,
+    found: &Shared,
+    entrance: &Entrance,
+    wake: &Wake,
+) -> Result<(), String> {
     let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
     let kind = caps.structure(0).map(|structure| structure.name().to_string()).unwrap_or_default();
     let is_first_video = || found.lock().unwrap_or_else(PoisonError::into_inner).video.is_none();
     let chain = match kind.as_str() {
-        "video/x-raw" if is_first_video() => Chain::video(wake),
-        "audio/x-raw" => Chain::audio(wake),
+        "video/x-raw" if is_first_video() => Chain::video(wake, entrance.video.clone()),
+        "audio/x-raw" => Chain::audio(wake, entrance.audio.clone()),
         _ => return chain::discard(pipeline, pad).map_err(|error| error.to_string()),
     };
     let chain = chain.map_err(|error| error.to_string())?;
@@ -328,6 +344,12 @@ impl Tap {
         self.sink.is_eos()
     }
 
+    /// When what became `buffer` came in.
+    fn captured_at(&self, buffer: &gst::BufferRef) -> i64 {
+        let arrival = buffer.pts().and_then(|stamp| self.arrivals.of(stamp.nseconds()));
+        arrival.unwrap_or_else(arrival::micros)
+    }
+
     /// The next picture, if it is there.
     pub(super) fn picture(&self) -> Option<Raw> {
         loop {
@@ -336,7 +358,8 @@ impl Tap {
             let (stamp, outside) = running_time(&sample, buffer.pts());
             if !outside {
                 let length = buffer.duration().map(|length| length.nseconds().into());
-                return Some(Raw { stamp, length, buffer });
+                let captured_at = self.captured_at(&buffer);
+                return Some(Raw { stamp, length, captured_at, buffer });
             }
         }
     }
@@ -346,6 +369,7 @@ impl Tap {
         loop {
             let sample = self.sink.try_pull_sample(gst::ClockTime::ZERO)?;
             let mut buffer = sample.buffer_owned()?;
+            let captured_at = self.captured_at(&buffer);
             if let Some(segment) = sample.segment().filter(|_| buffer.pts().is_some()) {
                 // Priming that the container wants discarded lies before the segment, in front of zero.
                 match gst_audio::audio_buffer_clip(buffer, segment, SAMPLE_RATE, FRAME_BYTES as u32) {
@@ -356,7 +380,7 @@ impl Tap {
             let (stamp, _) = running_time(&sample, buffer.pts());
             let frames = (buffer.size() / FRAME_BYTES) as i128;
             let length = Some(frames * 1_000_000_000 / i128::from(SAMPLE_RATE));
-            return Some(Raw { stamp, length, buffer });
+            return Some(Raw { stamp, length, captured_at, buffer });
         }
     }
 }

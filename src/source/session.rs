@@ -9,8 +9,8 @@ use std::{
 use headwater_packager::time::{FrameRate, Grid};
 
 use super::{
-    Error, Item, Pace, Request, VideoFormat,
-    conform::Origin,
+    BLOCK, Error, Item, Pace, Request, VideoFormat,
+    conform::{Origin, sample_nanos},
     lane::Lanes,
     pipeline::Pass,
     stream::{Opener, pin},
@@ -401,12 +401,18 @@ impl Session {
         Error::Lost { uri: self.opener.uri.clone(), why: why.into() }
     }
 
-    /// Sends an item, with the time at which it came in.
+    /// Sends an item. What is paced is captured when it is due, as if a camera saw it then; files have no such time.
     fn send(&mut self, mut item: Item) -> Result<(), Halt> {
-        if let (Item::Video { captured_at, .. } | Item::Audio { captured_at, .. }, true) =
-            (&mut item, self.mode != Mode::Asap)
-        {
-            *captured_at = (self.clock.now() / 1000) as i64;
+        let rate = self.rate();
+        let due = |nanos: i128| if self.mode == Mode::Paced { (nanos / 1000) as i64 } else { 0 };
+        match &mut item {
+            Item::Video { frame, captured_at, .. } if self.mode != Mode::Arrival => {
+                *captured_at = due(rate.frame_nanos(*frame));
+            }
+            Item::Audio { block, captured_at, .. } if self.mode != Mode::Arrival => {
+                *captured_at = due(sample_nanos(*block * BLOCK));
+            }
+            _ => {}
         }
         self.sender.send(item).map_err(|_| Halt::Stop)
     }

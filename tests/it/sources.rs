@@ -23,7 +23,8 @@ fn the_test_source_starts_on_a_segment_line_and_beeps_while_it_flashes() {
                 assert_eq!(captured_at, frame * 40_000);
                 frames.push(frame);
             }
-            Item::Audio { block, buffer, .. } => {
+            Item::Audio { block, buffer, captured_at, .. } => {
+                assert_eq!(captured_at, (i128::from(block) * 64_000_000 / 3 / 1000) as i64);
                 assert_eq!(buffer.size(), 8192);
                 let loud = buffer.map_readable().unwrap().iter().any(|byte| *byte != 0);
                 let beeps = block * 1024 % 48_000 < 4_800 || (block * 1024 + 1023) % 48_000 < 1024;

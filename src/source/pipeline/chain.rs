@@ -9,7 +9,7 @@ use gstreamer::{self as gst, glib::BoolError, prelude::*};
 use gstreamer_app::{AppSink, AppSinkCallbacks};
 use gstreamer_video::VideoMeta;
 
-use super::{Tap, audio_caps};
+use super::{Tap, arrival::Arrivals, audio_caps};
 use crate::source::wake::Wake;
 
 /// Decoded pictures that wait at most. They are large.
@@ -24,7 +24,7 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    pub(super) fn video(wake: &Wake) -> Result<Self, BoolError> {
+    pub(super) fn video(wake: &Wake, arrivals: Arrivals) -> Result<Self, BoolError> {
         let deinterlace = element("deinterlace")?;
         deinterlace.set_property_from_str("method", "greedyh");
         // Yadif in GStreamer 1.22 loses the first and the last picture and moves stamps by one.
@@ -35,14 +35,14 @@ impl Chain {
         // The first converter is for formats that the deinterlacer does not know, such as 10 bits.
         let elements = vec![element("videoconvert")?, deinterlace, flip, element("videoconvertscale")?];
         let caps = gst::Caps::builder("video/x-raw").field("format", "I420").build();
-        let chain = Self::ending(elements, &caps, PICTURES, wake)?;
+        let chain = Self::ending(elements, &caps, PICTURES, wake, arrivals)?;
         accept_strides(&chain.tap.sink);
         Ok(chain)
     }
 
-    pub(super) fn audio(wake: &Wake) -> Result<Self, BoolError> {
+    pub(super) fn audio(wake: &Wake, arrivals: Arrivals) -> Result<Self, BoolError> {
         let elements = vec![element("audioconvert")?, element("audioresample")?];
-        Self::ending(elements, &audio_caps(), RUNS, wake)
+        Self::ending(elements, &audio_caps(), RUNS, wake, arrivals)
     }
 
     fn ending(
@@ -50,6 +50,7 @@ impl Chain {
         caps: &gst::Caps,
         waiting: u32,
         wake: &Wake,
+        arrivals: Arrivals,
     ) -> Result<Self, BoolError> {
         let filter = element("capsfilter")?;
         filter.set_property("caps", caps);
@@ -73,7 +74,7 @@ impl Chain {
                 .build(),
         );
         elements.extend([filter.clone(), sink.clone().upcast()]);
-        Ok(Self { elements, tap: Tap { sink, filter, flows } })
+        Ok(Self { elements, tap: Tap { sink, filter, flows, arrivals } })
     }
 
     /// Puts the chain behind `pad`.

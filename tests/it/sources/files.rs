@@ -9,6 +9,7 @@ fn whole(uri: &str) -> Recording {
     let recording = Recording::of(open(uri, Pace::Asap), |_| false);
     recording.assert_gapless();
     assert!(matches!(recording.last, Last::Ended));
+    assert!(recording.captured.iter().all(|[captured, _]| *captured == 0), "a file is of no time");
     recording
 }
 
@@ -163,6 +164,11 @@ fn a_file_is_paced_from_a_segment_line_on() {
     let recording = Recording::of(open(&format!("file:{path}"), Pace::Live), |_| false);
     recording.assert_gapless();
     assert_eq!((recording.frames.len(), recording.frames[0] % 50), (75, 0), "2 s lines, 25 frames a second");
+    let captured: Vec<i64> = recording.captured.iter().map(|[captured, _]| *captured).collect();
+    assert_eq!(captured, recording.frames.iter().map(|frame| frame * 40_000).collect::<Vec<_>>());
+    let captured: Vec<i64> = recording.captured_sound[0].iter().map(|[captured, _]| *captured).collect();
+    let due = |block: &i64| (i128::from(*block) * 64_000_000 / 3 / 1000) as i64;
+    assert_eq!(captured, recording.blocks[0].iter().map(due).collect::<Vec<_>>());
     let took = recording.came[74] - recording.came[0];
     assert!((2.8..4.5).contains(&took.as_secs_f64()), "{took:?}");
     let (flashes, onsets) = (recording.flashes(), recording.onsets(0));

@@ -27,8 +27,12 @@ fn free_port() -> u16 {
 
 /// Sends flash and beep as MPEG-TS in real time until it is dropped.
 fn send(to: &str) -> Running {
+    send_as(LIVE, to)
+}
+
+fn send_as(codecs: &str, to: &str) -> Running {
     Running::start(&mut ffmpeg(&format!(
-        "{} {LIVE} -f mpegts {to}",
+        "{} {codecs} -f mpegts {to}",
         FLASH_AND_BEEP.replace("-f lavfi", "-re -f lavfi")
     )))
 }
@@ -95,7 +99,24 @@ fn a_transport_stream_over_udp_is_taken_and_taken_again_after_a_pause() {
     assert_eq!((video.width, video.height, video.frame_rate.fps()), (320, 180, 25.0));
     let recording = interrupt(source, sender, || send(&to));
     assert_resumed(&recording, "gives nothing");
+    recording.assert_captured();
     assert_together(&recording, FRAME / 2);
+}
+
+#[test]
+fn a_picture_is_captured_when_it_comes_in_and_not_when_it_is_decoded() {
+    let port = free_port();
+    let reordered =
+        "-c:v libx264 -preset ultrafast -x264-params bframes=2:b-adapt=0:rc-lookahead=0 -g 12 -c:a aac";
+    let to = format!("udp://127.0.0.1:{port}?pkt_size=1316");
+    let (source, _sender) = listen(&format!("udp://127.0.0.1:{port}"), || send_as(reordered, &to));
+    let recording = Recording::of(source, |recording| recording.frames.len() >= 50);
+    recording.assert_gapless();
+    recording.assert_captured();
+    // What is shown behind two B-frames was sent, and came, before them.
+    let earlier = |pair: &[[i64; 2]]| pair[1][0] < pair[0][0];
+    let turns = recording.captured.windows(2).filter(|pair| earlier(pair)).count();
+    assert!(turns >= 10, "{:?}", recording.captured);
 }
 
 #[test]
@@ -105,6 +126,7 @@ fn an_srt_listener_takes_one_caller_after_another() {
     let (source, sender) = listen(&format!("srt://127.0.0.1:{port}?mode=listener&latency=80"), || send(&to));
     let recording = interrupt(source, sender, || send(&to));
     assert_resumed(&recording, "hung up");
+    recording.assert_captured();
     assert_together(&recording, FRAME / 2);
 }
 
@@ -132,6 +154,7 @@ fn an_rtsp_camera_is_played() {
     let camera = rtsp::Camera::start();
     let recording = Recording::of(open(&camera.uri(), Pace::Live), |recording| recording.frames.len() >= 75);
     recording.assert_gapless();
+    recording.assert_captured();
     assert_eq!(recording.frames[0] % 50, 0);
     // The two RTP senders of ffmpeg have no clock in common: they start one after the other.
     assert_together(&recording, 3 * FRAME);

@@ -71,7 +71,16 @@ pub struct Recording {
     pub lives: Vec<usize>,
     /// When each frame came.
     pub came: Vec<Instant>,
+    /// When each frame was captured, and when it came, in microseconds since the Unix epoch.
+    pub captured: Vec<[i64; 2]>,
+    /// The same of the blocks, by stream.
+    pub captured_sound: Vec<Vec<[i64; 2]>>,
     pub last: Last,
+}
+
+/// The clock that sources capture by.
+fn micros() -> i64 {
+    (headwater::clock::unix_nanos() / 1000) as i64
 }
 
 impl Recording {
@@ -91,16 +100,20 @@ impl Recording {
             stalls: Vec::new(),
             lives: Vec::new(),
             came: Vec::new(),
+            captured: Vec::new(),
+            captured_sound: vec![Vec::new(); source.audio.len()],
             last: Last::Enough,
         };
         while !enough(&recording) {
             match source.media.recv_timeout(PATIENCE).expect("a source says when it is over") {
-                Item::Video { frame, buffer, .. } => {
+                Item::Video { frame, buffer, captured_at } => {
+                    recording.captured.push([captured_at, micros()]);
                     recording.came.push(Instant::now());
                     recording.frames.push(frame);
                     recording.look_at(&buffer);
                 }
-                Item::Audio { stream, block, buffer, .. } => {
+                Item::Audio { stream, block, buffer, captured_at } => {
+                    recording.captured_sound[stream].push([captured_at, micros()]);
                     recording.blocks[stream].push(block);
                     let bytes = buffer.map_readable().unwrap();
                     assert_eq!(bytes.len(), 1024 * 8);
@@ -149,6 +162,18 @@ impl Recording {
         assert!(self.frames.is_sorted_by(|one, other| one + 1 == *other), "frames {:?}", self.frames);
         for blocks in &self.blocks {
             assert!(blocks.is_sorted_by(|one, other| one + 1 == *other), "blocks {blocks:?}");
+        }
+    }
+
+    /// Asserts that pictures and sound were captured before they came, and in the last few seconds.
+    pub fn assert_captured(&self) {
+        for captured in [&self.captured].into_iter().chain(&self.captured_sound) {
+            assert!(!captured.is_empty());
+            let late = |[captured, came]: &[i64; 2]| came - captured;
+            // Sound that a source has not given is silence that was never captured.
+            let mut late = captured.iter().filter(|[captured, _]| *captured != 0).map(late);
+            assert!(late.all(|late| (0..20_000_000).contains(&late)), "{captured:?}");
+            assert!(captured.iter().filter(|[captured, _]| *captured == 0).count() < captured.len() / 2);
         }
     }
 
