@@ -48,6 +48,8 @@ pub(super) struct Presentation {
     wants_low_latency: bool,
     /// How they are laid out, where they are.
     low_latency: Option<LowLatency>,
+    /// Why they are not.
+    low_latency_off: Option<String>,
     /// The tracks of the running encoder in the order of its catalog, then those that only the filler keeps on air.
     writers: Vec<Writer>,
     /// True if what is kept was made with another ladder than the configured one.
@@ -78,6 +80,7 @@ impl Presentation {
             window: config.window,
             wants_low_latency: config.low_latency,
             low_latency: None,
+            low_latency_off: None,
             writers: Vec::new(),
             reconfigured: false,
             opening: Vec::new(),
@@ -111,16 +114,14 @@ impl Presentation {
 
     /// Finds out how long parts are with the tracks that there are.
     fn lay_out_parts(&mut self) {
-        self.low_latency = None;
-        if self.wants_low_latency {
-            match hls::part_target(&self.grid, self.writers.iter().filter_map(Writer::step)) {
-                Ok(part_target) => {
-                    let parts_per_segment = self.grid.parts_per_segment();
-                    self.low_latency = Some(LowLatency { part_target, parts_per_segment });
-                }
-                Err(error) => tracing::warn!(%error, "low latency is off"),
-            }
-        }
+        let part_target = hls::part_target(&self.grid, self.writers.iter().filter_map(Writer::step));
+        let parts_per_segment = self.grid.parts_per_segment();
+        let (layout, off) = match part_target {
+            _ if !self.wants_low_latency => (None, None),
+            Ok(part_target) => (Some(LowLatency { part_target, parts_per_segment }), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        (self.low_latency, self.low_latency_off) = (layout, off);
         let low_latency = self.low_latency.is_some();
         self.writers.iter_mut().for_each(|writer| writer.shelf_mut().set_low_latency(low_latency));
     }
@@ -203,6 +204,11 @@ impl Presentation {
     pub(super) fn end(&mut self) {
         self.ending = Ending::Closed;
         self.writers.iter_mut().for_each(Writer::end);
+    }
+
+    /// Why parts are not published one by one although they should be.
+    pub(super) fn low_latency_off(&self) -> Option<&str> {
+        self.low_latency_off.as_deref()
     }
 
     /// Filler parts made so far.

@@ -46,4 +46,6 @@ pub struct Status {
     pub encoders: std::collections::BTreeMap<String, String>,
     /// Why the store lags, if it does.
     pub store_degraded: Option<String>,
+    /// Why parts are not published one by one although they should be, if they are not.
+    pub low_latency_off: Option<String>,
 }

@@ -156,6 +156,7 @@ impl Task {
             Event::Live { .. } => {
                 if let Some(work) = self.presentation.begin() {
                     self.submit(work);
+                    self.tell_low_latency();
                 }
                 self.turn(State::Live);
             }
@@ -171,6 +172,14 @@ impl Task {
             // The reason comes again when the process is gone.
             Event::Failed { .. } => {}
         }
+    }
+
+    fn tell_low_latency(&self) {
+        let off = self.presentation.low_latency_off().map(str::to_owned);
+        if let Some(why) = &off {
+            tracing::warn!(why, "low latency is off");
+        }
+        self.status.send_modify(|status| status.low_latency_off = off);
     }
 
     fn lose(&mut self, why: String, pause: Option<Duration>) {

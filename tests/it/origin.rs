@@ -100,6 +100,7 @@ fn status(state: State) -> Status {
         filler_parts: 0,
         encoders: BTreeMap::new(),
         store_degraded: None,
+        low_latency_off: None,
     }
 }
 

@@ -416,4 +416,5 @@ fn parts_that_would_be_uneven_turn_low_latency_off_and_nothing_else() {
     rig.plays(START, START + 4);
     assert_eq!(rig.numbers("180p"), (START..START + 4).collect::<Vec<_>>());
     assert!(rig.track("180p").low_latency.is_none() && rig.parts("180p").is_empty());
+    assert!(rig.presentation.low_latency_off().is_some_and(|why| why.contains("150")), "and says why");
 }
