@@ -38,6 +38,10 @@ pub(super) struct Description {
     pub(super) filler: Filler,
 }
 
+/// Number from which on the first era of a track counts, whenever that begins, so that interchangeable origins say the
+/// same. Not 0: for ffmpeg 5.1, a DASH period at 0 in a presentation from 1970 has no place in time.
+const FIRST: i64 = 1;
+
 /// Owns a track.
 pub(super) struct Writer {
     description: Description,
@@ -65,7 +69,7 @@ impl Writer {
             grid,
             feed: Feed::Filler,
             lateness: Lateness::default(),
-            era: Arc::new(Era { first: 0, init: init.clone() }),
+            era: Arc::new(Era { first: FIRST, init: init.clone() }),
             inits: BTreeMap::from([(init, body)]),
             shelf,
             filler_parts: 0,

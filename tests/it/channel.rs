@@ -114,6 +114,32 @@ async fn a_killed_encoder_is_covered_by_the_filler_and_other_channels_do_not_not
 }
 
 #[tokio::test]
+async fn ffmpeg_plays_a_channel_in_low_latency_over_either_protocol() {
+    let server = Served::start(&channel("a", TEST)).await;
+    server.playlist_with("a/audio-und", 20, |list| list.segments.len() >= 4).await;
+    server.playlist_with("a/180p", 20, |list| list.segments.len() >= 4).await;
+    for document in ["index.m3u8", "manifest.mpd"] {
+        let url = server.url(&format!("live/a/{document}"));
+        let played = tokio::task::spawn_blocking(move || {
+            Command::new("timeout")
+                .args(["30", "ffmpeg", "-v", "error", "-t", "4", "-i", &url])
+                .args(["-map", "0:v", "-map", "0:a", "-f", "framecrc", "-"])
+                .output()
+                .unwrap()
+        });
+        let played = played.await.unwrap();
+        let complaint = String::from_utf8_lossy(&played.stderr);
+        assert!(played.status.success(), "{document}: {complaint}");
+        let text = String::from_utf8(played.stdout).unwrap();
+        let frames = text.lines().filter(|line| line.starts_with("0,")).count();
+        assert!(
+            (118..=122).contains(&frames),
+            "{frames} pictures in four seconds of {document}: {complaint}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_killed_server_goes_on_with_its_numbers_and_fills_what_it_missed() {
     let mut server = Served::start(&channel("a", TEST)).await;
     server.playlist_with("a/180p", 20, |list| list.segments.len() >= 4).await;

@@ -64,10 +64,14 @@ impl Served {
         eventually(&format!("{channel} is {state}"), seconds, check).await
     }
 
+    /// The URL of a path on the media listener.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}/{path}", self.media)
+    }
+
     /// An object below `/`, if it is there.
     pub(crate) async fn get(&self, path: &str) -> Option<bytes::Bytes> {
-        let url = format!("http://127.0.0.1:{}/{path}", self.media);
-        let response = self.http.get(url).send().await.ok()?;
+        let response = self.http.get(self.url(path)).send().await.ok()?;
         if response.status().is_success() { response.bytes().await.ok() } else { None }
     }
 
