@@ -74,7 +74,7 @@ pub fn mpd(presentation: &Presentation<'_>) -> String {
         .attribute("minBufferTime", duration(buffer))
         .attribute("maxSegmentDuration", duration(presentation.longest().max(segment)));
     if let Kind::Live { delay, .. } = presentation.kind {
-        root = root.child(service_description(delay, presentation.knows_capture()));
+        root = root.child(service_description(delay, presentation.reference()));
     }
     root = period::periods(presentation).into_iter().fold(root, Element::child);
     if let Kind::Live { .. } = presentation.kind {
@@ -130,9 +130,12 @@ impl<'a> Presentation<'a> {
         each.open.filter(|open| self.low_latency().is_some() && !open.parts.is_empty())
     }
 
-    /// True if there is a ProducerReferenceTime.
-    fn knows_capture(&self) -> bool {
-        self.low_latency().is_some() && self.segments().any(|(_, segment)| segment.captured_at != 0)
+    /// The ProducerReferenceTime to which the latency refers, if there is one: that of the first track.
+    fn reference(&self) -> Option<String> {
+        let is_captured =
+            |each: &Representation<'_>| each.window.segments().iter().any(|segment| segment.captured_at != 0);
+        self.low_latency()?;
+        self.representations.iter().position(is_captured).map(low_latency::reference)
     }
 
     /// Nanoseconds of the longest segment of any track.
@@ -155,12 +158,12 @@ impl<'a> Presentation<'a> {
     }
 }
 
-fn service_description(delay: Duration, knows_capture: bool) -> Element {
+fn service_description(delay: Duration, reference: Option<String>) -> Element {
     let millis = delay.as_millis();
     let mut latency = Element::new("Latency");
-    if knows_capture {
+    if let Some(reference) = reference {
         // From capture on, not from what a player takes for the live edge (ISO/IEC 23009-1 annex K).
-        latency = latency.attribute("referenceId", low_latency::REFERENCE);
+        latency = latency.attribute("referenceId", reference);
     }
     let latency = latency
         .attribute("target", millis.to_string())

@@ -6,7 +6,9 @@ mod made;
 
 mod playlists {
     mod dash;
+    mod dash_low_latency;
     mod hls;
+    mod hls_low_latency;
     mod part_target;
     mod presentations;
     mod windows;

@@ -11,10 +11,9 @@ use crate::{
     window::{Era, Segment},
 };
 
-/// `@id` of every ProducerReferenceTime: they tell one clock, and the target latency refers to it.
-pub(super) const REFERENCE: &str = "0";
-
 const NANOS: i128 = 1_000_000_000;
+/// Ticks per second of which a player in JavaScript can count those since the epoch: not 2^53 until the year 2106.
+const FINEST: u64 = 2_000_000;
 
 /// Durations of what a segment is sent in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +35,8 @@ pub(super) struct Numbered {
 }
 
 impl Numbered {
-    /// All templates of a set have one timescale, as the set's ProducerReferenceTime has but one: one in which both
-    /// every track's ticks and the segment duration are whole numbers, if there is one.
+    /// All templates of a set have one timescale, as the set's ProducerReferenceTime has but one: if possible, one in
+    /// which both every track's ticks and the segment duration are whole numbers.
     pub(super) fn new<'a>(
         low_latency: LowLatency,
         segment: Duration,
@@ -48,9 +47,10 @@ impl Numbered {
         let segment_nanos = segment.as_nanos().max(1) as u64;
         // The least number of ticks in a second for which the segment is a whole number of them.
         let least = NANOS as u64 / gcd(NANOS as u64, segment_nanos);
-        let candidates = [common.and_then(|common| lcm(common, least)), Some(1_000_000)];
-        let fits = |hz: u64| Timescale::new(u32::try_from(hz).ok().filter(|&hz| u64::from(hz) % least == 0)?);
-        let timescale = candidates.into_iter().flatten().find_map(fits).unwrap_or(Timescale::NANOSECONDS);
+        let exact = common.and_then(|common| lcm(common, least)).filter(|&hz| hz <= FINEST);
+        let micros = (1_000_000 % least == 0).then_some(1_000_000);
+        let hz = exact.or(micros).unwrap_or(least);
+        let timescale = u32::try_from(hz).ok().and_then(Timescale::new).unwrap_or(Timescale::NANOSECONDS);
         Self { low_latency, segment, first, timescale }
     }
 
@@ -75,14 +75,19 @@ impl Numbered {
             .attribute("media", format!("{name}/$Number$.m4s"))
     }
 
-    /// When media was captured (ISO/IEC 23009-1 5.12): that of the newest of these segments of which it is known, as in
-    /// its `prft`.
-    pub(super) fn reference_time(&self, timescale: Timescale, segments: &[&Segment]) -> Option<Element> {
+    /// When media was captured (ISO/IEC 23009-1 5.12): the newest segment of which it is known, of the track at `index`,
+    /// as in its `prft`.
+    pub(super) fn reference_time(
+        &self,
+        index: usize,
+        timescale: Timescale,
+        segments: &[&Segment],
+    ) -> Option<Element> {
         let newest = segments.iter().rev().find(|segment| segment.captured_at != 0)?;
         let captured = DateTime::<Utc>::from_timestamp_micros(newest.captured_at)?;
         let time = timescale.rescale(newest.start, self.timescale);
         let element = Element::new("ProducerReferenceTime")
-            .attribute("id", REFERENCE)
+            .attribute("id", reference(index))
             .attribute("inband", "true")
             .attribute("type", "captured")
             .attribute("wallClockTime", captured.to_rfc3339_opts(SecondsFormat::Micros, true))
@@ -98,6 +103,12 @@ impl Numbered {
         let longest = self.timescale.ceil(nanos(self.low_latency.part_target));
         Element::new("Resync").attribute("type", kind).attribute("dT", longest.to_string())
     }
+}
+
+/// `@id` of the ProducerReferenceTime that is told by the track at a position among all: one more, as players take zero
+/// for none.
+pub(super) fn reference(index: usize) -> String {
+    (index + 1).to_string()
 }
 
 /// Nanoseconds as a decimal number of seconds, exact.

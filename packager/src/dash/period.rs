@@ -108,8 +108,9 @@ impl Span {
     /// Adds what low latency wants to know of a set.
     fn describe(&self, set: Element, shares: &[&Share<'_>]) -> Element {
         let (Some(numbered), Some(first)) = (&self.numbered, shares.first()) else { return set };
-        let time =
-            |share: &&Share<'_>| numbered.reference_time(share.each.window.timescale(), &share.segments);
+        let time = |share: &&Share<'_>| {
+            numbered.reference_time(share.index, share.each.window.timescale(), &share.segments)
+        };
         let set = shares.iter().find_map(time).into_iter().fold(set, Element::child);
         set.child(numbered.resync(&first.each.track.media))
     }

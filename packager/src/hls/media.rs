@@ -189,10 +189,12 @@ impl<'a> Media<'a> {
         self.end() - count * Ticks::from(self.target_duration) * Ticks::from(self.window.timescale().hz())
     }
 
-    /// True if all parts of a segment lie in the last three target durations: those that do not are to be removed
-    /// (rfc8216bis 6.2.2), and a segment has all its parts or none. As the end moves on, parts that left do not return.
+    /// True if a segment begins within the last three target durations: parts further away are to be removed (rfc8216bis
+    /// 6.2.2), and a segment has all its parts or none. One that begins right there has none either, so that no more
+    /// than three entries have parts, the one that is being made included, where segments are as long as the target.
+    /// As the end only moves on, parts that left do not return.
     fn lists_parts_of(&self, segment: &Segment) -> bool {
-        self.low_latency().is_some() && segment.start >= self.before_end(PARTS)
+        self.low_latency().is_some() && segment.start > self.before_end(PARTS)
     }
 
     /// How many segments end at or before the skip boundary (rfc8216bis 4.4.3.8).

@@ -11,7 +11,7 @@ use headwater_packager::{time::Ticks, window::Segment};
 use super::presentations::{Kind, Presentation, all};
 use crate::made::NOW;
 
-fn attribute<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+pub fn attribute<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     line.split_once(&format!(" {name}=\""))?.1.split('"').next()
 }
 

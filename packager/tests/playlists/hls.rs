@@ -74,6 +74,9 @@ fn check_media(presentation: &Presentation, track: usize, window: &Window) {
             assert!((read - exact).abs() <= 500_000, "{read} for {exact}");
         }
         assert_eq!(read.program_date_time.is_some(), presentation.kind != Kind::OnDemand);
+        let parts = read.unknown_tags.iter().filter(|tag| tag.tag == "X-PART").count();
+        let recent = index + 2 >= segments.len() && !presentation.open.is_empty();
+        assert_eq!(parts, if recent { segment.parts.len() } else { 0 }, "{}", segment.number);
     }
     let read = extinfs(&text);
     let exact = |ticks: Ticks| window.timescale().nanos(ticks);

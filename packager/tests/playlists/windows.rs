@@ -124,3 +124,10 @@ fn a_window_survives_its_record() {
     let record = serde_json::to_vec(&window).unwrap();
     assert_eq!(serde_json::from_slice::<Window>(&record).unwrap(), window);
 }
+
+#[test]
+fn a_record_of_before_captures_were_noted_is_read() {
+    let mut record = serde_json::to_value(segment(7, 2000, 77, 0)).unwrap();
+    record.as_object_mut().unwrap().remove("captured_at").unwrap();
+    assert_eq!(serde_json::from_value::<Segment>(record).unwrap(), segment(7, 2000, 77, 0));
+}

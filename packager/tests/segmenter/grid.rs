@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use headwater_packager::{
     chunk::Chunk,
+    sample::Sample,
     segmenter::{Cut, Error, Output, Segmenter},
     time::{Grid, Ticks, Timescale},
 };
@@ -124,6 +125,20 @@ fn what_is_complete_comes_with_its_last_sample() {
     }
     assert_eq!(at, [(10, false), (20, false), (30, false), (40, false), (50, false), (50, true)]);
     assert!(segmenter.finish().is_empty());
+}
+
+#[test]
+fn a_chunk_was_captured_when_its_first_sample_was() {
+    let made = video(720, 25, 1);
+    let samples = made.samples(TWO_SECONDS, NOW, NOW + 1).into_iter().zip(1000..);
+    let samples = samples.map(|(sample, captured_at)| Sample { captured_at, ..sample });
+    let outputs = made.cut(Cut::Grid(TWO_SECONDS), samples);
+    let captured = |output: &Output| match output {
+        Output::Chunk { chunk, .. } => Some(chunk.captured_at),
+        Output::Segment { .. } => None,
+    };
+    let captured: Vec<_> = outputs.iter().filter_map(captured).collect();
+    assert_eq!(captured, [1000, 1010, 1020, 1030, 1040]);
 }
 
 #[test]
