@@ -88,27 +88,22 @@ impl Spread {
         let (segment, part, step) = (units(grid.segment), units(grid.part), i128::from(step) * NANOS);
         let in_nanos = |count: i128| (count * step).div_euclid(hz);
         if part < step {
-            // Some parts would have no sample.
+            // Some parts would have no sample, and there may be more lines than one can look at.
             return Self { shortest: Some(0), longest: -(-step).div_euclid(hz) };
         }
         // From one segment to the next, a line moves between the samples around it by a multiple of this.
         let shift = gcd(segment, step);
-        let (mut fewest, mut most): (Option<i128>, i128) = (None, 0);
-        let mut line = 0;
-        while line < segment {
-            let length = part.min(segment - line);
-            // Distance of a line from the sample boundary before it: the least and the greatest, not zero but a step.
+        let samples = |line: i128| {
+            // Distance of the line from the sample boundary before it, the least that occurs, which is not zero but a
+            // whole step at best: how many boundaries there are from it up to but without the next line.
             let phase = line.rem_euclid(shift);
             let least = if phase == 0 { shift } else { phase };
-            let greatest = least + step - shift;
-            // How many boundaries there are from a line up to but without the next.
-            let samples = |phase: i128| -(-(phase + length)).div_euclid(step) - 1;
-            most = most.max(samples(greatest));
-            if line + part < segment {
-                fewest = fewest.into_iter().chain([samples(least)]).min();
-            }
-            line += part;
-        }
+            -(-(least + part)).div_euclid(step) - 1
+        };
+        let lines = std::iter::successors(Some(0), |line| Some(line + part));
+        let fewest = lines.take_while(|line| line + part < segment).map(samples).min();
+        // From a line that is a boundary itself, as there is in some segment: the first.
+        let most = -(-part.min(segment)).div_euclid(step);
         Self { shortest: fewest.map(in_nanos), longest: -(-most * step).div_euclid(hz) }
     }
 
