@@ -119,6 +119,20 @@ fn what_has_ended_has_neither_parts_nor_control() {
     }
 }
 
+/// Nobody answers directives where it lies.
+#[test]
+fn what_lies_in_a_store_goes_on_without_parts_and_control() {
+    let window = window((10..20).map(segment));
+    let next = open(20, 2);
+    let media = Media { kind: Kind::LiveStored, ..live(&window, Some(&next), Some((20, 2))) };
+    let text = hls::media(&media);
+    for absent in ["PART", "SERVER-CONTROL", "PRELOAD-HINT", "\n20.", "ENDLIST"] {
+        assert!(!text.contains(absent), "{absent} in {text}");
+    }
+    assert!(text.contains("#EXT-X-VERSION:6\n") && text.contains("#EXT-X-PROGRAM-DATE-TIME"));
+    assert_eq!(hls::delta(&media), None);
+}
+
 #[test]
 fn segments_that_begin_within_three_target_durations_of_the_end_list_their_parts() {
     let window = window((10..20).map(segment));
