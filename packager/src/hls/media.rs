@@ -190,11 +190,13 @@ impl<'a> Media<'a> {
     }
 
     /// True if a segment begins within the last three target durations: parts further away are to be removed (rfc8216bis
-    /// 6.2.2), and a segment has all its parts or none. One that begins right there has none either, so that no more
-    /// than three entries have parts, the one that is being made included, where segments are as long as the target.
-    /// As the end only moves on, parts that left do not return.
+    /// 6.2.2), and a segment has all its parts or none. It must do so by a sixteenth of itself, so that tracks whose
+    /// segments differ by a frame list parts of the same numbers, and no more than three entries have parts, the one
+    /// that is being made included, where segments are as long as the target. As the end only moves on, parts that left
+    /// do not return.
     fn lists_parts_of(&self, segment: &Segment) -> bool {
-        self.low_latency().is_some() && segment.start > self.before_end(PARTS)
+        let begin = self.before_end(PARTS) + segment.duration / 16;
+        self.low_latency().is_some() && segment.start > begin
     }
 
     /// How many segments end at or before the skip boundary (rfc8216bis 4.4.3.8).

@@ -9,7 +9,8 @@ use headwater_packager::{
 };
 use proptest::prelude::*;
 
-use super::presentations::all;
+use super::presentations::{self, all};
+use crate::made::{self, NOW, TWO_SECONDS, audio, video};
 
 /// Ticks are milliseconds, the target duration is two seconds.
 const HZ: u32 = 1000;
@@ -150,11 +151,29 @@ fn segments_that_begin_within_three_target_durations_of_the_end_list_their_parts
 /// A tick more or less at the boundary, where segments are not as long as the target.
 #[test]
 fn the_boundary_of_parts_is_exact_to_the_tick() {
-    for (last, expected) in [(1999, vec![17, 18, 19]), (2000, vec![18, 19]), (2001, vec![18, 19])] {
+    for (last, expected) in [(1874, vec![17, 18, 19]), (1875, vec![18, 19]), (2000, vec![18, 19])] {
         let length = |number| if number == 19 { last } else { 2000 };
         let segments = (10..20).map(|number| Segment { duration: length(number), ..segment(number) });
         let window = window(segments);
         assert_eq!(with_parts(&hls::media(&live(&window, None, None))), expected, "{last} ms");
+    }
+}
+
+/// Segments of sound are a frame longer or shorter than those of pictures, parts as well.
+#[test]
+fn all_tracks_list_parts_of_the_same_segments() {
+    let tracks = [video(720, 30000, 1001), video(720, 24000, 1001), audio("en", 48_000), audio("de", 44_100)];
+    for number in NOW + 3..NOW + 40 {
+        for published in 0..=5 {
+            let listed = tracks.clone().map(|made| {
+                let segments = made.segments(TWO_SECONDS, number - 3, number, &made::era(0, "a"));
+                let window = made.window(Duration::from_secs(60), segments);
+                let open = presentations::open(&made, number, published, 0, "a");
+                with_parts(&hls::media(&live(&window, Some(&open), None)))
+            });
+            assert!(listed.iter().all(|numbers| *numbers == listed[0]), "{published} parts: {listed:?}");
+            assert!(listed[0].len() <= 3);
+        }
     }
 }
 
