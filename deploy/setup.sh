@@ -32,6 +32,7 @@ gstreamer1.0-tools                 plays what we serve with hlsdemux2 and dashde
 libxml2-utils                      xmllint holds manifests against the MPEG schema
 procps                             kill, for the tests that kill encoders
 python3                            runs the benchmarks
+python3-prometheus-client          reads our metrics as Prometheus does
 fonts-dejavu-core                  text in screenshots
 '
 # Names of programs are looked for first: a Node or Chromium from elsewhere is used as it is and never replaced.

@@ -5,6 +5,7 @@ mod commit;
 pub mod edge;
 mod filler;
 mod lateness;
+mod measure;
 mod presentation;
 mod record;
 mod render;

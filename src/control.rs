@@ -1,6 +1,7 @@
 //! The control listener: health, state of the channels. Never on the media port.
 
 mod health;
+mod states;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     channel::{edge::Reader, status::Status},
+    metrics::{Exposition, Metrics},
     origin::{
         CachePolicy, HttpError, Refusal, Service,
         body::Body,
@@ -26,13 +28,17 @@ const INDEX: &str = "Headwater's control listener.
 /healthz          is the process alive
 /readyz           may it be sent viewers, and why not
 /api/v1/channels  state of every channel
+/metrics          counts and latencies, for Prometheus
 ";
+
+use self::states::States;
 
 /// The control listener's service. What it tells is for operators: reasons are whole, with the URIs in them.
 #[derive(Debug)]
 pub struct Control {
     channels: Arc<BTreeMap<String, Reader>>,
     store: Store,
+    exposition: Exposition,
     shutdown: CancellationToken,
 }
 
@@ -50,9 +56,15 @@ struct Channel<'a> {
 }
 
 impl Control {
-    /// Tells of `channels` and `store`; not ready once `shutdown` was called.
-    pub fn new(channels: Arc<BTreeMap<String, Reader>>, store: Store, shutdown: CancellationToken) -> Self {
-        Self { channels, store, shutdown }
+    /// Tells of `channels` and `store`, and of `metrics`; not ready once `shutdown` was called.
+    pub fn new(
+        channels: Arc<BTreeMap<String, Reader>>,
+        store: Store,
+        metrics: &Metrics,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let exposition = Exposition::new(metrics).with(States(channels.clone()));
+        Self { channels, store, exposition, shutdown }
     }
 
     async fn find(&self, path: &str) -> Result<Representation, HttpError> {
@@ -69,6 +81,7 @@ impl Control {
                 obstacles => Err(not_ready(&obstacles)),
             },
             "/api/v1/channels" => Ok(text(self.list(), media_type::JSON)),
+            "/metrics" => Ok(text(self.exposition.text(), media_type::OPENMETRICS)),
             _ => Err(HttpError::from(Refusal::UnknownPath)
                 .explained("There is nothing at this path. / lists what there is.".to_owned())
                 .cached(CachePolicy::NoStore)),

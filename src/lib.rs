@@ -2,7 +2,7 @@
 //!
 //! The modules read in the order data flows: [`config`] says what to serve, [`source`] opens it, [`ladder`] encodes
 //! it in a child process and speaks [`ladder::wire`], [`store`] keeps, [`channel`] packages and publishes,
-//! [`origin`] serves, [`control`] tells how it goes. [`package`] turns a file into a presentation, [`inspect`]
+//! [`origin`] serves, [`control`] tells how it goes, and what [`metrics`] measure. [`package`] turns a file into a presentation, [`inspect`]
 //! tells what is in one.
 
 pub mod channel;
@@ -12,6 +12,7 @@ pub mod config;
 pub mod control;
 pub mod inspect;
 pub mod ladder;
+pub mod metrics;
 pub mod origin;
 pub mod package;
 pub mod source;

@@ -33,6 +33,7 @@ use http::{Response, request::Parts};
 
 use self::{
     body::Body,
+    hold::Found,
     listing::Names,
     live::Channels,
     respond::{Content, Representation, respond},
@@ -81,7 +82,15 @@ impl Origin {
     async fn answer_route(&self, request: &Parts, connection: &Waiting, route: Route<'_>) -> Response<Body> {
         match route {
             Route::Options => cors::preflight(),
-            Route::Live(resource) => respond(request, self.live.find(resource, connection).await),
+            Route::Live(resource) => {
+                let (found, held) = match self.live.find(resource, connection).await {
+                    Ok(Found { found, held }) => (Ok(found), held),
+                    Err(refused) => (Err(refused), None),
+                };
+                let mut response = respond(request, found);
+                held.map(|held| response.extensions_mut().insert(held));
+                response
+            }
             Route::Vod(resource) => respond(request, self.assets.find(resource, request.uri.path()).await),
             Route::Listing => respond(request, Ok(listing::find(&self.readers, &self.names).await)),
             Route::Time => respond(request, Ok(time())),

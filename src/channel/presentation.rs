@@ -15,6 +15,7 @@ use super::{
     commit::Work,
     edge::{Document, Edge, LowLatency, TrackEdge},
     filler::Filler,
+    measure::Made,
     record::{self, Record},
     render::{self, View},
     track::{Description, News, Writer},
@@ -328,6 +329,14 @@ impl Presentation {
             None
         };
         writer.edge(playlist, view)
+    }
+
+    /// What the tracks have made since this was asked last, by their names.
+    pub(super) fn take_made(&mut self) -> impl Iterator<Item = (&str, Made)> {
+        self.writers.iter_mut().map(|writer| {
+            let made = writer.take_made();
+            (writer.name(), made)
+        })
     }
 
     /// What is published now.

@@ -17,6 +17,7 @@ use tracing::Instrument;
 use super::{
     commit::{Committer, Durable, What, Work},
     edge::{Edge, Reader},
+    measure::Meter,
     presentation::Presentation,
     record,
     status::{State, Status},
@@ -29,6 +30,7 @@ use crate::{
         job::{Job, Timing},
         wire::{Event, Message},
     },
+    metrics,
     store::Store,
 };
 
@@ -49,6 +51,8 @@ pub struct Setup {
     pub store: Store,
     /// The program that has the `encode` command.
     pub program: PathBuf,
+    /// Where its tracks are measured.
+    pub metrics: metrics::Tracks,
     /// Ends the channel in good order.
     pub shutdown: CancellationToken,
 }
@@ -65,7 +69,8 @@ pub async fn start(setup: Setup) -> Result<(Reader, JoinHandle<()>), record::Err
     let timeline = Timeline::start();
     let presentation = Presentation::new(prefix, &setup.config, kept, timeline.now());
     let committer = Committer::start(setup.store.clone());
-    let task = Task { presentation, committer, timeline, edge, status };
+    let meter = Meter::new(&setup.name, setup.metrics.clone());
+    let task = Task { presentation, committer, timeline, edge, status, meter };
     let span = tracing::info_span!("channel", name = setup.name);
     let handle = tokio::spawn(task.run(setup).instrument(span));
     Ok((Reader { edge: edges, status: statuses }, handle))
@@ -78,6 +83,7 @@ struct Task {
     timeline: Timeline,
     edge: watch::Sender<Arc<Edge>>,
     status: watch::Sender<Status>,
+    meter: Meter,
 }
 
 impl Task {
@@ -144,8 +150,15 @@ impl Task {
 
     fn take(&mut self, message: Message) {
         match message {
-            Message::Catalog(catalog) => self.presentation.open(catalog),
-            Message::Media(media) => self.presentation.take(media, self.timeline.now()),
+            Message::Catalog(catalog) => {
+                self.meter.open(&catalog);
+                self.presentation.open(catalog);
+            }
+            Message::Media(media) => {
+                let now = self.timeline.now();
+                self.meter.hear(&media, now);
+                self.presentation.take(media, now);
+            }
             Message::Event(event) => self.note(event),
             Message::Ping | Message::Pong | Message::Control(_) => {}
         }
@@ -278,6 +291,10 @@ impl Task {
     fn publish(&mut self) {
         if let Some(edge) = self.presentation.publish(self.timeline.now()) {
             self.edge.send_replace(edge);
+        }
+        let now = self.timeline.now();
+        for (track, made) in self.presentation.take_made() {
+            self.meter.publish(track, made, now);
         }
     }
 

@@ -17,9 +17,11 @@ use super::{
     edge::{Body, Playlist, TrackEdge},
     filler::Filler,
     lateness::Lateness,
+    measure::{CutPart, Made},
     record::TrackRecord,
     render::View,
 };
+use crate::metrics::Part;
 pub(super) use shelf::{News, Shelf};
 
 /// Where the samples come from at the moment.
@@ -55,6 +57,9 @@ pub(super) struct Writer {
     inits: BTreeMap<String, Arc<Body>>,
     shelf: Shelf,
     filler_parts: u64,
+    /// When the encoder's last sample came, in nanoseconds since the epoch; `None` while the filler is on air.
+    arrived: Option<i128>,
+    made: Made,
 }
 
 impl Writer {
@@ -73,6 +78,8 @@ impl Writer {
             inits: BTreeMap::from([(init, body)]),
             shelf,
             filler_parts: 0,
+            arrived: None,
+            made: Made::default(),
         }
     }
 
@@ -121,6 +128,7 @@ impl Writer {
             return;
         }
         self.feed = Feed::Encoder;
+        self.arrived = Some(now);
         if let Err(error) = self.push(sample) {
             tracing::warn!(track = self.name(), %error, "the encoder's samples do not fit");
             self.hold();
@@ -212,6 +220,7 @@ impl Writer {
                 return self.segmenter.resume_at(to);
             };
             self.filler_parts += 1;
+            self.arrived = None;
             for sample in samples {
                 if let Err(error) = self.push(sample) {
                     tracing::error!(track = self.name(), %error, "the filler does not fit");
@@ -230,7 +239,11 @@ impl Writer {
     fn absorb(&mut self, outputs: Vec<Output>) {
         for output in outputs {
             match output {
-                Output::Chunk { number, chunk, .. } => self.shelf.add(number, &chunk, &self.era),
+                Output::Chunk { number, chunk, .. } => {
+                    self.shelf.add(number, &chunk, &self.era);
+                    let part = Part { captured_at: chunk.captured_at, arrived: self.arrived };
+                    self.made.parts.push(CutPart { part, published: self.shelf.publishes_parts(number) });
+                }
                 Output::Segment { number, start, duration } => self.shelf.close(number, start, duration),
             }
         }
@@ -294,6 +307,11 @@ impl Writer {
 
     pub(super) fn filler_parts(&self) -> u64 {
         self.filler_parts
+    }
+
+    /// What was made since this was asked last.
+    pub(super) fn take_made(&mut self) -> Made {
+        Made { segments: self.shelf.take_listed(), ..std::mem::take(&mut self.made) }
     }
 
     /// Init segments made since the start, by file name.

@@ -11,6 +11,7 @@ use crate::{
     clock,
     config::Config,
     control::Control,
+    metrics::Metrics,
     origin::{
         self, Origin,
         waiters::{Limits, Waiters},
@@ -26,10 +27,10 @@ pub(super) fn run(config: Config) -> anyhow::Result<()> {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
-    let waiters = Waiters::new(Limits {
-        all: config.server.max_waiters,
-        of_connection: config.server.max_waiters_per_connection,
-    });
+    let metrics = Metrics::default();
+    let limits =
+        Limits { all: config.server.max_waiters, of_connection: config.server.max_waiters_per_connection };
+    let waiters = Waiters::new(limits, metrics.waiting.clone());
     let store = Store::open(&config.store.url)?;
     let media = origin::listen(config.server.media).context("the media listener")?;
     let control = origin::listen(config.server.control).context("the control listener")?;
@@ -46,6 +47,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             file_root: config.server.file_root.clone(),
             store: store.clone(),
             program: program.clone(),
+            metrics: metrics.tracks.clone(),
             shutdown: shutdown.clone(),
         };
         let (reader, task) = channel::start(setup).await.with_context(|| format!("channel {name}"))?;
@@ -56,11 +58,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
     let readers = Arc::new(readers);
     let origin = Origin::new(readers.clone(), store.clone(), waiters);
-    let state = Control::new(readers, store, shutdown.clone());
+    let state = Control::new(readers, store, &metrics, shutdown.clone());
     tokio::spawn(stop_on_signal(signals, shutdown.clone()));
     tokio::join!(
-        origin::serve(media, origin, shutdown.clone()),
-        origin::serve(control, state, shutdown.clone())
+        origin::serve(media, origin, metrics.http.clone(), shutdown.clone()),
+        origin::serve(control, state, metrics.http.clone(), shutdown.clone())
     );
     for task in tasks {
         task.await.context("a channel's task")?;

@@ -18,6 +18,7 @@ use self::{
     patience::{Activity, Patience, Watched},
 };
 use super::{Service, waiters::Waiting};
+use crate::metrics;
 
 /// Streams of one HTTP/2 connection: above what a browser opens, below what would let one client starve others.
 const STREAMS: u32 = 250;
@@ -59,13 +60,15 @@ pub(super) async fn drive<S: Service>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
     service: Arc<S>,
+    metrics: metrics::Listener,
     shutdown: CancellationToken,
 ) {
+    let _open = metrics.connected();
     let activity = Arc::new(Activity::new());
     let stream = TokioIo::new(Watched::new(stream, activity.clone()));
     let (requests, waiting) = (activity.clone(), Waiting::default());
     let answer = service_fn(move |request| {
-        exchange(service.clone(), request, peer, waiting.clone(), requests.begin())
+        exchange(service.clone(), request, peer, waiting.clone(), metrics.clone(), requests.begin())
     });
     let mut connection = pin!(protocol.serve_connection(stream, answer));
     let mut patience = pin!(Patience::new(activity));

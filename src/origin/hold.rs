@@ -10,7 +10,7 @@ use super::{
     refusal::Refusal,
     waiters::{Waiters, Waiting},
 };
-use crate::channel::edge::TrackEdge;
+use crate::{channel::edge::TrackEdge, metrics::Held};
 
 /// A track's snapshots.
 pub type Track = watch::Receiver<Arc<TrackEdge>>;
@@ -24,6 +24,32 @@ pub struct Patience<'a> {
     pub connection: &'a Waiting,
     /// How long is waited at most.
     pub duration: Duration,
+    /// What waits, for who measures it: channel, track and kind of response.
+    pub what: (&'a str, &'a str, &'static str),
+}
+
+/// Something that was found, and, if it was waited for, since when it is there.
+#[derive(Debug)]
+pub struct Found<T> {
+    /// What was found.
+    pub found: T,
+    /// Set if it was waited for.
+    pub held: Option<Held>,
+}
+
+impl<T> Found<T> {
+    fn at_once(found: T) -> Self {
+        Self { found, held: None }
+    }
+
+    fn after(found: T, track: &TrackEdge, patience: &Patience<'_>) -> Self {
+        let (channel, name, response) = patience.what;
+        let held = track.published_at.map(|published_at| Held {
+            published_at,
+            first_byte: patience.waiters.metrics().first_byte(channel, name, response),
+        });
+        Self { found, held }
+    }
 }
 
 /// Asks `outlook` of every snapshot until it is decided. No lock is held meanwhile, and dropping the future leaves nothing
@@ -35,15 +61,16 @@ pub async fn hold<T>(
     track: &mut Track,
     patience: Patience<'_>,
     outlook: impl Fn(&TrackEdge) -> Outlook<T>,
-) -> Result<T, HttpError> {
+) -> Result<Found<T>, HttpError> {
     if let Some(decided) = decided(outlook(&track.borrow_and_update())) {
-        return decided;
+        return decided.map(Found::at_once);
     }
     let _waiter = patience.waiters.enter(patience.connection)?;
     let comes = async {
         while track.changed().await.is_ok() {
-            if let Some(decided) = decided(outlook(&track.borrow_and_update())) {
-                return decided;
+            let snapshot = track.borrow_and_update().clone();
+            if let Some(decided) = decided(outlook(&snapshot)) {
+                return decided.map(|found| Found::after(found, &snapshot, &patience));
             }
         }
         Err(Refusal::WaitedTooLong.into())
@@ -62,7 +89,7 @@ fn decided<T>(outlook: Outlook<T>) -> Option<Result<T, HttpError>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::origin::waiters::Limits;
+    use crate::{metrics, origin::waiters::Limits};
 
     fn outlook(track: &TrackEdge) -> Outlook<i64> {
         match track.stored.as_ref().map(|stored| *stored.end()) {
@@ -77,14 +104,18 @@ mod tests {
     }
 
     async fn held(mut track: Track, waiters: &Waiters) -> Result<i64, Refusal> {
-        let patience =
-            Patience { waiters, connection: &Waiting::default(), duration: Duration::from_secs(6) };
-        hold(&mut track, patience, outlook).await.map_err(|error| error.cause)
+        let patience = Patience {
+            waiters,
+            connection: &Waiting::default(),
+            duration: Duration::from_secs(6),
+            what: ("demo", "720p", "part"),
+        };
+        hold(&mut track, patience, outlook).await.map(|found| found.found).map_err(|error| error.cause)
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_held_request_is_answered_by_the_snapshot_that_decides_it() {
-        let waiters = Waiters::new(Limits { all: 10, of_connection: 10 });
+        let waiters = Waiters::new(Limits { all: 10, of_connection: 10 }, metrics::Waiting::default());
         for (number, answer) in [(7, Ok(7)), (9, Err(Refusal::UnknownSegment))] {
             let (publish, track) = watch::channel(Arc::new(TrackEdge::default()));
             let request = held(track, &waiters);
@@ -102,7 +133,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_request_is_held_for_three_target_durations_and_not_longer() {
-        let waiters = Waiters::new(Limits { all: 10, of_connection: 10 });
+        let waiters = Waiters::new(Limits { all: 10, of_connection: 10 }, metrics::Waiting::default());
         let (publish, track) = watch::channel(Arc::new(TrackEdge::default()));
         let began = tokio::time::Instant::now();
         let request = held(track, &waiters);
@@ -123,7 +154,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_that_need_not_wait_takes_no_place_and_one_that_must_finds_none() {
-        let waiters = Waiters::new(Limits { all: 0, of_connection: 0 });
+        let waiters = Waiters::new(Limits { all: 0, of_connection: 0 }, metrics::Waiting::default());
         assert_eq!(held(watch::channel(edge(3)).1, &waiters).await, Ok(3));
         let (_publish, track) = watch::channel(Arc::new(TrackEdge::default()));
         assert_eq!(held(track, &waiters).await, Err(Refusal::TooManyWaiters));
@@ -131,7 +162,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_track_that_ceases_to_be_sends_its_waiters_away() {
-        let waiters = Waiters::new(Limits { all: 1, of_connection: 1 });
+        let waiters = Waiters::new(Limits { all: 1, of_connection: 1 }, metrics::Waiting::default());
         let (publish, track) = watch::channel(Arc::new(TrackEdge::default()));
         drop(publish);
         assert_eq!(held(track, &waiters).await, Err(Refusal::WaitedTooLong));

@@ -10,6 +10,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Service, connection, error::Error};
+use crate::metrics;
 
 /// How long responses that are under way may take to finish after the end was called (T-33).
 const DRAIN: Duration = Duration::from_secs(10);
@@ -56,7 +57,13 @@ pub fn listen(address: SocketAddr) -> Result<Listener, Error> {
 
 /// Answers on `listener` until `shutdown`; then no connection is accepted, idle ones are closed, and responses under
 /// way have ten seconds to finish.
-pub async fn serve<S: Service>(listener: Listener, service: S, shutdown: CancellationToken) {
+pub async fn serve<S: Service>(
+    listener: Listener,
+    service: S,
+    metrics: metrics::Http,
+    shutdown: CancellationToken,
+) {
+    let metrics = metrics.of(S::NAME);
     let service = Arc::new(service);
     let protocol = Arc::new(connection::protocol());
     let mut connections = JoinSet::new();
@@ -70,7 +77,7 @@ pub async fn serve<S: Service>(listener: Listener, service: S, shutdown: Cancell
                     pause = FIRST_PAUSE;
                     prepare(&stream);
                     let connection =
-                        connection::drive(protocol.clone(), stream, peer, service.clone(), shutdown.clone());
+                        connection::drive(protocol.clone(), stream, peer, service.clone(), metrics.clone(), shutdown.clone());
                     connections.spawn(connection);
                 }
                 // The connection's fault, not the listener's: the next one may be fine.

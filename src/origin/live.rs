@@ -6,7 +6,7 @@ use super::{
     ahead::{self, Media},
     body::{Body, growing},
     error::HttpError,
-    hold::{Patience, Track, hold},
+    hold::{Found, Patience, Track, hold},
     media_type,
     policy::CachePolicy,
     public,
@@ -42,13 +42,14 @@ impl Channels {
         &self,
         resource: Resource<'_>,
         connection: &Waiting,
-    ) -> Result<Representation, HttpError> {
+    ) -> Result<Found<Representation>, HttpError> {
         let reader = self.readers.get(resource.presentation).ok_or(Refusal::UnknownChannel)?;
         let edge = reader.edge.borrow().clone();
         let not_yet = || public::not_yet(&reader.status.borrow().state);
         let manifest = |document: &Option<Arc<Document>>, media_type| {
             let content = Content::Document(document.clone().ok_or_else(not_yet)?);
-            Ok(Representation { content, media_type, cache: CachePolicy::LiveManifest })
+            let found = Representation { content, media_type, cache: CachePolicy::LiveManifest };
+            Ok(Found { found, held: None })
         };
         let (name, file) = match resource.file {
             File::Multivariant => return manifest(&edge.multivariant, media_type::HLS),
@@ -64,14 +65,13 @@ impl Channels {
         // What waits holds on to its track only.
         drop(edge);
         let duration = target.max(Duration::from_secs(1)) * HOLD;
-        let patience = Patience { waiters: &self.waiters, connection, duration };
+        let what = (resource.presentation, name, file.kind());
+        let patience = Patience { waiters: &self.waiters, connection, duration, what };
         match file {
             TrackFile::Playlist(directives) => playlist(track, directives, patience, target).await,
             TrackFile::Init(init) => self.init(&track, resource.presentation, name, init).await,
-            TrackFile::Segment(number) => {
-                self.segment(track, number, patience, resource.presentation, name).await
-            }
-            TrackFile::Part(number, index) => part(track, number, index, patience, name).await,
+            TrackFile::Segment(number) => self.segment(track, number, patience).await,
+            TrackFile::Part(number, index) => part(track, number, index, patience).await,
         }
     }
 
@@ -80,10 +80,9 @@ impl Channels {
         mut track: Track,
         number: i64,
         patience: Patience<'_>,
-        channel: &str,
-        name: &str,
-    ) -> Result<Representation, HttpError> {
-        let found = hold(&mut track, patience, |track| ahead::segment(track, number)).await?;
+    ) -> Result<Found<Representation>, HttpError> {
+        let (channel, name, kind) = patience.what;
+        let Found { found, held } = hold(&mut track, patience, |track| ahead::segment(track, number)).await?;
         let (content, cache) = match found {
             Media::Whole(body) => (Content::Chunks(body), CachePolicy::Immutable),
             Media::Stored => {
@@ -92,11 +91,13 @@ impl Channels {
             }
             Media::Growing => {
                 let waiter = self.waiters.enter(patience.connection)?;
-                let body = Body::growing(growing(track, number, patience.duration, waiter));
+                let first_byte = self.waiters.metrics().first_byte(channel, name, kind);
+                let body = Body::growing(growing(track, number, patience.duration, first_byte, waiter));
                 (Content::Growing(body), CachePolicy::Growing)
             }
         };
-        Ok(Representation { content, media_type: media_type::of_track(name), cache })
+        let found = Representation { content, media_type: media_type::of_track(name), cache };
+        Ok(Found { found, held })
     }
 
     async fn init(
@@ -105,7 +106,7 @@ impl Channels {
         channel: &str,
         name: &str,
         init: &str,
-    ) -> Result<Representation, HttpError> {
+    ) -> Result<Found<Representation>, HttpError> {
         let snapshot = track.borrow().clone();
         let content = match snapshot.inits.get(init) {
             Some(body) => Content::Chunks(body.clone()),
@@ -116,7 +117,8 @@ impl Channels {
             None => return Err(Refusal::UnknownSegment.into()),
         };
         let media_type = media_type::of_track(name);
-        Ok(Representation { content, media_type, cache: CachePolicy::Immutable })
+        let found = Representation { content, media_type, cache: CachePolicy::Immutable };
+        Ok(Found { found, held: None })
     }
 
     async fn stored(&self, path: &str) -> Result<Content, HttpError> {
@@ -136,13 +138,15 @@ async fn playlist(
     directives: Directives,
     patience: Patience<'_>,
     target: Duration,
-) -> Result<Representation, HttpError> {
-    let document = hold(&mut track, patience, |track| ahead::playlist(track, directives)).await?;
+) -> Result<Found<Representation>, HttpError> {
+    let Found { found, held } =
+        hold(&mut track, patience, |track| ahead::playlist(track, directives)).await?;
     let cache = match directives.msn {
         Some(_) => CachePolicy::BlockingPlaylist { target },
         None => CachePolicy::LivePlaylist { target },
     };
-    Ok(Representation { content: Content::Document(document), media_type: media_type::HLS, cache })
+    let found = Representation { content: Content::Document(found), media_type: media_type::HLS, cache };
+    Ok(Found { found, held })
 }
 
 async fn part(
@@ -150,11 +154,12 @@ async fn part(
     number: i64,
     index: u32,
     patience: Patience<'_>,
-    name: &str,
-) -> Result<Representation, HttpError> {
-    let body = hold(&mut track, patience, |track| ahead::part(track, number, index)).await?;
-    let content = Content::Chunks(body);
-    Ok(Representation { content, media_type: media_type::of_track(name), cache: CachePolicy::Immutable })
+) -> Result<Found<Representation>, HttpError> {
+    let (_, name, _) = patience.what;
+    let Found { found, held } = hold(&mut track, patience, |track| ahead::part(track, number, index)).await?;
+    let media_type = media_type::of_track(name);
+    let found = Representation { content: Content::Chunks(found), media_type, cache: CachePolicy::Immutable };
+    Ok(Found { found, held })
 }
 
 fn unknown_track(edge: &Edge, file: TrackFile<'_>) -> HttpError {

@@ -6,6 +6,8 @@ pub const HLS: &str = "application/vnd.apple.mpegurl";
 pub const DASH: &str = "application/dash+xml";
 /// JSON.
 pub const JSON: &str = "application/json";
+/// OpenMetrics 1.0.
+pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Plain text.
 pub const TEXT: &str = "text/plain; charset=utf-8";
 

@@ -59,6 +59,18 @@ pub enum TrackFile<'p> {
     Part(i64, u32),
 }
 
+impl TrackFile<'_> {
+    /// What kind of file it is, for metrics.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Playlist(_) => "playlist",
+            Self::Init(_) => "init",
+            Self::Segment(_) => "segment",
+            Self::Part(..) => "part",
+        }
+    }
+}
+
 /// Delivery directives of a media playlist request (rfc8216bis 6.2.5). All other parameters are ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Directives {

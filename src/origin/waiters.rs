@@ -6,11 +6,12 @@ use std::sync::{
 };
 
 use super::refusal::Refusal;
+use crate::metrics;
 
 /// Counts the requests of a listener that wait. Cloning is cheap and counts the same.
 #[derive(Clone, Debug)]
 pub struct Waiters {
-    all: Arc<AtomicUsize>,
+    all: metrics::Waiting,
     limits: Limits,
 }
 
@@ -30,19 +31,24 @@ pub struct Waiting(Arc<AtomicUsize>);
 /// A request that waits, until this is dropped.
 #[derive(Debug)]
 pub struct Waiter {
-    all: Arc<AtomicUsize>,
+    all: metrics::Waiting,
     of_connection: Arc<AtomicUsize>,
 }
 
 impl Waiters {
-    /// None yet.
-    pub fn new(limits: Limits) -> Self {
-        Self { all: Arc::default(), limits }
+    /// None yet; they are counted in `metrics`, which nobody else does.
+    pub fn new(limits: Limits, metrics: metrics::Waiting) -> Self {
+        Self { all: metrics, limits }
     }
 
     /// How many wait now.
     pub fn count(&self) -> usize {
-        self.all.load(Ordering::Relaxed)
+        usize::try_from(self.all.count()).unwrap_or_default()
+    }
+
+    /// What is measured of them.
+    pub fn metrics(&self) -> &metrics::Waiting {
+        &self.all
     }
 
     /// Counts a request on `connection` in.
@@ -52,9 +58,10 @@ impl Waiters {
     pub fn enter(&self, connection: &Waiting) -> Result<Waiter, Refusal> {
         let waiter = Waiter { all: self.all.clone(), of_connection: connection.0.clone() };
         // Counted before it is looked at: two that come at once cannot both take the last place.
-        let all = self.all.fetch_add(1, Ordering::Relaxed);
+        let all = usize::try_from(self.all.enter()).unwrap_or_default();
         let of_connection = connection.0.fetch_add(1, Ordering::Relaxed);
         if all >= self.limits.all || of_connection >= self.limits.of_connection {
+            self.all.refuse();
             return Err(Refusal::TooManyWaiters);
         }
         Ok(waiter)
@@ -63,7 +70,7 @@ impl Waiters {
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        self.all.fetch_sub(1, Ordering::Relaxed);
+        self.all.leave();
         self.of_connection.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -74,7 +81,7 @@ mod tests {
 
     #[test]
     fn who_leaves_or_is_refused_makes_room() {
-        let waiters = Waiters::new(Limits { all: 3, of_connection: 2 });
+        let waiters = Waiters::new(Limits { all: 3, of_connection: 2 }, metrics::Waiting::default());
         let (one, other) = (Waiting::default(), Waiting::default());
         let first = waiters.enter(&one).unwrap();
         let second = waiters.enter(&one).unwrap();

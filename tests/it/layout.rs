@@ -10,15 +10,16 @@ use std::{
 const UPSTREAM: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("telemetry", &[]),
+    ("metrics", &[]),
     ("config", &[]),
     ("source", &["config", "clock"]),
     ("ladder", &["source", "config", "clock"]),
     ("store", &["config"]),
-    ("channel", &["ladder", "store", "config", "clock"]),
+    ("channel", &["ladder", "store", "config", "clock", "metrics"]),
     ("package", &["ladder", "store", "config", "clock"]),
     ("inspect", &[]),
-    ("origin", &["channel", "store", "config", "clock"]),
-    ("control", &["origin", "channel", "store", "config"]),
+    ("origin", &["channel", "store", "config", "clock", "metrics"]),
+    ("control", &["origin", "channel", "store", "config", "metrics"]),
     (
         "cli",
         &[
@@ -32,6 +33,7 @@ const UPSTREAM: &[(&str, &[&str])] = &[
             "source",
             "config",
             "clock",
+            "metrics",
             "telemetry",
         ],
     ),

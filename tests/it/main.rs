@@ -12,6 +12,9 @@ mod cli;
 #[cfg(feature = "encoder")]
 mod ladder;
 mod layout;
+#[cfg(feature = "encoder")]
+mod metrics;
+mod openmetrics;
 mod origin;
 mod package;
 #[cfg(feature = "encoder")]

@@ -5,6 +5,7 @@ mod caching;
 mod control;
 mod lifecycle;
 mod low_latency;
+mod metrics;
 mod nginx;
 mod wire;
 
@@ -21,6 +22,7 @@ use headwater::{
         edge::{Body, Document, Edge, Head, Playlist, Reader, Segment, TrackEdge},
         status::{State, Status},
     },
+    metrics::Metrics,
     origin::{
         self, Origin, Service,
         waiters::{Limits, Waiters, Waiting},
@@ -43,9 +45,13 @@ struct Server {
 
 impl Server {
     fn start(service: impl Service) -> Self {
+        Self::measured(service, &Metrics::default())
+    }
+
+    fn measured(service: impl Service, metrics: &Metrics) -> Self {
         let listener = origin::listen(([127, 0, 0, 1], 0).into()).unwrap();
         let (address, stop) = (listener.address(), CancellationToken::new());
-        let task = tokio::spawn(origin::serve(listener, service, stop.clone()));
+        let task = tokio::spawn(origin::serve(listener, service, metrics.http.clone(), stop.clone()));
         Self { address, stop, task }
     }
 
@@ -115,7 +121,7 @@ fn fixed(track: TrackEdge) -> watch::Receiver<Arc<TrackEdge>> {
 }
 
 fn waiters() -> Waiters {
-    Waiters::new(Limits { all: 1000, of_connection: 100 })
+    Waiters::new(Limits { all: 1000, of_connection: 100 }, Metrics::default().waiting)
 }
 
 fn memory() -> Store {

@@ -49,6 +49,14 @@ impl Served {
         eventually("the server answers", 10, async || self.http.get(&url).send().await.ok()).await;
     }
 
+    /// The control listener's metrics, and their type.
+    pub(crate) async fn metrics(&self) -> (String, String) {
+        let url = format!("http://127.0.0.1:{}/metrics", self.control);
+        let response = self.http.get(url).send().await.unwrap();
+        let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
+        (kind, response.text().await.unwrap())
+    }
+
     /// What the control listener says of a channel.
     pub(crate) async fn status(&self, channel: &str) -> Value {
         let url = format!("http://127.0.0.1:{}/api/v1/channels", self.control);

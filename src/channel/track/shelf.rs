@@ -72,6 +72,8 @@ pub(in crate::channel) struct Shelf {
     /// Numbers of all segments that can be fetched from the store.
     kept: BTreeSet<i64>,
     news: News,
+    /// Segments listed since somebody asked.
+    listed: u64,
 }
 
 impl Shelf {
@@ -92,6 +94,7 @@ impl Shelf {
             in_memory: i64::try_from(in_memory).unwrap_or(i64::MAX),
             kept: BTreeSet::new(),
             news: News::None,
+            listed: 0,
         }
     }
 
@@ -131,7 +134,7 @@ impl Shelf {
         if self.low_latency {
             let segment = edge::Segment {
                 chunks: open.chunks.clone(),
-                has_parts: number >= self.parts_from,
+                has_parts: self.publishes_parts(number),
                 whole: None,
                 settled: false,
             };
@@ -149,7 +152,7 @@ impl Shelf {
         };
         let body =
             Arc::new(Body::new(chunks.iter().flat_map(|chunk| chunk.chunks.iter().cloned()).collect()));
-        let has_parts = self.low_latency && number >= self.parts_from;
+        let has_parts = self.publishes_parts(number);
         let parts = if has_parts { parts } else { Vec::new() };
         let segment = Segment { number, start, duration, size: body.length, parts, era, captured_at };
         if self.low_latency {
@@ -209,6 +212,7 @@ impl Shelf {
         self.window.push(segment);
         let keep_from = self.window.media_sequence().min(number.saturating_sub(self.in_memory));
         self.segments = self.segments.split_off(&keep_from);
+        self.listed += 1;
         self.tell(News::Segment);
     }
 
@@ -234,6 +238,16 @@ impl Shelf {
         std::mem::take(&mut self.news)
     }
 
+    /// How many segments were listed since this was asked last.
+    pub(in crate::channel) fn take_listed(&mut self) -> u64 {
+        std::mem::take(&mut self.listed)
+    }
+
+    /// True if each part of segment `number` can be asked for by itself.
+    pub(in crate::channel) fn publishes_parts(&self, number: i64) -> bool {
+        self.low_latency && number >= self.parts_from
+    }
+
     /// The open segment.
     pub(in crate::channel) fn opened(&self) -> Option<&Open> {
         self.open.as_ref().map(|open| &open.listing)
@@ -243,7 +257,7 @@ impl Shelf {
     pub(in crate::channel) fn open(&self) -> Option<&Open> {
         let open = self.opened()?;
         let follows = self.window.segments().back().is_some_and(|last| last.number + 1 == open.number);
-        (self.low_latency && open.number >= self.parts_from && follows).then_some(open)
+        (self.publishes_parts(open.number) && follows).then_some(open)
     }
 
     /// Segment and index of the part that comes next.
@@ -254,7 +268,7 @@ impl Shelf {
             (None, None) => (last + 1, 0),
             (None, Some(_)) => return None,
         };
-        (self.low_latency && next.0 >= self.parts_from).then_some(next)
+        self.publishes_parts(next.0).then_some(next)
     }
 
     /// How far the list has come.

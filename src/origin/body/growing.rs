@@ -7,7 +7,12 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use thiserror::Error;
 use tokio::{sync::watch, time::timeout};
 
-use crate::{channel::edge::TrackEdge, origin::waiters::Waiter};
+use crate::{
+    channel::edge::TrackEdge,
+    clock,
+    metrics::{Held, Histogram},
+    origin::waiters::Waiter,
+};
 
 /// The body could not be completed; the connection, or the stream of an HTTP/2 connection, ends for it, so that nobody
 /// takes what was sent for all of it.
@@ -20,6 +25,8 @@ struct Progress {
     number: i64,
     next: usize,
     patience: Duration,
+    /// Where it is counted how long chunks that are waited for take to be sent.
+    first_byte: Histogram,
     _waiter: Waiter,
 }
 
@@ -29,9 +36,10 @@ pub fn growing(
     track: watch::Receiver<Arc<TrackEdge>>,
     number: i64,
     patience: Duration,
+    first_byte: Histogram,
     waiter: Waiter,
 ) -> BoxStream<'static, Result<Bytes, Aborted>> {
-    let progress = Progress { track, number, next: 0, patience, _waiter: waiter };
+    let progress = Progress { track, number, next: 0, patience, first_byte, _waiter: waiter };
     let pieces = stream::unfold(Some(progress), |progress| async {
         let mut progress = progress?;
         match progress.advance().await {
@@ -46,16 +54,22 @@ pub fn growing(
 impl Progress {
     /// The next chunk; `None` when that was all.
     async fn advance(&mut self) -> Result<Option<Bytes>, Aborted> {
+        let mut waited = false;
         loop {
-            let segment = self.track.borrow_and_update().segments.get(&self.number).cloned();
-            let segment = segment.ok_or(Aborted)?;
+            let track = self.track.borrow_and_update().clone();
+            let segment = track.segments.get(&self.number).ok_or(Aborted)?;
             if let Some(chunk) = segment.chunks.get(self.next) {
                 self.next += 1;
+                if let Some(published_at) = track.published_at.filter(|_| waited) {
+                    Held { published_at, first_byte: self.first_byte.clone() }.sent(clock::now());
+                }
                 return Ok(chunk.chunks.first().cloned());
             }
             if segment.settled {
                 return Ok(None);
             }
+            drop(track);
+            waited = true;
             match timeout(self.patience, self.track.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return Err(Aborted),

@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use super::patience::InFlight;
 use crate::{
     clock,
+    metrics::{self, Held, Outcome},
     origin::{
         Service,
         body::{Aborted, Body},
@@ -33,6 +34,7 @@ pub(super) async fn exchange<S: Service>(
     request: Request<Incoming>,
     peer: SocketAddr,
     waiting: Waiting,
+    metrics: metrics::Listener,
     in_flight: InFlight,
 ) -> Result<Response<Answer>, Infallible> {
     let began = clock::now();
@@ -54,11 +56,13 @@ pub(super) async fn exchange<S: Service>(
         uri: request.uri,
         status: response.status(),
         verdict: response.extensions().get().copied(),
+        metrics,
         sent: 0,
         whole: false,
         began,
     };
-    Ok(response.map(|body| Answer { body, line, _in_flight: in_flight }))
+    let held = response.extensions_mut().remove();
+    Ok(response.map(|body| Answer { body, line, held, _in_flight: in_flight }))
 }
 
 /// What is refused whatever is asked for.
@@ -75,6 +79,8 @@ fn refuse(request: &Parts, has_body: bool) -> Option<Refusal> {
 pub(super) struct Answer {
     body: Body,
     line: Line,
+    /// What waited, until its first byte is handed over.
+    held: Option<Held>,
     _in_flight: InFlight,
 }
 
@@ -85,6 +91,7 @@ struct Line {
     uri: Uri,
     status: StatusCode,
     verdict: Option<Verdict>,
+    metrics: metrics::Listener,
     sent: u64,
     /// True once there is no more to send.
     whole: bool,
@@ -93,12 +100,13 @@ struct Line {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        let Line { listener, peer, method, uri, status, verdict, sent, whole, began } = &self.line;
+        let Line { listener, peer, method, uri, status, verdict, metrics, sent, whole, began } = &self.line;
         let path = uri.path();
         let status = status.as_u16();
         let cache = verdict.map_or("", |verdict| verdict.cache.name());
         let refusal = verdict.and_then(|verdict| verdict.refusal).map_or("", Refusal::name);
         let whole = *whole || self.body.remaining() == Some(0);
+        metrics.answered(Outcome { status, cache, refusal });
         let ms = began.elapsed().as_millis() as u64;
         // A viewer asks every second or so: only what is our fault is worth a line by default.
         if status >= 500 {
@@ -119,7 +127,14 @@ impl http_body::Body for Answer {
     ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         match &frame {
-            Some(Ok(frame)) => self.line.sent += frame.data_ref().map_or(0, |data| data.len() as u64),
+            Some(Ok(frame)) => {
+                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.line.sent += length;
+                self.line.metrics.sent(length);
+                if let Some(held) = self.held.take() {
+                    held.sent(clock::now());
+                }
+            }
             Some(Err(Aborted)) => {}
             None => self.line.whole = true,
         }

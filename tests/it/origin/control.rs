@@ -1,6 +1,6 @@
 //! The control listener.
 
-use headwater::control::Control;
+use headwater::{control::Control, metrics::Metrics};
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn rig() -> Rig {
     let reader = Reader { edge: watch::channel(Arc::default()).1, status: states };
     let shutdown = CancellationToken::new();
     let channels = Arc::new([("demo".to_owned(), reader)].into());
-    let server = Server::start(Control::new(channels, store, shutdown.clone()));
+    let server = Server::start(Control::new(channels, store, &Metrics::default(), shutdown.clone()));
     Rig { server, status, shutdown, directory }
 }
 
@@ -71,7 +71,7 @@ async fn operators_are_told_everything_and_only_reading_is_allowed() {
         serde_json::from_str::<serde_json::Value>(&list).unwrap(),
         serde_json::json!({"channels": [{
             "name": "demo", "state": "restarting", "why": "rtsp://user:secret@cam/ is gone", "encoder_starts": 1,
-            "encoder_pid": 7, "filler_parts": 0, "encoders": {}, "store_degraded": null,
+            "encoder_pid": 7, "filler_parts": 0, "encoders": {}, "store_degraded": null, "low_latency_off": null,
         }]})
     );
     let refused = sent(rig.server.request(Method::POST, "/api/v1/channels")).await;

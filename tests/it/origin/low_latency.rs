@@ -11,19 +11,20 @@ const OPEN: i64 = LAST + 1;
 const SETTLED: Duration = Duration::from_millis(300);
 
 /// A channel with one track that is published by hand.
-struct Live {
+pub(super) struct Live {
     server: Server,
+    pub(super) metrics: Metrics,
     waiters: Waiters,
     track: watch::Sender<Arc<TrackEdge>>,
     _edge: watch::Sender<Arc<Edge>>,
 }
 
 impl Live {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         Self::limited(Limits { all: 100, of_connection: 5 })
     }
 
-    fn limited(limits: Limits) -> Self {
+    pub(super) fn limited(limits: Limits) -> Self {
         let (track, tracks) = watch::channel(Arc::new(snapshot(1, false)));
         let edge = Edge {
             tracks: [("720p".to_owned(), tracks)].into(),
@@ -32,17 +33,19 @@ impl Live {
         };
         let (publish, edges) = watch::channel(Arc::new(edge));
         let reader = Reader { edge: edges, status: watch::channel(status(State::Live)).1 };
-        let waiters = Waiters::new(limits);
+        let metrics = Metrics::default();
+        let waiters = Waiters::new(limits, metrics.waiting.clone());
         let channels = Arc::new([("demo".to_owned(), reader)].into());
-        let server = Server::start(Origin::new(channels, memory(), waiters.clone()));
-        Self { server, waiters, track, _edge: publish }
+        let origin = Origin::new(channels, memory(), waiters.clone());
+        let server = Server::measured(origin, &metrics);
+        Self { server, metrics, waiters, track, _edge: publish }
     }
 
-    fn publish(&self, parts: u32, complete: bool) {
+    pub(super) fn publish(&self, parts: u32, complete: bool) {
         self.track.send_replace(Arc::new(snapshot(parts, complete)));
     }
 
-    async fn waiting(&self, count: usize) {
+    pub(super) async fn waiting(&self, count: usize) {
         let reached = async {
             while self.waiters.count() != count {
                 sleep(Duration::from_millis(5)).await;
@@ -50,6 +53,23 @@ impl Live {
         };
         let reached = timeout(PATIENCE, reached).await;
         assert!(reached.is_ok(), "{} requests wait, not {count}", self.waiters.count());
+    }
+
+    pub(super) fn part_url(&self, index: u32) -> String {
+        self.url(&format!("{OPEN}.{index}.m4s"))
+    }
+
+    pub(super) fn part_length(&self, index: u32) -> usize {
+        part(index).len()
+    }
+
+    pub(super) fn segment_url(&self) -> String {
+        self.url(&format!("{OPEN}.m4s"))
+    }
+
+    /// The playlist with part `index` of the open segment.
+    pub(super) fn blocking_url(&self, index: u32) -> String {
+        self.url(&format!("index.m3u8?_HLS_msn={OPEN}&_HLS_part={index}"))
     }
 
     fn url(&self, file: &str) -> String {
@@ -82,6 +102,7 @@ fn snapshot(parts: u32, complete: bool) -> TrackEdge {
         low_latency: Some(LowLatency { part_target: Duration::from_millis(400), parts_per_segment: 5 }),
         segments: [(OPEN, Arc::new(open))].into(),
         stored: Some(LAST - 9..=LAST),
+        published_at: Some(headwater::clock::now()),
         ..TrackEdge::default()
     }
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use headwater::{
+    metrics::Metrics,
     origin::{
         self, Origin,
         waiters::{Limits, Waiters},
@@ -45,9 +46,13 @@ async fn plays(root: &Path, name: &str) {
     let store = Store::open(root.to_str().unwrap()).unwrap();
     let listener = origin::listen(([127, 0, 0, 1], 0).into()).unwrap();
     let (address, stop) = (listener.address(), CancellationToken::new());
-    let origin =
-        Origin::new(Arc::new(BTreeMap::new()), store, Waiters::new(Limits { all: 0, of_connection: 0 }));
-    let server = tokio::spawn(origin::serve(listener, origin, stop.clone()));
+    let metrics = Metrics::default();
+    let origin = Origin::new(
+        Arc::new(BTreeMap::new()),
+        store,
+        Waiters::new(Limits { all: 0, of_connection: 0 }, metrics.waiting.clone()),
+    );
+    let server = tokio::spawn(origin::serve(listener, origin, metrics.http.clone(), stop.clone()));
     for (document, demuxer) in [("index.m3u8", "GstHLSDemux2"), ("manifest.mpd", "GstDashDemux2")] {
         let (pictures, sound) = (root.join("pictures"), root.join("sound"));
         let log = play(format!("http://{address}/vod/{name}/{document}"), &pictures, &sound).await;
