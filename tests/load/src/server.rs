@@ -1,0 +1,178 @@
+//! The server of a run: the origin and a channel as `headwater serve` has them. Only its encoder is made up, and what it
+//! publishes and is asked for is told on the standard output.
+
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use anyhow::Context;
+use clap::Args;
+use headwater::{
+    channel::{self, Setup, edge::Reader, edge::TrackEdge},
+    config::{self, Config},
+    origin::{
+        self, Origin, Service,
+        body::Body,
+        waiters::{Limits, Waiters, Waiting},
+    },
+    store::Store,
+};
+use http::{Response, request::Parts};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    runtime,
+    sync::watch,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    child::{Line, Publication},
+    clock, encoder,
+    player::Position,
+};
+
+/// The channel's name.
+const CHANNEL: &str = "load";
+/// As in the table of the defaults: a segment of two seconds has five parts.
+const SEGMENT: Duration = Duration::from_secs(2);
+const PART: Duration = Duration::from_millis(400);
+pub(crate) const PARTS: u32 = 5;
+
+/// `/live/{channel}/{track}` of the track that is measured.
+pub(crate) fn base() -> String {
+    format!("/live/{CHANNEL}/{}", encoder::VIDEO)
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where to listen.
+    #[arg(long)]
+    listen: SocketAddr,
+    /// How many requests may wait.
+    #[arg(long)]
+    max_waiters: usize,
+    /// How many of one connection.
+    #[arg(long)]
+    max_waiters_per_connection: usize,
+    /// Bit/s of the video.
+    #[arg(long)]
+    bitrate: u32,
+}
+
+/// Serves until the standard input is closed.
+pub(crate) fn run(serve: &Serve) -> anyhow::Result<()> {
+    headwater::clock::anchor(headwater::clock::unix_nanos());
+    runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve.serve())
+}
+
+impl Serve {
+    async fn serve(&self) -> anyhow::Result<()> {
+        let directory = tempfile::tempdir().context("a directory for the store")?;
+        let store = Store::open(&directory.path().to_string_lossy())?;
+        let shutdown = CancellationToken::new();
+        let setup = Setup {
+            name: CHANNEL.into(),
+            config: channel(self.bitrate),
+            file_root: None,
+            store: store.clone(),
+            program: std::env::current_exe().context("cannot find this program")?,
+            shutdown: shutdown.clone(),
+        };
+        let (reader, task) = channel::start(setup).await?;
+        let requests = Arc::new(AtomicU64::new(0));
+        let limits = Limits { all: self.max_waiters, of_connection: self.max_waiters_per_connection };
+        let channels = Arc::new(BTreeMap::from([(CHANNEL.to_owned(), reader.clone())]));
+        let origin = Origin::new(channels, store, Waiters::new(limits));
+        let listener = origin::listen(self.listen)?;
+        say(Line::Listening(listener.address()));
+        let counted = Counted { origin, requests: requests.clone() };
+        let serving = tokio::spawn(origin::serve(listener, counted, shutdown.clone()));
+        // On a thread of its own, so that it is not the last of many to be woken.
+        thread::Builder::new().name("publications".into()).spawn(move || publications(reader))?;
+        let mut lines = BufReader::new(tokio::io::stdin()).lines();
+        while lines.next_line().await?.is_some() {
+            say(Line::Requests(requests.load(Ordering::Relaxed)));
+        }
+        shutdown.cancel();
+        serving.await?;
+        task.await.context("the channel's task")
+    }
+}
+
+/// One rung and one audio rendition, in low latency.
+fn channel(bitrate: u32) -> config::Channel {
+    let defaults = Config::default().channels.into_values().next();
+    let ladder = defaults.map(|channel| channel.ladder).unwrap_or_default();
+    let video = ladder.video.iter().take(1).map(|rung| config::Rung { bitrate, ..rung.clone() }).collect();
+    config::Channel {
+        source: "test:".into(),
+        grid: headwater_packager::time::Grid { segment: SEGMENT, part: PART },
+        window: Duration::from_secs(60),
+        low_latency: true,
+        ladder: config::Ladder { video, ..ladder },
+    }
+}
+
+/// Counts what reaches the origin.
+struct Counted {
+    origin: Origin,
+    requests: Arc<AtomicU64>,
+}
+
+impl Service for Counted {
+    const NAME: &'static str = "counted";
+
+    async fn answer(&self, request: &Parts, connection: &Waiting) -> Response<Body> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.origin.answer(request, connection).await
+    }
+}
+
+/// Tells of each part of the video track when it was published.
+fn publications(mut reader: Reader) {
+    let Ok(runtime) = runtime::Builder::new_current_thread().build() else { return };
+    runtime.block_on(async {
+        let Ok(edge) = reader.edge.wait_for(|edge| edge.tracks.contains_key(encoder::VIDEO)).await else {
+            return;
+        };
+        let Some(mut track) = edge.tracks.get(encoder::VIDEO).cloned() else { return };
+        drop(edge);
+        let mut last = None;
+        loop {
+            let newest = newest(&mut track);
+            if newest.map(|part| part.position) != last {
+                last = newest.map(|part| part.position);
+                newest.into_iter().for_each(|part| say(Line::Published(part)));
+            }
+            if track.changed().await.is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// The last part of the last segment that there is anything of.
+fn newest(track: &mut watch::Receiver<Arc<TrackEdge>>) -> Option<Publication> {
+    let track = track.borrow_and_update();
+    let (number, segment) = track.segments.last_key_value()?;
+    let part = u32::try_from(segment.chunks.len()).ok()?.checked_sub(1)?;
+    track.playlist.as_ref()?;
+    Some(Publication {
+        position: Position { segment: u64::try_from(*number).ok()?, part },
+        at: clock::nanos_of(track.published_at?),
+        bytes: segment.chunks.iter().map(|chunk| chunk.length).sum(),
+    })
+}
+
+/// Who started this process is gone if nobody reads: the end of the standard input comes as well.
+fn say(line: Line) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
