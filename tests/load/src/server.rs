@@ -18,6 +18,7 @@ use clap::Args;
 use headwater::{
     channel::{self, Setup, edge::Reader, edge::TrackEdge},
     config::{self, Config},
+    metrics::Metrics,
     origin::{
         self, Origin, Service,
         body::Body,
@@ -78,23 +79,25 @@ impl Serve {
         let directory = tempfile::tempdir().context("a directory for the store")?;
         let store = Store::open(&directory.path().to_string_lossy())?;
         let shutdown = CancellationToken::new();
+        let metrics = Metrics::default();
         let setup = Setup {
             name: CHANNEL.into(),
             config: channel(self.bitrate),
             file_root: None,
             store: store.clone(),
             program: std::env::current_exe().context("cannot find this program")?,
+            metrics: metrics.tracks.clone(),
             shutdown: shutdown.clone(),
         };
         let (reader, task) = channel::start(setup).await?;
         let requests = Arc::new(AtomicU64::new(0));
         let limits = Limits { all: self.max_waiters, of_connection: self.max_waiters_per_connection };
         let channels = Arc::new(BTreeMap::from([(CHANNEL.to_owned(), reader.clone())]));
-        let origin = Origin::new(channels, store, Waiters::new(limits));
+        let origin = Origin::new(channels, store, Waiters::new(limits, metrics.waiting));
         let listener = origin::listen(self.listen)?;
         say(Line::Listening(listener.address()));
         let counted = Counted { origin, requests: requests.clone() };
-        let serving = tokio::spawn(origin::serve(listener, counted, shutdown.clone()));
+        let serving = tokio::spawn(origin::serve(listener, counted, metrics.http, shutdown.clone()));
         // On a thread of its own, so that it is not the last of many to be woken.
         thread::Builder::new().name("publications".into()).spawn(move || publications(reader))?;
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
