@@ -87,7 +87,12 @@ async fn a_live_encoder_sends_its_filler_first_and_the_two_can_be_spliced() {
         let epoch = heard.track(track).timescale.nanos(media[0].dts);
         let late = headwater::clock::unix_nanos() - epoch;
         assert!((0..60_000_000_000).contains(&late), "media time is Unix time, not {late} ns off");
-        assert!(media.iter().all(|it| it.captured_at > 0));
+        let timescale = heard.track(track).timescale;
+        for sample in media {
+            let shown = timescale.nanos(sample.pts()).div_euclid(1000) as i64;
+            assert_eq!(sample.captured_at, shown, "the test source captures a frame when it is due");
+        }
+        assert!(heard.filler[&track].iter().all(|sample| sample.captured_at == 0));
         let second = media.iter().rposition(|it| it.sync).unwrap();
         let mut spliced = media[..second].to_vec();
         for run in [runs[0], runs[1], runs[0], &media[second..]] {
@@ -97,6 +102,11 @@ async fn a_live_encoder_sends_its_filler_first_and_the_two_can_be_spliced() {
         assert_eq!(pictures(&path, heard.track(track)).len(), spliced.len());
     }
     assert_eq!(heard.filler[&2].len(), 1);
+    let due = |sample: &Sample| (i128::from(sample.dts) * 1_000_000 / 48_000) as i64;
+    assert!(
+        heard.media[&2].iter().all(|sample| sample.captured_at == due(sample)),
+        "through its encoder too"
+    );
     let mut sound = heard.media[&2].clone();
     for _ in 0..20 {
         append(&mut sound, &heard.filler[&2].clone());

@@ -11,6 +11,8 @@ use crate::clock;
 
 /// Frames that are remembered; more than any decoder holds.
 const REMEMBERED: usize = 256;
+/// How long a frame takes from a parser to its decoder at most: microseconds.
+const WAY: i64 = 1_000_000;
 /// Decoders compute the stamps of sound anew, which moves them a little: nanoseconds.
 const ROUNDING: u64 = 1_000_000;
 /// How far sound may lie behind the stamp of the packet that it came in: nanoseconds.
@@ -21,12 +23,14 @@ const LONGEST: u64 = 1_000_000_000;
 pub(super) struct Arrivals(Arc<Mutex<VecDeque<(u64, i64)>>>);
 
 impl Arrivals {
-    /// Notes that the frame with `stamp` came in `at` microseconds, unless it is known already.
+    /// Notes that the frame with `stamp` came in `at` microseconds, unless it was seen on its way just before.
     fn note(&self, stamp: u64, at: i64) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.iter().any(|(other, _)| *other == stamp) {
+        if known.iter().any(|(other, before)| *other == stamp && at - before < WAY) {
             return;
         }
+        // A source whose time jumps back gives the same stamps to other frames.
+        known.retain(|(other, _)| *other != stamp);
         if known.len() == REMEMBERED {
             known.pop_front();
         }
@@ -97,6 +101,8 @@ mod tests {
         assert_eq!(of(80 * MILLI - 5), Some(3), "rounded");
         assert_eq!(of(70 * MILLI), Some(1), "sound in the middle of a packet");
         assert_eq!((of(0), of(9_000 * MILLI)), (None, None));
+        arrivals.note(80 * MILLI, WAY + 3);
+        assert_eq!(of(80 * MILLI), Some(WAY + 3), "another frame, from before a jump");
         for stamp in 0..2 * REMEMBERED as u64 {
             arrivals.note(stamp * MILLI + 10_000 * MILLI, 7);
         }
