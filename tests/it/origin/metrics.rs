@@ -1,5 +1,6 @@
 //! What a listener counts.
 
+use futures_util::StreamExt;
 use headwater::metrics::{Exposition, Metrics};
 
 use super::{low_latency::Live, *};
@@ -70,8 +71,11 @@ async fn who_waits_is_counted_and_the_time_from_publication_to_the_first_byte_me
     let part = tokio::spawn(sent(http1().get(live.part_url(1))));
     let playlist = tokio::spawn(sent(http1().get(live.blocking_url(1))));
     // What there is of the open segment is sent at once; it waits for the rest.
-    let segment = live.segment_url();
-    let segment = tokio::spawn(async move { bytes(sent(http1().get(segment)).await).await });
+    let mut segment = sent(http1().get(live.segment_url())).await.bytes_stream();
+    let mut received = 0;
+    while received < live.part_length(0) {
+        received += timeout(PATIENCE, segment.next()).await.unwrap().unwrap().unwrap().len();
+    }
     live.waiting(3).await;
     let Some(waits) = told(&metrics) else { return };
     assert_eq!(blocked(&waits), 3.0);
@@ -84,7 +88,9 @@ async fn who_waits_is_counted_and_the_time_from_publication_to_the_first_byte_me
     };
     told_once(&metrics, one).await.unwrap();
     live.publish(3, true);
-    segment.await.unwrap();
+    while let Some(piece) = timeout(PATIENCE, segment.next()).await.unwrap() {
+        piece.unwrap();
+    }
     let told = told_once(&metrics, |told| blocked(told) == 0.0).await.unwrap();
     assert_eq!(first_bytes(&told, "segment"), 2.0, "each part of the open segment was waited for");
     assert_eq!(first_bytes(&told, "part"), 1.0, "what was there at once is not measured");
