@@ -150,6 +150,7 @@ impl Presentation {
     /// The encoder has said all that goes before its pictures: its tracks take over from those that are there.
     /// Gives what the store should know of it; nothing if that was done for this encoder.
     pub(super) fn begin(&mut self) -> Option<Work> {
+        self.writers.iter_mut().for_each(Writer::expect);
         if !std::mem::take(&mut self.arriving) {
             return None;
         }
@@ -184,9 +185,9 @@ impl Presentation {
         Some(Work::Objects(objects))
     }
 
-    /// The encoder is gone: every track goes on with its filler.
-    pub(super) fn hold(&mut self) {
-        self.writers.iter_mut().for_each(Writer::hold);
+    /// The encoder is gone, or has nothing to encode: every track goes on with its filler.
+    pub(super) fn lose(&mut self) {
+        self.writers.iter_mut().for_each(Writer::lose);
     }
 
     /// When the next filler part is due, in nanoseconds since the epoch.

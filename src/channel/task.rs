@@ -173,7 +173,11 @@ impl Task {
                 }
                 self.turn(State::Live);
             }
-            Event::Stalled { why } => self.turn(State::Stalled { why }),
+            Event::Stalled { why } => {
+                // All that the source gave has come before this. Low-latency players have less than a second to wait.
+                self.presentation.lose();
+                self.turn(State::Stalled { why });
+            }
             Event::Encoder { track, element } => self.status.send_modify(|status| {
                 tracing::info!(track, element, "encoder chosen");
                 status.encoders.insert(track, element);
@@ -203,7 +207,7 @@ impl Task {
             pause_ms = pause.as_millis() as u64,
             "the encoder is gone; it is started again after a pause"
         );
-        self.presentation.hold();
+        self.presentation.lose();
         let was_live = matches!(self.status.borrow().state, State::Live | State::Stalled { .. });
         self.turn(if was_live { State::Restarting { why } } else { State::Failed { why } });
     }

@@ -16,22 +16,13 @@ use headwater_packager::{
 use super::{
     edge::{Body, Playlist, TrackEdge},
     filler::Filler,
-    lateness::Lateness,
+    lateness::{Feed, Lateness},
     measure::{CutPart, Made},
     record::TrackRecord,
     render::View,
 };
 use crate::metrics::Part;
 pub(super) use shelf::{News, Shelf};
-
-/// Where the samples come from at the moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Feed {
-    /// The encoder.
-    Encoder,
-    /// The filler, until the encoder begins a segment behind it.
-    Filler,
-}
 
 /// A track as the encoder describes it.
 #[derive(Clone, Debug)]
@@ -72,7 +63,7 @@ impl Writer {
             description,
             successor: None,
             grid,
-            feed: Feed::Filler,
+            feed: Feed::Awaited,
             lateness: Lateness::default(),
             era: Arc::new(Era { first: FIRST, init: init.clone() }),
             inits: BTreeMap::from([(init, body)]),
@@ -124,7 +115,8 @@ impl Writer {
     /// Takes a sample of the encoder, at `now` nanoseconds since the epoch.
     pub(super) fn take(&mut self, sample: Sample, now: i128) {
         self.lateness.observe(now - self.timescale().nanos(sample.end()));
-        if self.feed == Feed::Filler && !self.take_over(&sample, now) {
+        if self.feed != Feed::Encoder && !self.take_over(&sample, now) {
+            self.feed = Feed::Awaited;
             return;
         }
         self.feed = Feed::Encoder;
@@ -136,15 +128,28 @@ impl Writer {
     }
 
     /// The samples of the encoder stop here: what is complete stays, the filler goes on from there.
-    pub(super) fn hold(&mut self) {
+    fn hold(&mut self) {
         self.segmenter.discard_open_chunk();
-        self.feed = Feed::Filler;
+        self.feed = Feed::Awaited;
+    }
+
+    /// As [`Writer::hold`], and no samples are to be waited for.
+    pub(super) fn lose(&mut self) {
+        self.hold();
+        self.feed = Feed::Gone;
+    }
+
+    /// An encoder says that its samples come next.
+    pub(super) fn expect(&mut self) {
+        if self.feed == Feed::Gone {
+            self.feed = Feed::Awaited;
+        }
     }
 
     /// When the next part is due from the filler, in nanoseconds since the epoch.
     pub(super) fn due(&self) -> Option<i128> {
         let end = self.timescale().nanos(self.part_end()?);
-        Some(end + self.lateness.allowance(self.feed == Feed::Encoder))
+        Some(end + self.lateness.allowance(self.feed))
     }
 
     /// Fills all parts that are due at `now`.

@@ -182,7 +182,7 @@ fn a_hole_is_filled_part_by_part_and_ends_with_a_segment_of_the_next_encoder() {
     rig.encoder_begins(30);
     rig.plays(START, START + 4);
     assert_eq!(rig.presentation.filler_parts(), 0);
-    rig.presentation.hold();
+    rig.presentation.lose();
     rig.passes(START + 6);
     let filled = rig.presentation.filler_parts();
     assert!((4..=8).contains(&filled), "{filled} parts of two tracks in two seconds");
@@ -206,11 +206,27 @@ fn an_encoder_that_falls_silent_is_covered_within_a_second_of_grace() {
 }
 
 #[test]
+fn a_lost_encoder_is_not_waited_for_however_late_it_was() {
+    let mut rig = Rig::new(None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    // Its machine was busy for three seconds.
+    rig.presentation.take(media(0, false, (START + 1) * 10, true), rig.now);
+    rig.presentation.lose();
+    rig.passes(START + 6);
+    assert_eq!(rig.track("180p").head, Some(Head { last: START + 4, parts: 1 }), "all but the newest part");
+
+    rig.presentation.begin();
+    rig.plays(START + 6, START + 7);
+    assert_eq!(rig.numbers("180p"), (START..START + 7).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_sample_that_comes_late_behind_the_filler_changes_nothing() {
     let mut rig = Rig::new(None, START);
     rig.encoder_begins(30);
     rig.plays(START, START + 4);
-    rig.presentation.hold();
+    rig.presentation.lose();
     rig.passes(START + 6);
     let before = rig.playlist("180p");
     rig.presentation.take(media(0, false, (START + 4) * 10, true), rig.now);
@@ -223,7 +239,7 @@ fn another_configuration_is_one_discontinuity_at_the_same_number_in_all_tracks()
     let mut rig = Rig::new(None, START);
     rig.encoder_begins(30);
     rig.plays(START, START + 4);
-    rig.presentation.hold();
+    rig.presentation.lose();
     rig.encoder_begins(31);
     rig.plays(START + 5, START + 8);
     for track in ["180p", "audio-und"] {
@@ -305,7 +321,7 @@ fn no_name_ever_has_two_bodies_whatever_is_killed_and_when() {
         rig.store_hangs = store_hangs;
         rig.plays_samples(samples);
         look(&rig);
-        rig.presentation.hold();
+        rig.presentation.lose();
         rig.passes(rig.next / 10 + 2);
         look(&rig);
         rig.restarts();
