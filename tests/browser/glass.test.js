@@ -6,6 +6,7 @@ import './pages/glass.js';
 import { course, quantile, summarise } from './lib/glass.js';
 import { settledAfter } from './lib/latency.js';
 import { settingsOf } from './lib/settings.js';
+import { stagesTable } from './lib/stages.js';
 
 const { readCode } = globalThis;
 
@@ -96,4 +97,15 @@ test('later settings win, value by value', () => {
   const second = { dash: { streaming: { delay: { liveDelay: 1 } } } };
   assert.deepEqual(settingsOf('dash', first, second), { streaming: { delay: { liveDelay: 1 }, scheduling: 1 } });
   assert.deepEqual(settingsOf('shaka-hls', first, { shaka: { abr: 1 } }), { abr: 1 });
+});
+
+test('a stage is told as the average over all of its series', () => {
+  const metrics = [
+    '# HELP headwater_packaged_to_first_byte_seconds words',
+    'headwater_packaged_to_first_byte_seconds_sum{channel="demo",track="360p",response="part"} 0.03',
+    'headwater_packaged_to_first_byte_seconds_count{channel="demo",track="360p",response="part"} 10',
+    'headwater_packaged_to_first_byte_seconds_sum{channel="demo",track="360p",response="segment"} 0.01',
+    'headwater_packaged_to_first_byte_seconds_count{channel="demo",track="360p",response="segment"} 10',
+  ].join('\n');
+  assert.match(stagesTable(metrics, ['360p', 'audio-und']), /first byte is sent .* \| 2\.0 ms \| – \|/);
 });

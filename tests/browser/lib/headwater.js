@@ -108,6 +108,12 @@ export class Headwater {
     }
   }
 
+  /** Counts and durations, as Prometheus reads them. */
+  async metrics() {
+    const answer = await fetch(`${this.control}/metrics`, { signal: AbortSignal.timeout(2000) });
+    return answer.text();
+  }
+
   /** What the control listener says about a channel. */
   async status(name = 'demo') {
     const answer = await fetch(`${this.control}/api/v1/channels`, { signal: AbortSignal.timeout(2000) });

@@ -86,7 +86,8 @@ export function describe(name, report) {
   const time = (at) => new Date(at).toISOString().slice(11, 23);
   return [
     `${name}: ${report.size}, at ${report.currentTime.toFixed(1)} s, ${report.frames} frames, buffer `
-      + `${report.buffer.toFixed(1)} s (lowest ${report.lowestBuffer?.toFixed(1) ?? '-'} s), rate ${report.playbackRate}`,
+      + `${report.buffer.toFixed(1)} s (lowest ${report.lowestBuffer?.toFixed(1) ?? '-'} s), rate ${report.playbackRate.toFixed(3)}, `
+      + `looked every ${report.maximumGapMs} ms at worst`,
     ...describeGlass(report.glass),
     ...report.complaints.map((c) => `  ${time(c.at)} ${c.kind} ${c.text} (at ${c.currentTime.toFixed(2)} s)`),
     ...report.notes.map((note) => `  ${time(note.at)} note: ${note.text}`),

@@ -1,8 +1,14 @@
 // What is set in the players, by the first word of the player's name. docs/latency.md prints it.
 
-/** What a site should set to play with low latency. Everything else is as the player comes. */
+/**
+ * What a site should set to play with low latency. Everything else is as the player comes: all three play with low
+ * latency if there is any.
+ *
+ * hls.js begins to count when it chooses where to start, and what then passes until it plays stays as latency: up to a
+ * second, unless it may play a little faster.
+ */
 export const LOW_LATENCY = {
-  hls: {},
+  hls: { maxLiveSyncPlaybackRate: 1.05 },
   dash: {},
   shaka: {},
   native: {},

@@ -1,0 +1,56 @@
+// Measures glass to glass how late players show the demo channel, one after another, and writes it into docs/latency.md.
+// Exit code 1 if a player with low latency did not settle at the target, or stalled.
+//
+//   node latency.js [--players hls,dash,shaka,shaka-hls,native] [--seconds 60] [--settle 15]
+//     [--url http://127.0.0.1:8080/live/demo]   a server that runs already, and nothing is written
+import os from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { launchBrowser } from './lib/browser.js';
+import { Headwater } from './lib/headwater.js';
+import { measure, stallsOf, TARGET } from './lib/latency.js';
+import { settingsList, table, write } from './lib/latency-page.js';
+import { root } from './lib/paths.js';
+import { startPlayerHost } from './lib/player-host.js';
+import { describe } from './lib/players.js';
+import { stagesTable } from './lib/stages.js';
+import { sleep } from './lib/wait.js';
+
+const { values } = parseArgs({
+  options: {
+    players: { type: 'string', default: 'hls,dash,shaka,shaka-hls,native' },
+    seconds: { type: 'string', default: '60' },
+    settle: { type: 'string', default: '15' },
+    url: { type: 'string' },
+  },
+});
+const names = values.players.split(',');
+const times = { settle: Number(values.settle), seconds: Number(values.seconds) };
+const load = os.loadavg()[0];
+const server = values.url ? null : await Headwater.builtIn('latency');
+const host = await startPlayerHost();
+const browser = await launchBrowser();
+try {
+  await server?.start();
+  // So that players find a playlist as long as that of a channel that runs.
+  if (server) await sleep(20_000);
+  const rows = [];
+  for (const name of names) {
+    const row = await measure(browser, host.url, values.url?.replace(/\/$/, '') ?? `${server.media}/live/demo`, name, times);
+    rows.push(row);
+    console.log(describe(name, row.report));
+    console.log(`  by second: ${row.medians.map((median) => median?.toFixed(2) ?? '-').join(' ')}`);
+    if (name !== 'native' && (row.latency.p50 > TARGET || stallsOf(row.report).length > 0)) process.exitCode = 1;
+  }
+  const measured = table(rows, { browser, load, ...times });
+  console.log(`\n${measured}`);
+  if (server) {
+    const stages = stagesTable(await server.metrics(), ['360p', 'audio-und']);
+    const text = [measured, `Set in the players:\n\n${settingsList(names)}`, stages].join('\n\n');
+    await write(path.join(root, 'docs/latency.md'), text);
+  }
+} finally {
+  await browser.close();
+  host.stop();
+  await server?.stop();
+}
