@@ -122,7 +122,8 @@ impl Store {
     /// # Errors
     /// [`Error::Path`], [`Error::NotFound`] and [`Error::Unavailable`].
     pub async fn object(&self, path: &str) -> Result<Arc<Object>, Error> {
-        self.cache.object(path).await
+        // Boxed, because moka's futures are large, and a request that waits for something else is as large as they are.
+        Box::pin(self.cache.object(path)).await
     }
 
     /// Removes an object; one that is not there is no error.

@@ -3,14 +3,14 @@
 mod exchange;
 mod patience;
 
-use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{fmt, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use hyper::service::service_fn;
+use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
+    server::{conn::auto, graceful::GracefulConnection},
 };
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{net::TcpStream, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -35,43 +35,88 @@ const SEND_BUFFER: usize = 64 << 10;
 /// HTTP/2: how often a silent peer is asked whether it is there, and how long it may take to say so.
 const PING: Duration = Duration::from_secs(20);
 
+/// No method of HTTP/1.1 but POST, PUT and PATCH begins as HTTP/2 does (RFC 9113 3.4).
+const FIRST_OF_PREFACE: u8 = b'P';
+
 /// The settings that all connections share.
-pub(super) fn protocol() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    // hyper's limit for reading a head also runs while a connection is idle, so it cannot tell a slow head from a
-    // client that has nothing to ask. `Patience` does; this one is behind it.
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(patience::IDLE).max_buf_size(BUFFER);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS)
-        .max_pending_accept_reset_streams(RESETS_PENDING)
-        .max_local_error_reset_streams(RESETS_LOCAL)
-        .max_header_list_size(HEADER_LIST)
-        .max_send_buf_size(SEND_BUFFER)
-        .keep_alive_interval(PING)
-        .keep_alive_timeout(PING);
-    builder
+pub(super) struct Protocols {
+    http1: http1::Builder,
+    either: auto::Builder<TokioExecutor>,
+}
+
+impl Protocols {
+    pub(super) fn new() -> Self {
+        let mut http1 = http1::Builder::new();
+        // hyper's limit for reading a head also runs while a connection is idle, so it cannot tell a slow head from a
+        // client that has nothing to ask. `Patience` does; this one is behind it.
+        http1.timer(TokioTimer::new()).header_read_timeout(patience::IDLE).max_buf_size(BUFFER);
+        let mut either = auto::Builder::new(TokioExecutor::new());
+        either.http1().timer(TokioTimer::new()).header_read_timeout(patience::IDLE).max_buf_size(BUFFER);
+        either
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS)
+            .max_pending_accept_reset_streams(RESETS_PENDING)
+            .max_local_error_reset_streams(RESETS_LOCAL)
+            .max_header_list_size(HEADER_LIST)
+            .max_send_buf_size(SEND_BUFFER)
+            .keep_alive_interval(PING)
+            .keep_alive_timeout(PING);
+        Self { http1, either }
+    }
 }
 
 /// Serves one connection to its end: the client's wish, an error, `shutdown` or the end of patience.
 pub(super) async fn drive<S: Service>(
-    protocol: Arc<auto::Builder<TokioExecutor>>,
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    protocols: Arc<Protocols>,
+    stream: TcpStream,
     peer: SocketAddr,
     service: Arc<S>,
     metrics: metrics::Listener,
     shutdown: CancellationToken,
 ) {
     let _open = metrics.connected();
+    let speaks = tokio::select! {
+        speaks = timeout(patience::IDLE, speaks_http1(&stream)) => speaks,
+        () = shutdown.cancelled() => return,
+    };
+    let Ok(Ok(speaks_http1)) = speaks else { return };
     let activity = Arc::new(Activity::new());
     let stream = TokioIo::new(Watched::new(stream, activity.clone()));
     let (requests, waiting) = (activity.clone(), Waiting::default());
     let answer = service_fn(move |request| {
         exchange(service.clone(), request, peer, waiting.clone(), metrics.clone(), requests.begin())
     });
-    let mut connection = pin!(protocol.serve_connection(stream, answer));
-    let mut patience = pin!(Patience::new(activity));
+    let patience = Patience::new(activity);
+    let name = S::NAME;
+    // To find out what a client speaks, `either` reads its first bytes by themselves, and hyper's buffer is then twice as
+    // large for as long as the connection is open. Boxed, as few clients are served by it, and HTTP/2 needs more space.
+    if speaks_http1 {
+        run(protocols.http1.serve_connection(stream, answer), patience, shutdown, name, peer).await;
+    } else {
+        let connection = protocols.either.serve_connection(stream, answer);
+        Box::pin(run(connection, patience, shutdown, name, peer)).await;
+    }
+}
+
+/// True if the first byte, which is left where it is, rules HTTP/2 out.
+async fn speaks_http1(stream: &TcpStream) -> io::Result<bool> {
+    let mut first = [0];
+    match stream.peek(&mut first).await? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(first[0] != FIRST_OF_PREFACE),
+    }
+}
+
+async fn run<C: GracefulConnection<Error: fmt::Display>>(
+    connection: C,
+    patience: Patience,
+    shutdown: CancellationToken,
+    listener: &'static str,
+    peer: SocketAddr,
+) {
+    let mut connection = pin!(connection);
+    let mut patience = pin!(patience);
     let mut closing = false;
     loop {
         tokio::select! {
@@ -79,7 +124,7 @@ pub(super) async fn drive<S: Service>(
             biased;
             ended = connection.as_mut() => {
                 if let Err(reason) = ended {
-                    tracing::debug!(listener = S::NAME, %peer, %reason, "connection ended");
+                    tracing::debug!(listener, %peer, %reason, "connection ended");
                 }
                 return;
             }
@@ -88,7 +133,7 @@ pub(super) async fn drive<S: Service>(
                 connection.as_mut().graceful_shutdown();
             }
             ran_out = patience.as_mut() => {
-                tracing::debug!(listener = S::NAME, %peer, "{ran_out}: closed");
+                tracing::debug!(listener, %peer, "{ran_out}: closed");
                 return;
             }
         }

@@ -9,7 +9,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Service, connection, error::Error};
+use super::{
+    Service,
+    connection::{Protocols, drive},
+    error::Error,
+};
 use crate::metrics;
 
 /// How long responses that are under way may take to finish after the end was called (T-33).
@@ -65,7 +69,7 @@ pub async fn serve<S: Service>(
 ) {
     let metrics = metrics.of(S::NAME);
     let service = Arc::new(service);
-    let protocol = Arc::new(connection::protocol());
+    let protocols = Arc::new(Protocols::new());
     let mut connections = JoinSet::new();
     let mut pause = FIRST_PAUSE;
     loop {
@@ -76,9 +80,8 @@ pub async fn serve<S: Service>(
                 Ok((stream, peer)) => {
                     pause = FIRST_PAUSE;
                     prepare(&stream);
-                    let connection =
-                        connection::drive(protocol.clone(), stream, peer, service.clone(), metrics.clone(), shutdown.clone());
-                    connections.spawn(connection);
+                    let (protocols, service, metrics) = (protocols.clone(), service.clone(), metrics.clone());
+                    connections.spawn(drive(protocols, stream, peer, service, metrics, shutdown.clone()));
                 }
                 // The connection's fault, not the listener's: the next one may be fine.
                 Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}

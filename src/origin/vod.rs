@@ -68,6 +68,8 @@ impl Assets {
 
     async fn document(&self, object: Arc<Object>) -> Arc<Document> {
         let body = object.body.clone();
-        self.documents.get_with_by_ref(&object.etag, async { Arc::new(Document::new(body)) }).await
+        let make = async { Arc::new(Document::new(body)) };
+        // Boxed for the sake of requests that wait, as in the store.
+        Box::pin(self.documents.get_with_by_ref(&object.etag, make)).await
     }
 }

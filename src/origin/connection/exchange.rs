@@ -10,7 +10,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request::Parts};
+use http::{
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request::Parts,
+};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -29,40 +31,69 @@ use crate::{
 };
 
 /// Answers one request. It counts as in flight until its body has been handed over or dropped.
-pub(super) async fn exchange<S: Service>(
+///
+/// What hyper has read is let go of before this returns: while it is referred to, hyper takes another 8 KB to see whether
+/// the client is still there, and a request may wait for long.
+pub(super) fn exchange<S: Service>(
     service: Arc<S>,
     request: Request<Incoming>,
     peer: SocketAddr,
     waiting: Waiting,
     metrics: metrics::Listener,
     in_flight: InFlight,
-) -> Result<Response<Answer>, Infallible> {
+) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send {
     let began = clock::now();
     let (request, body) = request.into_parts();
     let has_body = !http_body::Body::is_end_stream(&body);
-    let response = match refuse(&request, has_body) {
-        Some(refusal) => HttpError::from(refusal).response(),
-        None => service.answer(&request, &waiting).await,
-    };
-    let mut response = finish(&request.method, response);
-    if has_body && request.version < Version::HTTP_2 {
-        // What follows on this connection is a body that nobody asked for, or a smuggled request.
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    let refused = refuse(&request, has_body);
+    let request = detached(&request);
+    async move {
+        let response = match refused {
+            Some(refusal) => HttpError::from(refusal).response(),
+            None => service.answer(&request, &waiting).await,
+        };
+        let mut response = finish(&request.method, response);
+        if has_body && request.version < Version::HTTP_2 {
+            // What follows on this connection is a body that nobody asked for, or a smuggled request.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        drop(body);
+        let line = Line {
+            listener: S::NAME,
+            peer,
+            method: request.method,
+            uri: request.uri,
+            status: response.status(),
+            verdict: response.extensions().get().copied(),
+            metrics,
+            sent: 0,
+            whole: false,
+            began,
+        };
+        let held = response.extensions_mut().remove();
+        Ok(response.map(|body| Answer { body, line, held, _in_flight: in_flight }))
     }
-    let line = Line {
-        listener: S::NAME,
-        peer,
-        method: request.method,
-        uri: request.uri,
-        status: response.status(),
-        verdict: response.extensions().get().copied(),
-        metrics,
-        sent: 0,
-        whole: false,
-        began,
-    };
-    let held = response.extensions_mut().remove();
-    Ok(response.map(|body| Answer { body, line, held, _in_flight: in_flight }))
+}
+
+/// The request fields that are looked at behind this.
+const FIELDS: [HeaderName; 5] =
+    [header::ACCEPT_ENCODING, header::IF_MATCH, header::IF_NONE_MATCH, header::IF_RANGE, header::RANGE];
+
+/// What is needed of a request, in memory of its own.
+fn detached(received: &Parts) -> Parts {
+    let (mut request, ()) = Request::new(()).into_parts();
+    for name in FIELDS {
+        for value in received.headers.get_all(&name) {
+            if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+                request.headers.append(&name, value);
+            }
+        }
+    }
+    let uri = Uri::from_maybe_shared(Bytes::from(received.uri.to_string()));
+    request.uri = uri.unwrap_or_else(|_| received.uri.clone());
+    request.method = received.method.clone();
+    request.version = received.version;
+    request
 }
 
 /// What is refused whatever is asked for.

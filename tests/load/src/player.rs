@@ -62,6 +62,20 @@ pub(crate) struct Plan {
     pub(crate) until: Rc<Cell<u64>>,
 }
 
+/// What a browser sends besides, as the server has to read and may have to keep it.
+const FIELDS: &str = "Connection: keep-alive\r\n\
+    sec-ch-ua-platform: \"Linux\"\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n\
+    sec-ch-ua: \"Chromium\";v=\"140\", \"Not=A?Brand\";v=\"24\", \"Google Chrome\";v=\"140\"\r\n\
+    sec-ch-ua-mobile: ?0\r\n\
+    Accept: */*\r\n\
+    Origin: https://player.example.com\r\n\
+    Sec-Fetch-Site: cross-site\r\n\
+    Sec-Fetch-Mode: cors\r\n\
+    Sec-Fetch-Dest: empty\r\n\
+    Referer: https://player.example.com/\r\n\
+    Accept-Language: en-GB,en-US;q=0.9,en;q=0.8\r\n";
+
 impl Plan {
     fn request(&self, at: Position) -> String {
         let Position { segment, part } = at;
@@ -70,8 +84,9 @@ impl Plan {
             Target::Part => format!("{segment}.{part}.m4s"),
             Target::Segment => format!("{segment}.m4s"),
         };
-        let coding = if self.gzip { "Accept-Encoding: gzip\r\n" } else { "" };
-        format!("GET {}/{file} HTTP/1.1\r\nHost: {}\r\n{coding}\r\n", self.base, self.address)
+        let coding = if self.gzip { "gzip, deflate" } else { "identity" };
+        let Self { base, address, .. } = self;
+        format!("GET {base}/{file} HTTP/1.1\r\nHost: {address}\r\nAccept-Encoding: {coding}\r\n{FIELDS}\r\n")
     }
 
     /// What is asked for after `at`.
