@@ -1,5 +1,6 @@
 //! The command line: what may be typed, and which module does it.
 
+mod check;
 mod package;
 mod serve;
 mod signals;
@@ -25,6 +26,8 @@ enum Command {
     Serve(Serve),
     /// Make a presentation of a file, for HLS and DASH.
     Package(package::Package),
+    /// Hold any server to what HLS and DASH players count on, and tell what it breaks.
+    Check(check::Check),
     /// Tell in words what is in a file or segment.
     Inspect {
         /// An MP4 file, a CMAF segment or a playlist.
@@ -93,6 +96,7 @@ pub fn run() -> anyhow::Result<()> {
             }
             package::run(arguments)
         }
+        Command::Check(arguments) => check::run(arguments),
         Command::Inspect { file } => Ok(inspect::run(&file, &mut std::io::stdout().lock())?),
         #[cfg(feature = "encoder")]
         Command::Encode { connect } => Ok(crate::ladder::worker::run(&connect)?),

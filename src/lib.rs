@@ -2,10 +2,11 @@
 //!
 //! The modules read in the order data flows: [`config`] says what to serve, [`source`] opens it, [`ladder`] encodes
 //! it in a child process and speaks [`ladder::wire`], [`store`] keeps, [`channel`] packages and publishes,
-//! [`origin`] serves, [`control`] tells how it goes, and what [`metrics`] measure. [`package`] turns a file into a presentation, [`inspect`]
-//! tells what is in one.
+//! [`origin`] serves, [`control`] tells how it goes, and what [`metrics`] measure. [`package`] turns a file into a
+//! presentation, [`inspect`] tells what is in one, and [`check`] holds any server to what players count on.
 
 pub mod channel;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;

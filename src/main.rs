@@ -2,7 +2,7 @@
 
 use std::{error::Error, process::ExitCode};
 
-use headwater::{config, package, source::uri, store};
+use headwater::{check, config, package, source::uri, store};
 
 fn main() -> ExitCode {
     match headwater::cli::run() {
@@ -26,8 +26,11 @@ fn status(error: &anyhow::Error) -> u8 {
             || cause.is::<config::Error>()
             || cause.is::<uri::Error>()
     };
-    match error.downcast_ref() {
-        Some(package::Error::Interrupted) => INTERRUPTED,
+    match (error.downcast_ref(), error.downcast_ref()) {
+        (Some(package::Error::Interrupted), _) => INTERRUPTED,
+        // The check was done, and found something; all its other errors are of what it was told to check.
+        (_, Some(check::Error::Violated { .. })) => FAILED,
+        (_, Some(_)) => MISCONFIGURED,
         _ if error.chain().any(of_configuration) => MISCONFIGURED,
         _ => FAILED,
     }

@@ -18,6 +18,7 @@ const UPSTREAM: &[(&str, &[&str])] = &[
     ("channel", &["ladder", "store", "config", "clock", "metrics"]),
     ("package", &["ladder", "store", "config", "clock"]),
     ("inspect", &[]),
+    ("check", &["clock"]),
     ("origin", &["channel", "store", "config", "clock", "metrics"]),
     ("control", &["origin", "channel", "store", "config", "metrics"]),
     (
@@ -26,6 +27,7 @@ const UPSTREAM: &[(&str, &[&str])] = &[
             "control",
             "origin",
             "inspect",
+            "check",
             "package",
             "channel",
             "store",

@@ -8,6 +8,7 @@
 
 #[cfg(feature = "encoder")]
 mod channel;
+mod check;
 mod cli;
 #[cfg(feature = "encoder")]
 mod ladder;

@@ -1,0 +1,69 @@
+//! Asks for what is hinted before it exists (rfc8216bis 6.2.5.3).
+
+use std::{sync::Arc, time::Duration};
+
+use reqwest::Url;
+use tokio::{sync::mpsc::Receiver, task::JoinSet};
+
+use super::{Run, lock};
+use crate::check::{
+    client::{Ask, Failure},
+    finding::{Check, Place},
+    hls::Range,
+    rules::reload,
+};
+
+/// So many are held at once: the next part, and what a slow reply is about still.
+const AT_ONCE: usize = 4;
+
+/// A hinted part.
+pub(super) struct Hinted {
+    pub(super) url: Url,
+    pub(super) range: Option<Range>,
+    pub(super) place: Place,
+    pub(super) target: u64,
+}
+
+/// Asks for each hint until nothing more comes.
+pub(super) async fn run(run: Arc<Run>, mut hints: Receiver<Hinted>) {
+    let mut held = JoinSet::new();
+    let mut last = None;
+    loop {
+        tokio::select! {
+            hint = hints.recv() => {
+                let Some(hint) = hint else { break };
+                let key = (hint.url.clone(), hint.range);
+                if held.len() < AT_ONCE && last.as_ref() != Some(&key) {
+                    last = Some(key);
+                    held.spawn(ask(run.clone(), hint));
+                }
+            }
+            Some(_) = held.join_next() => {}
+        }
+    }
+    while held.join_next().await.is_some() {}
+}
+
+async fn ask(run: Arc<Run>, hint: Hinted) {
+    let Hinted { url, range, place, target } = hint;
+    let ask = Ask { range, ..Ask::new(url.clone(), reload::deadline(target)) };
+    let started = run.now();
+    let reply = run.ask(&ask).await;
+    let waited = run.now().saturating_sub(started);
+    let mut judge = run.judge(&url);
+    match reply {
+        Err(Failure::Stopped) => return,
+        Err(failure) => judge.holds(Check::HintUnanswered, place, false, || failure.to_string()),
+        Ok(reply) => {
+            // One that never came may be given up in the end.
+            let excused = waited >= 2 * Duration::from_secs(target);
+            judge.holds(Check::HintUnanswered, place, reply.is_ok() || excused, || {
+                format!("status {} after {:.2} s", reply.status, waited.as_secs_f64())
+            });
+            if reply.is_ok() && range.is_none() {
+                lock(&run.bodies).meet(&mut judge, place, None, &reply);
+            }
+        }
+    }
+    run.ledger.take(judge);
+}

@@ -1,0 +1,186 @@
+//! What a server can do wrong, one thing at a time, and what has to be found of it.
+
+use super::stream::Flaw;
+
+/// What a server does wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    None,
+    SequenceBack,
+    NumberRenamed,
+    TargetChanged,
+    TargetDiffers,
+    DiscontinuityLost,
+    SegmentMissing,
+    SegmentCutShort,
+    InitMissing,
+    PlaylistMissing,
+    SegmentsGone,
+    PartsGone,
+    BodyChanged,
+    EtagReused,
+    EtagChanged,
+    PartsOther,
+    DurationRounded,
+    PartsLong,
+    PartsShort,
+    SoundWithoutParts,
+    ControlDiffers,
+    AnswersEarly,
+    RefusesNext,
+    RefusesRollover,
+    HoldsFarAhead,
+    HoldsOld,
+    NeverAnswers,
+    SegmentsInPairs,
+    ListShort,
+    StartChanged,
+    PublishedBack,
+    TimeOffMedia,
+    TimeRenamed,
+    MediaGap,
+    DatesAhead,
+    DatesJump,
+    DatesMove,
+    NoIdr,
+    StartsApart,
+    IndependentUntrue,
+    ListTorn,
+    ListCutShort,
+    ListGoesBack,
+    GzipOld,
+    DeltaOther,
+    DeltaSkipsLate,
+    ReportsAbsent,
+    ReportsStale,
+    HintsOther,
+    HintsRefused,
+    ControlShort,
+    ClockSilent,
+    ClockWrong,
+    ReferenceOff,
+    ReferenceAbsent,
+    NotStreamed,
+    JoinStalls,
+    /// All that is no violation, at once.
+    Poor,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    LowLatencyHls,
+    /// Whole segments, polled.
+    PlainHls,
+    /// Low latency, with numbers that follow from the clock.
+    Dash,
+    /// Whole segments in a timeline.
+    DashTimeline,
+    Both,
+}
+
+impl Fault {
+    pub(super) fn flaw(self) -> Flaw {
+        match self {
+            Self::MediaGap => Flaw::Gap,
+            Self::StartsApart => Flaw::Apart,
+            Self::NoIdr => Flaw::NoIdr,
+            Self::ReferenceAbsent => Flaw::NoReference,
+            _ => Flaw::None,
+        }
+    }
+}
+
+/// Each fault, how it is looked at, and the checks that have to find it. Other checks of the same invariants may find
+/// it too; those of other invariants must not.
+pub(super) const TABLE: &[(Fault, Protocol, &[&str])] = {
+    use Fault::*;
+    use Protocol::*;
+    &[
+        (SequenceBack, PlainHls, &["sequence-back"]),
+        (NumberRenamed, LowLatencyHls, &["number-renamed"]),
+        (TargetChanged, PlainHls, &["target-changed"]),
+        (TargetDiffers, LowLatencyHls, &["target-differs"]),
+        (DiscontinuityLost, LowLatencyHls, &["discontinuity-number"]),
+        (SegmentMissing, LowLatencyHls, &["segment-missing"]),
+        (SegmentMissing, Dash, &["segment-missing"]),
+        (SegmentCutShort, PlainHls, &["segment-missing"]),
+        (InitMissing, PlainHls, &["init-missing"]),
+        (PlaylistMissing, LowLatencyHls, &["playlist-missing"]),
+        (SegmentsGone, PlainHls, &["segment-gone"]),
+        (PartsGone, LowLatencyHls, &["part-gone"]),
+        (BodyChanged, PlainHls, &["body-changed"]),
+        (EtagReused, PlainHls, &["body-changed", "etag-reused"]),
+        (EtagChanged, Dash, &["etag-changed"]),
+        (PartsOther, LowLatencyHls, &["parts-not-segment"]),
+        (DurationRounded, LowLatencyHls, &["parts-not-duration", "duration-untrue"]),
+        (PartsLong, LowLatencyHls, &["part-long"]),
+        (PartsShort, LowLatencyHls, &["part-short"]),
+        (SoundWithoutParts, LowLatencyHls, &["parts-absent"]),
+        (ControlDiffers, LowLatencyHls, &["control-differs"]),
+        (AnswersEarly, LowLatencyHls, &["reply-lacks"]),
+        (RefusesNext, LowLatencyHls, &["reply-refused"]),
+        (RefusesRollover, LowLatencyHls, &["rollover-refused"]),
+        (HoldsFarAhead, LowLatencyHls, &["far-ahead-accepted"]),
+        (HoldsOld, LowLatencyHls, &["old-not-at-once"]),
+        (NeverAnswers, LowLatencyHls, &["reply-late"]),
+        (SegmentsInPairs, PlainHls, &["segment-late"]),
+        (ListShort, PlainHls, &["list-short"]),
+        (StartChanged, Dash, &["start-changed"]),
+        (PublishedBack, DashTimeline, &["published-back"]),
+        (TimeOffMedia, Dash, &["time-not-media"]),
+        (TimeOffMedia, DashTimeline, &["time-not-media"]),
+        (TimeRenamed, DashTimeline, &["time-renamed"]),
+        (MediaGap, PlainHls, &["media-gap"]),
+        (MediaGap, Dash, &["media-gap"]),
+        (DatesAhead, LowLatencyHls, &["date-ahead"]),
+        (DatesJump, PlainHls, &["date-jumps"]),
+        (DatesMove, PlainHls, &["date-rewritten"]),
+        (NoIdr, LowLatencyHls, &["no-idr"]),
+        (NoIdr, Dash, &["no-idr"]),
+        (StartsApart, LowLatencyHls, &["start-differs"]),
+        (StartsApart, Dash, &["start-differs"]),
+        (IndependentUntrue, LowLatencyHls, &["independent-untrue"]),
+        (ListTorn, LowLatencyHls, &["torn"]),
+        (ListCutShort, PlainHls, &["torn"]),
+        (ListTorn, DashTimeline, &["torn"]),
+        (ListGoesBack, PlainHls, &["edge-back"]),
+        (GzipOld, LowLatencyHls, &["gzip-differs"]),
+        (DeltaOther, LowLatencyHls, &["delta-differs"]),
+        (DeltaSkipsLate, LowLatencyHls, &["delta-skips-late"]),
+        (ReportsAbsent, LowLatencyHls, &["report-absent"]),
+        (ReportsStale, LowLatencyHls, &["report-stale"]),
+        (HintsOther, LowLatencyHls, &["hint-wrong"]),
+        (HintsRefused, LowLatencyHls, &["hint-unanswered"]),
+        (ControlShort, LowLatencyHls, &["hold-back-short", "part-hold-back-short", "skip-until-short"]),
+        (ClockSilent, Dash, &["clock-silent"]),
+        (ClockWrong, Dash, &["clock-wrong"]),
+        (ReferenceOff, Dash, &["reference-time-off"]),
+        (ReferenceAbsent, Dash, &["reference-time-absent"]),
+        (NotStreamed, Dash, &["not-streamed"]),
+        (JoinStalls, Dash, &["join-stalls"]),
+        (
+            Poor,
+            LowLatencyHls,
+            &[
+                "etag-weak",
+                "far-ahead-status",
+                "part-alone-accepted",
+                "date-absent",
+                "delta-ignored",
+                "hint-absent",
+                "part-hold-back-tight",
+                "playlist-kept",
+                "media-not-kept",
+                "error-kept",
+                "cors-absent",
+            ],
+        ),
+        (
+            Poor,
+            Dash,
+            &["etag-weak", "clock-absent", "service-description-absent", "resync-absent", "playlist-kept"],
+        ),
+        (Poor, Both, &["nothing-shared"]),
+    ]
+};
