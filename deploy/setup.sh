@@ -30,6 +30,8 @@ TEST_PACKAGES='
 ffmpeg                             makes test media, and plays and judges what we serve
 gstreamer1.0-tools                 plays what we serve with hlsdemux2 and dashdemux2
 libxml2-utils                      xmllint holds manifests against the MPEG schema
+nginx                              the cache in front, as cdn-config/nginx sets it up
+libnginx-mod-http-lua              its module by which requests wait for each other
 procps                             kill, for the tests that kill encoders
 python3                            runs the benchmarks
 python3-prometheus-client          reads our metrics as Prometheus does

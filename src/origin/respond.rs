@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts};
 
 use super::{
     body::Body,
@@ -21,6 +21,10 @@ use crate::{
 
 /// The methods that both listeners answer, as in Allow.
 pub const METHODS: &str = "GET, HEAD, OPTIONS";
+
+/// Tells nginx, and what has learnt it from nginx, to pass a body on as it comes.
+const UNBUFFERED: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
 
 /// What a route leads to.
 #[derive(Debug)]
@@ -137,6 +141,7 @@ fn represent(request: &Parts, representation: Representation) -> Result<Response
             response
         }
         Precondition::Passed => {
+            let grows = body.remaining().is_none();
             let mut response = cut(request, etag.as_deref(), body);
             if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
                 return Ok(response);
@@ -145,6 +150,9 @@ fn represent(request: &Parts, representation: Representation) -> Result<Response
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
             if etag.is_some() {
                 headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+            }
+            if grows {
+                headers.insert(UNBUFFERED.0, UNBUFFERED.1);
             }
             if gzip {
                 headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));

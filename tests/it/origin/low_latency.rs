@@ -25,6 +25,11 @@ impl Live {
     }
 
     pub(super) fn limited(limits: Limits) -> Self {
+        Self::behind(limits, |origin| origin)
+    }
+
+    /// One whose origin is wrapped in another service.
+    pub(super) fn behind<S: Service>(limits: Limits, wrap: impl FnOnce(Origin) -> S) -> Self {
         let (track, tracks) = watch::channel(Arc::new(snapshot(1, false)));
         let edge = Edge {
             tracks: [("720p".to_owned(), tracks)].into(),
@@ -37,7 +42,7 @@ impl Live {
         let waiters = Waiters::new(limits, metrics.waiting.clone());
         let channels = Arc::new([("demo".to_owned(), reader)].into());
         let origin = Origin::new(channels, memory(), waiters.clone());
-        let server = Server::measured(origin, &metrics);
+        let server = Server::measured(wrap(origin), &metrics);
         Self { server, metrics, waiters, track, _edge: publish }
     }
 
@@ -72,6 +77,11 @@ impl Live {
         self.url(&format!("index.m3u8?_HLS_msn={OPEN}&_HLS_part={index}"))
     }
 
+    /// Where it listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.server.address
+    }
+
     fn url(&self, file: &str) -> String {
         self.server.url(&format!("/live/demo/720p/{file}"))
     }
@@ -81,7 +91,8 @@ fn part(index: u32) -> String {
     format!("part {index} of {OPEN}|").repeat(1000)
 }
 
-fn all(parts: u32) -> String {
+/// The first parts of the open segment, as they are sent.
+pub(super) fn all(parts: u32) -> String {
     (0..parts).map(part).collect()
 }
 

@@ -7,11 +7,14 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use headwater::origin::body;
+use headwater::{clock, origin::body};
 use headwater_test_support::skip;
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::*;
+use super::{
+    low_latency::{Live, all},
+    *,
+};
 
 /// Counts what reaches the origin.
 struct Counted {
@@ -43,8 +46,9 @@ struct Nginx {
 impl Nginx {
     /// `None`, and a line that says so, where there is no nginx.
     async fn start(origin: SocketAddr) -> Option<Self> {
-        if Command::new("nginx").arg("-v").output().is_err() {
-            skip("nginx is not installed, so cdn-config/nginx is not tried (apt-get install nginx)");
+        let lua = Path::new("/usr/lib/nginx/modules/ngx_http_lua_module.so");
+        if Command::new("nginx").arg("-v").output().is_err() || !lua.exists() {
+            skip("cdn-config/nginx is not tried, for want of nginx or its Lua module (see deploy/setup.sh)");
             return None;
         }
         // Holds the port without listening on it, so that nobody else is given it before nginx has it.
@@ -65,8 +69,7 @@ impl Nginx {
         let configuration = user.to_owned()
             + &example
                 .replace("server 127.0.0.1:8080;", &format!("server {origin};"))
-                .replace("listen 8000;", &format!("listen {address} reuseport;"))
-                .replace("worker_processes auto;", "worker_processes 1;");
+                .replace("listen 8000;", &format!("listen {address} reuseport;"));
         let path = directory.path().join("nginx.conf");
         fs::write(&path, configuration).unwrap();
         let process = Command::new("nginx")
@@ -147,4 +150,94 @@ async fn the_nginx_example_caches_what_it_may_and_asks_once() {
     }
     assert_eq!(count(), 4, "neither times nor refusals of one spelling are kept");
     assert_eq!(nginx.get("/live/demo/index.m3u8", &[]).await.status(), 200, "nor do they poison the other");
+}
+
+/// A channel that is published by hand behind nginx, and what reaches it.
+async fn live() -> Option<(Live, Arc<AtomicUsize>, Nginx)> {
+    let requests = Arc::new(AtomicUsize::new(0));
+    let limits = Limits { all: 1000, of_connection: 100 };
+    let live = Live::behind(limits, |origin| Counted { origin, requests: requests.clone() });
+    let nginx = Nginx::start(live.address()).await?;
+    Some((live, requests, nginx))
+}
+
+impl Nginx {
+    /// The same object, through here.
+    fn of(&self, live: &Live, url: &str) -> String {
+        url.replace(&live.address().to_string(), &self.address.to_string())
+    }
+}
+
+#[tokio::test]
+async fn two_hundred_players_that_wait_cost_one_request_an_update_and_hear_of_it_at_once() {
+    const PLAYERS: usize = 200;
+    /// nginx's own lock would be looked at half a second after a request came.
+    const SOON: Duration = Duration::from_millis(300);
+    let Some((live, requests, nginx)) = live().await else { return };
+    let client = http1();
+    let mut delays = Vec::new();
+    for part in 1..=5 {
+        let url = nginx.of(&live, &live.blocking_url(part));
+        let players: Vec<_> = (0..PLAYERS)
+            .map(|_| {
+                let request = client.get(&url);
+                tokio::spawn(async move {
+                    let response = sent(request).await;
+                    assert_eq!(response.status(), 200);
+                    (text(response).await, clock::now())
+                })
+            })
+            .collect();
+        live.waiting(1).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let published = clock::now();
+        live.publish(part + 1, false);
+        let mut slowest = Duration::ZERO;
+        for player in players {
+            let (playlist, at) = player.await.unwrap();
+            assert!(playlist.contains(&format!("has {} parts", part + 1)), "{playlist}");
+            slowest = slowest.max(at.saturating_duration_since(published));
+        }
+        assert_eq!(requests.swap(0, Ordering::Relaxed), 1, "update {part}");
+        delays.push(slowest);
+    }
+    delays.sort();
+    assert!(delays[2] < SOON, "the last player heard of an update after {delays:?}");
+}
+
+#[tokio::test]
+async fn an_open_segment_goes_through_nginx_as_it_comes_and_is_kept_when_it_is_whole() {
+    const PLAYERS: usize = 50;
+    let Some((live, requests, nginx)) = live().await else { return };
+    let (client, url) = (http1(), nginx.of(&live, &live.segment_url()));
+    let mut players = Vec::new();
+    for parts in 1..=2 {
+        live.publish(parts, false);
+        let joining = (0..PLAYERS / 2).map(|_| sent(client.get(&url)));
+        players.extend(futures_util::future::join_all(joining).await);
+    }
+    let mut got = vec![Vec::new(); PLAYERS];
+    for parts in 2..=4 {
+        live.publish(parts, false);
+        for (player, got) in players.iter_mut().zip(&mut got) {
+            while got.len() < all(parts).len() {
+                let piece =
+                    timeout(PATIENCE, player.chunk()).await.expect("a piece while the segment is open");
+                got.extend(piece.unwrap().expect("more to come"));
+            }
+            assert_eq!(got, all(parts).as_bytes());
+        }
+    }
+    live.publish(4, true);
+    for player in players {
+        assert!(bytes(player).await.is_empty(), "and then it ends");
+    }
+    requests.store(0, Ordering::Relaxed);
+    for _ in 0..2 {
+        let crowd = futures_util::future::join_all((0..PLAYERS).map(|_| sent(client.get(&url)))).await;
+        for response in crowd {
+            assert_eq!(text(response).await, all(4));
+        }
+    }
+    assert_eq!(requests.load(Ordering::Relaxed), 1, "one request for all who come later");
 }
