@@ -64,7 +64,7 @@ async fn who_disconnects_while_waiting_takes_nothing_along_and_leaves_nothing_be
         }
         live.waiting(120).await;
         // The first of each kind always goes, and half of the others.
-        let stays = |index: usize| index >= 3 && index % 2 == 0;
+        let stays = |index: usize| index >= 3 && index.is_multiple_of(2);
         let mut index = 0..;
         players.retain(|_| stays(index.next().unwrap_or_default()));
         live.waiting(players.len()).await;
