@@ -9,7 +9,7 @@ ARGS ?=
 export HEADWATER_SKIPPED := $(CURDIR)/target/skipped.txt
 PAGE_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) $(wildcard web/*.html web/*.js web/*.json)
 
-.PHONY: help run test test-rust test-browser check page bench latency setup setup-test
+.PHONY: help run test test-rust test-browser check page bench latency soak setup setup-test
 
 help: ## Show what can be made
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -65,6 +65,9 @@ bench: setup-test ## Measure against ffmpeg and cp, and what waiting players cos
 latency: setup-test page ## Measure glass to glass in real players, and write docs/latency.md
 	cargo build --release --locked
 	CHROMIUM=$$(deploy/find-chromium) HEADWATER_BIN=$$(realpath $${CARGO_TARGET_DIR:-target}/release/headwater) node tests/browser/latency.js
+
+soak: ## Kill encoders for 5 minutes while `headwater check` watches
+	HEADWATER_SOAK_SECONDS=$${HEADWATER_SOAK_SECONDS:-300} cargo test --locked --test it check::soak -- --nocapture
 
 setup:
 	@deploy/setup.sh

@@ -123,7 +123,8 @@ checks! {
     ClockWrong X06 Violation "clock-wrong" "UTCTiming is within 300 ms of the server's own clock";
     ClockAbsent X06 Warning "clock-absent" "a live MPD has UTCTiming, as viewers' clocks are wrong";
     ReferenceTimeOff X07 Violation "reference-time-off" "ProducerReferenceTime and prft give the same wall clock for the same media time, within 500 ms";
-    ReferenceTimeAbsent X07 Violation "reference-time-absent" "media has prft where ProducerReferenceTime@inband says so";
+    ReferenceTimeAbsent X07 Violation "reference-time-absent" "there is prft in the media where ProducerReferenceTime@inband says so";
+    ReferenceTimeGap X07 Warning "reference-time-gap" "every segment has prft where others have";
     NotStreamed X08 Violation "not-streamed" "the first bytes of a segment with availabilityTimeOffset come before its end";
     JoinStalls X08 Violation "join-stalls" "who asks in the middle of a segment gets what exists of it at once";
     ServiceDescriptionAbsent X09 Note "service-description-absent" "a low-latency MPD has ServiceDescription with Latency and PlaybackRate";

@@ -20,7 +20,8 @@ use crate::check::{
         addressing::{self, Times},
         bodies::Protocol,
         media::{self, Chain, Piece, Starts},
-        mpd as rules, streaming,
+        mpd::{self as rules, Referenced},
+        streaming,
     },
     watch::span,
 };
@@ -49,6 +50,7 @@ struct Follower {
     common: Arc<Common>,
     track: Track,
     chain: Chain,
+    referenced: Referenced,
 }
 
 /// Follows a representation until the run is over or its Period is.
@@ -59,7 +61,15 @@ pub(super) async fn follow(
     common: Arc<Common>,
 ) {
     let track = Track::new(run.clone());
-    let mut follower = Follower { run, mpds, key, common, track, chain: Chain::default() };
+    let mut follower = Follower {
+        run,
+        mpds,
+        key,
+        common,
+        track,
+        chain: Chain::default(),
+        referenced: Referenced::default(),
+    };
     let mpd = follower.mpds.borrow().clone();
     let Some(each) = follower.find(&mpd) else { return };
     match each.template.as_ref().map(|template| &template.segments) {
@@ -261,7 +271,13 @@ impl Follower {
             media::inner(&mut judge, piece);
             media::starts_with_idr(&mut judge, piece);
             rules::time(&mut judge, each, entry, piece);
-            rules::reference_times(&mut judge, &each.reference_times, template.timescale, piece);
+            rules::reference_times(
+                &mut judge,
+                &mut self.referenced,
+                &each.reference_times,
+                template.timescale,
+                piece,
+            );
             self.chain.follow(&mut judge, piece, entry.number, 0);
             let mut starts = lock(&self.common.starts);
             let starts = starts.entry((each.period.clone(), each.set)).or_default();

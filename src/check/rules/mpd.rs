@@ -102,22 +102,42 @@ pub(in crate::check) fn time(judge: &mut Judge, each: &Representation, entry: &E
     });
 }
 
+/// How many segments of a representation said when they were made, and how many did not.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::check) struct Referenced {
+    with: u32,
+    without: u32,
+}
+
+/// So many segments tell that there is nothing in any.
+const ENOUGH: u32 = 3;
+
 /// Judges what a segment says of when it was made against what the MPD says.
 pub(in crate::check) fn reference_times(
     judge: &mut Judge,
+    seen: &mut Referenced,
     times: &[ReferenceTime],
     timescale: u32,
     piece: Piece<'_>,
 ) {
-    let Some(chunk) = piece.chunks.first() else { return };
-    for each in times {
-        let Some(inband) = chunk.reference else {
-            judge.holds(Check::ReferenceTimeAbsent, piece.place, !each.inband, || {
+    let Some(chunk) = piece.chunks.first().filter(|_| !times.is_empty()) else { return };
+    let inband = chunk.reference;
+    *(if inband.is_some() { &mut seen.with } else { &mut seen.without }) += 1;
+    if times.iter().any(|each| each.inband) {
+        // What nobody captured, as a slate, has nothing to say; where nothing ever has, the MPD is wrong.
+        if seen.with > 0 {
+            judge.holds(Check::ReferenceTimeGap, piece.place, inband.is_some(), || {
                 "there is no prft in it".into()
             });
-            continue;
-        };
-        judge.holds(Check::ReferenceTimeAbsent, piece.place, true, String::new);
+        }
+        if seen.with > 0 || seen.without >= ENOUGH {
+            judge.holds(Check::ReferenceTimeAbsent, piece.place, seen.with > 0, || {
+                format!("there is no prft in any of {} segments", seen.without)
+            });
+        }
+    }
+    let Some(inband) = inband else { return };
+    for each in times {
         // How far the wall clock is ahead of media time, by each of them.
         let by_mpd = each.wall_clock - ticks_to_nanos(each.presentation_time, timescale);
         let by_media = inband.wall_clock - ticks_to_nanos(inband.media_time, piece.init.timescale);
@@ -226,21 +246,32 @@ mod tests {
         }
     }
 
+    const TIMES: [ReferenceTime; 1] =
+        [ReferenceTime { inband: true, wall_clock: 100 * NANOS, presentation_time: 99_000 }];
+
+    /// What is found of segments whose `prft` gives these milliseconds for media time 102 s.
+    fn found(wall_clocks: &[Option<i64>]) -> Vec<Check> {
+        let (mut judge, mut seen) = (judge(), Referenced::default());
+        for wall_clock in wall_clocks {
+            let reference =
+                wall_clock.map(|millis| Reference { wall_clock: millis * 1_000_000, media_time: 102_000 });
+            let chunks = [Chunk { reference, ..chunk(102_000) }];
+            let piece = Piece { place: Place::WHOLE, init: &INIT, chunks: &chunks };
+            reference_times(&mut judge, &mut seen, &TIMES, 1000, piece);
+        }
+        judge.found()
+    }
+
     #[test]
     fn both_reference_times_agree() {
-        let times = [ReferenceTime { inband: true, wall_clock: 100 * NANOS, presentation_time: 99_000 }];
-        for (wall_clock, expected) in [
-            (Some(103_000), &[][..]),
-            (Some(103_400), &[]),
-            (Some(104_000), &[Check::ReferenceTimeOff]),
-            (None, &[Check::ReferenceTimeAbsent]),
-        ] {
-            let reference = wall_clock
-                .map(|millis: i64| Reference { wall_clock: millis * 1_000_000, media_time: 102_000 });
-            let (mut judge, chunks) = (judge(), [Chunk { reference, ..chunk(102_000) }]);
-            let piece = Piece { place: Place::WHOLE, init: &INIT, chunks: &chunks };
-            reference_times(&mut judge, &times, 1000, piece);
-            assert_eq!(judge.found(), expected);
-        }
+        assert_eq!(found(&[Some(103_000), Some(103_400)]), []);
+        assert_eq!(found(&[Some(104_000)]), [Check::ReferenceTimeOff]);
+    }
+
+    #[test]
+    fn a_segment_that_nobody_captured_is_a_gap_and_if_there_are_only_such_the_mpd_is_wrong() {
+        assert_eq!(found(&[None, None]), []);
+        assert_eq!(found(&[None, None, None]), [Check::ReferenceTimeAbsent]);
+        assert_eq!(found(&[None, None, Some(103_000), None]), [Check::ReferenceTimeGap]);
     }
 }
