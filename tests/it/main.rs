@@ -9,6 +9,7 @@
 #[cfg(feature = "encoder")]
 mod channel;
 mod check;
+mod checked;
 mod cli;
 #[cfg(feature = "encoder")]
 mod ladder;
