@@ -231,11 +231,9 @@ impl Presentation {
         commits
     }
 
-    /// Lets readers have the end of a segment before the store has taken it.
-    pub(super) fn release(&mut self, track: &str, number: i64) {
-        if let Some(writer) = self.writer(track) {
-            writer.shelf_mut().release(number);
-        }
+    /// Lets readers have the ends of all closed segments before the store has taken them.
+    pub(super) fn release(&mut self) {
+        self.writers.iter_mut().for_each(|writer| writer.shelf_mut().release_all());
     }
 
     /// The store has taken a segment, or failed to. Gives the documents to be stored and the objects to be deleted.
@@ -289,12 +287,12 @@ impl Presentation {
                 }
             }
         }
+        self.tracks.retain(|name, _| self.writers.iter().any(|writer| writer.name() == name));
         let fresh = concluded || news.contains(&News::Segment) || self.edge.tracks.len() != self.tracks.len();
         fresh.then(|| self.publish_edge(&view))
     }
 
     fn publish_edge(&mut self, view: &View) -> Arc<Edge> {
-        self.tracks.retain(|name, _| self.writers.iter().any(|writer| writer.name() == name));
         let whole = !self.writers.is_empty()
             && self.writers.iter().all(|writer| is_long_enough(writer.shelf().window(), view));
         self.edge = Arc::new(Edge {

@@ -240,11 +240,10 @@ impl Task {
     /// Hands closed segments to the store. One that it has no room for is published without it, and while the store
     /// fails nobody waits for it.
     fn commit(&mut self) {
-        let degraded = self.status.borrow().store_degraded.is_some();
+        if self.status.borrow().store_degraded.is_some() {
+            self.presentation.release();
+        }
         for work in self.presentation.commits() {
-            if let (true, Work::Segment { track, number, .. }) = (degraded, &work) {
-                self.presentation.release(track, *number);
-            }
             if let Err(refused) = self.committer.submit(work) {
                 self.publish_unstored(refused);
             }

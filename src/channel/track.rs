@@ -47,6 +47,8 @@ pub(super) struct Writer {
     era: Arc<Era>,
     inits: BTreeMap<String, Arc<Body>>,
     shelf: Shelf,
+    /// Number of the first segment that it may make.
+    first: i64,
     filler_parts: u64,
     /// When the encoder's last sample came, in nanoseconds since the epoch; `None` while the filler is on air.
     arrived: Option<i128>,
@@ -68,6 +70,7 @@ impl Writer {
             era: Arc::new(Era { first: FIRST, init: init.clone() }),
             inits: BTreeMap::from([(init, body)]),
             shelf,
+            first: FIRST,
             filler_parts: 0,
             arrived: None,
             made: Made::default(),
@@ -101,7 +104,8 @@ impl Writer {
     pub(super) fn succeed(mut self, description: Description, discontinuity: bool) -> Self {
         if description.track.timescale != self.timescale() {
             tracing::warn!(track = self.name(), "the timescale has changed: the track begins anew");
-            return Self::new(description, self.grid, self.window().length());
+            let anew = Self::new(description, self.grid, self.window().length());
+            return Self { first: self.unused(), ..anew };
         }
         if discontinuity {
             self.successor = Some(description);
@@ -110,6 +114,13 @@ impl Writer {
             self.successor = None;
         }
         self
+    }
+
+    /// The number of the first segment of which nothing was ever published.
+    fn unused(&self) -> i64 {
+        let opened = self.shelf.opened().map(|open| open.number);
+        let last = opened.max(self.shelf.window().segments().back().map(|last| last.number));
+        last.map_or(self.first, |last| last + 1)
     }
 
     /// Takes a sample of the encoder, at `now` nanoseconds since the epoch.
@@ -177,7 +188,7 @@ impl Writer {
         let step = Ticks::from(sample.duration);
         let begins = sample.sync
             && self.aligned_by(self.grid.segment_start(number, self.timescale()), step) == sample.dts;
-        if !begins || self.segmenter.next().is_some_and(|next| sample.dts < next) {
+        if !begins || number < self.first || self.segmenter.next().is_some_and(|next| sample.dts < next) {
             return false;
         }
         if self.segmenter.next().is_some() {

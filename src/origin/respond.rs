@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header, request::Parts,
+};
 
 use super::{
     body::Body,
@@ -132,6 +134,9 @@ fn select_coding(document: &Document, headers: &HeaderMap) -> Selected {
 
 fn represent(request: &Parts, representation: Representation) -> Result<Response<Body>, HttpError> {
     let Representation { content, media_type, cache } = representation;
+    // To HTTP/1.0 the end of the connection is the end of the body, also of one that is broken off.
+    let cuttable = request.version < Version::HTTP_11 && matches!(content, Content::Growing(_));
+    let cache = if cuttable { CachePolicy::NoStore } else { cache };
     let Selected { body, etag, gzip, negotiated } = content.select(&request.headers);
     let mut response = match precondition(request, etag.as_deref()) {
         Precondition::Failed => return Err(Refusal::PreconditionFailed.into()),

@@ -359,7 +359,7 @@ fn a_segment_is_listed_at_once_and_its_end_given_when_it_is_durable() {
     rig.plays_samples(10);
     assert_eq!(rig.numbers("180p").last(), Some(&(START + 4)));
     assert!(!rig.track("180p").segments[&(START + 4)].settled);
-    rig.presentation.release("180p", START + 4);
+    rig.presentation.release();
     rig.presentation.publish(rig.now);
     assert!(rig.track("180p").segments[&(START + 4)].settled);
 }
@@ -433,4 +433,57 @@ fn parts_that_would_be_uneven_turn_low_latency_off_and_nothing_else() {
     assert_eq!(rig.numbers("180p"), (START..START + 4).collect::<Vec<_>>());
     assert!(rig.track("180p").low_latency.is_none() && rig.parts("180p").is_empty());
     assert!(rig.presentation.low_latency_off().is_some_and(|why| why.contains("150")), "and says why");
+}
+
+#[test]
+fn a_segment_that_readers_have_begun_is_completed_for_them_though_low_latency_goes() {
+    let mut rig = Rig::new(None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    rig.plays_samples(6);
+    // What turns low latency off is a part that is uneven in some track of another encoder.
+    rig.presentation.grid.part = Duration::from_millis(150);
+    rig.presentation.lose();
+    rig.encoder_begins(30);
+    assert!(rig.presentation.low_latency.is_none());
+    rig.presentation.grid.part = config().grid.part;
+    rig.passes(START + 8);
+    let segment = rig.track("180p").segments[&(START + 4)].clone();
+    let whole = segment.whole.as_ref().expect("it is complete");
+    let chunks: Vec<Bytes> = segment.chunks.iter().flat_map(|chunk| chunk.chunks.clone()).collect();
+    assert!(segment.settled);
+    assert_eq!(Bytes::from(whole.chunks.concat()), Bytes::from(chunks.concat()));
+}
+
+#[test]
+fn a_track_that_begins_anew_at_another_frame_rate_takes_no_name_that_was_used() {
+    let mut rig = Rig::new(None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    rig.plays_samples(6);
+    let before = rig.bodies("180p");
+    rig.presentation.lose();
+    let mut tracks = tracks(30);
+    tracks[0].timescale = Timescale::new(20_000).unwrap();
+    rig.presentation.open(Catalog { tracks });
+    for index in 0..5 {
+        let mut frame = media(0, true, index, index == 0);
+        (frame.sample.dts, frame.sample.duration) = (index * 2_000, 2_000);
+        rig.presentation.take(frame, rig.now);
+    }
+    rig.presentation.take(media(1, true, 0, true), rig.now);
+    rig.presentation.begin();
+    for index in (START + 4) * 10..(START + 9) * 10 {
+        rig.now = i128::from(index + 1) * NANOS / 10;
+        let mut frame = media(0, false, index, index % 10 == 0);
+        (frame.sample.dts, frame.sample.duration) = (index * 2_000, 2_000);
+        frame.sample.data = Bytes::from_static(b"another");
+        rig.presentation.take(frame, rig.now);
+        rig.presentation.take(media(1, false, index, true), rig.now);
+        rig.settle();
+    }
+    assert!(rig.numbers("180p").len() >= 3);
+    for (name, body) in rig.bodies("180p") {
+        assert!(before.get(&name).is_none_or(|first| *first == body), "{name}");
+    }
 }

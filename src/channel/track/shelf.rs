@@ -51,6 +51,10 @@ struct Opened {
     listing: Open,
     chunks: Vec<Arc<Body>>,
     captured_at: i64,
+    /// Readers have it as it grows. Decided when it is opened: they would take what they have of it for all.
+    streamed: bool,
+    /// Each of its parts can be asked for by itself.
+    has_parts: bool,
 }
 
 /// Owns what has been cut.
@@ -120,10 +124,13 @@ impl Shelf {
 
     /// Adds a chunk of segment `number`.
     pub(super) fn add(&mut self, number: i64, chunk: &Chunk, era: &Arc<Era>) {
+        let (streamed, has_parts) = (self.low_latency, self.publishes_parts(number));
         let open = self.open.get_or_insert_with(|| Opened {
             listing: Open { number, start: chunk.start, parts: Vec::new(), era: era.clone() },
             chunks: Vec::new(),
             captured_at: chunk.captured_at,
+            streamed,
+            has_parts,
         });
         open.listing.parts.push(Part {
             duration: chunk.duration,
@@ -131,10 +138,10 @@ impl Shelf {
             independent: chunk.independent,
         });
         open.chunks.push(Arc::new(Body::new(vec![chunk.to_bytes()])));
-        if self.low_latency {
+        if open.streamed {
             let segment = edge::Segment {
                 chunks: open.chunks.clone(),
-                has_parts: self.publishes_parts(number),
+                has_parts: open.has_parts,
                 whole: None,
                 settled: false,
             };
@@ -147,15 +154,13 @@ impl Shelf {
 
     /// Closes the open segment, whose number is `number`.
     pub(super) fn close(&mut self, number: i64, start: Ticks, duration: Ticks) {
-        let Some(Opened { listing: Open { parts, era, .. }, chunks, captured_at }) = self.open.take() else {
-            return;
-        };
+        let Some(open) = self.open.take() else { return };
+        let Opened { listing: Open { parts, era, .. }, chunks, captured_at, streamed, has_parts } = open;
         let body =
             Arc::new(Body::new(chunks.iter().flat_map(|chunk| chunk.chunks.iter().cloned()).collect()));
-        let has_parts = self.publishes_parts(number);
         let parts = if has_parts { parts } else { Vec::new() };
         let segment = Segment { number, start, duration, size: body.length, parts, era, captured_at };
-        if self.low_latency {
+        if streamed {
             let whole = Some(body.clone());
             let in_memory = edge::Segment { chunks, has_parts, whole, settled: false };
             self.segments.insert(number, Arc::new(in_memory));
@@ -186,6 +191,12 @@ impl Shelf {
             Arc::make_mut(segment).settled = true;
             self.tell(News::Bytes);
         }
+    }
+
+    /// Lets readers have the ends of all closed segments: the store fails, and nobody is to wait for it.
+    pub(in crate::channel) fn release_all(&mut self) {
+        let closed: Vec<i64> = self.closed.keys().copied().collect();
+        closed.into_iter().for_each(|number| self.release(number));
     }
 
     /// The store has taken a closed segment, or failed to. Gives the numbers of those that nobody may ask for any more.
@@ -255,9 +266,9 @@ impl Shelf {
 
     /// The open segment, if its parts are to be listed behind the window.
     pub(in crate::channel) fn open(&self) -> Option<&Open> {
-        let open = self.opened()?;
-        let follows = self.window.segments().back().is_some_and(|last| last.number + 1 == open.number);
-        (self.publishes_parts(open.number) && follows).then_some(open)
+        let Opened { listing, has_parts, .. } = self.open.as_ref()?;
+        let follows = self.window.segments().back().is_some_and(|last| last.number + 1 == listing.number);
+        (*has_parts && follows).then_some(listing)
     }
 
     /// Segment and index of the part that comes next.

@@ -204,6 +204,15 @@ async fn a_segment_that_is_never_completed_is_never_taken_for_whole() {
 }
 
 #[tokio::test]
+async fn http_1_0_cannot_tell_a_segment_that_broke_off_and_is_not_to_keep_it() {
+    let live = Live::start();
+    let request = http1().get(live.segment_url()).version(reqwest::Version::HTTP_10);
+    assert_eq!(field(sent(request).await.headers(), "cache-control"), "no-store");
+    let newer = sent(http1().get(live.segment_url())).await;
+    assert_eq!(field(newer.headers(), "cache-control"), "public, max-age=31536000, immutable");
+}
+
+#[tokio::test]
 async fn who_goes_away_leaves_nothing_behind() {
     let live = Live::start();
     for client in [http1(), http2()] {
