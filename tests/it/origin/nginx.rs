@@ -206,6 +206,19 @@ async fn two_hundred_players_that_wait_cost_one_request_an_update_and_hear_of_it
 }
 
 #[tokio::test]
+async fn what_only_looks_like_a_directive_is_not_kept_for_those_who_wait() {
+    let Some((live, _, nginx)) = live().await else { return };
+    let url = nginx.of(&live, &live.blocking_url(1));
+    let early = sent(http1().get(url.replace("_HLS_", "_hls_"))).await;
+    assert_eq!(early.status(), 200, "the origin ignores what it does not know");
+    let player = tokio::spawn(sent(http1().get(&url)));
+    live.waiting(1).await;
+    live.publish(2, false);
+    let playlist = text(player.await.unwrap()).await;
+    assert!(playlist.contains("has 2 parts"), "{playlist}");
+}
+
+#[tokio::test]
 async fn an_open_segment_goes_through_nginx_as_it_comes_and_is_kept_when_it_is_whole() {
     const PLAYERS: usize = 50;
     let Some((live, requests, nginx)) = live().await else { return };
