@@ -1,7 +1,7 @@
 // Measures glass to glass how late players show the demo channel, one after another, and writes it into docs/latency.md.
 // Exit code 1 if a player with low latency did not settle at the target, or stalled.
 //
-//   node latency.js [--players hls,dash,shaka,shaka-hls,native] [--seconds 60] [--settle 15]
+//   node latency.js [--players hls,dash,shaka,shaka-hls,native] [--seconds 60] [--settle 30]
 //     [--url http://127.0.0.1:8080/live/demo]   a server that runs already, and nothing is written
 import os from 'node:os';
 import path from 'node:path';
@@ -20,7 +20,7 @@ const { values } = parseArgs({
   options: {
     players: { type: 'string', default: 'hls,dash,shaka,shaka-hls,native' },
     seconds: { type: 'string', default: '60' },
-    settle: { type: 'string', default: '15' },
+    settle: { type: 'string', default: '30' },
     url: { type: 'string' },
   },
 });

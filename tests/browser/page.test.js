@@ -70,6 +70,7 @@ test('the bare page shows the first channel', LIMIT, async (t) => {
   t.after(() => viewer.context.close());
   await viewer.reaches('playing', 30);
   assert.equal(await viewer.page.locator('#name').textContent(), 'demo');
+  assert.ok(await viewer.page.evaluate(() => document.querySelector('header img').naturalWidth > 0), 'the logo is there');
   assert.match(await viewer.page.getByRole('textbox', { name: 'DASH link' }).inputValue(), /^http:.*\/live\/demo\/manifest\.mpd$/);
 });
 

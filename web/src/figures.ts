@@ -1,7 +1,7 @@
 import { byId, make, setText } from './dom';
 import type { Session } from './session';
 import { Sparkline } from './sparkline';
-import { bitrateWords, secondsWords } from './words';
+import { bitrateWords, rateWords, secondsWords } from './words';
 
 /** The figures of a viewing: rung, buffer, latency, frames, stalls. */
 export class Figures {
@@ -32,11 +32,11 @@ export class Figures {
     const bitrate = rung?.bitrate ? bitrateWords(rung.bitrate) : '';
     fill(this.#rung, rung ? `${rung.width} × ${rung.height}` : '–', [bitrate, player?.chosen() ? 'fixed' : 'auto'].filter(Boolean).join(' · '));
     fill(this.#buffer, secondsWords(buffer));
-    fill(this.#latency, secondsWords(latency), video.playbackRate === 1 ? '' : `playing at ${video.playbackRate.toFixed(2)}×`);
+    fill(this.#latency, secondsWords(latency));
     fill(this.#dropped, String(frames.droppedVideoFrames), `of ${frames.totalVideoFrames.toLocaleString('en')}`);
     fill(this.#stalls, String(stalls.count), stalls.count ? '' : 'since the start');
     const [name = '', version = ''] = player?.name.split(' ') ?? [];
-    fill(this.#player, name || '–', version);
+    fill(this.#player, name || '–', [version, rateWords(video.playbackRate)].filter(Boolean).join(' · '));
     this.#latency.root.hidden = !session.presentation.live;
     this.#buffer.curve?.add(buffer);
     if (latency !== null) this.#latency.curve?.add(latency);

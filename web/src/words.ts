@@ -40,6 +40,9 @@ export const rungWords = ({ height, bitrate }: Rung): string => [`${height}p`, .
 /** `4.2 s`, or a dash. */
 export const secondsWords = (seconds: number | null): string => (seconds === null ? '–' : `${seconds.toFixed(1)} s`);
 
+/** `1.05×` while a player catches up or falls back; nothing if nobody could tell. */
+export const rateWords = (rate: number): string => (Math.abs(rate - 1) < 0.015 ? '' : `${rate.toFixed(2)}×`);
+
 /** `1:02:03`, `2:03`. */
 export function clockWords(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));

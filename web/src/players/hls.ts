@@ -4,8 +4,8 @@ import { byQuality, edgeOf, type Host, type Player, type Rung } from './player';
 /** Patience for a server that restarts: half a minute, asking every two seconds at most. */
 const PATIENCE = { maxNumRetry: 16, retryDelayMs: 500, maxRetryDelayMs: 2000 };
 
-/** How much faster it may play, to come back to the target latency after a stall. */
-const CATCH_UP = 1.05;
+/** How much faster it may play, to come to the target latency at the start and back to it after a stall. */
+const CATCH_UP = 1.1;
 
 /** hls.js. The target latency is the playlist's PART-HOLD-BACK, or HOLD-BACK where there are no parts. */
 export class HlsPlayer implements Player {
