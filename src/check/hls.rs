@@ -164,10 +164,14 @@ impl Playlist {
         self.is_live() && self.control.as_ref().is_some_and(|control| control.can_block_reload)
     }
 
-    /// All durations in it, in nanoseconds.
+    /// All durations of whole segments, in nanoseconds: what is called the duration of a list (rfc8216bis 6.2.2).
+    pub(super) fn whole_duration(&self) -> i64 {
+        self.segments.iter().map(|segment| segment.duration.nanos()).sum()
+    }
+
+    /// Nanoseconds to the end of the last part.
     pub(super) fn duration(&self) -> i64 {
-        let whole: i64 = self.segments.iter().map(|segment| segment.duration.nanos()).sum();
-        whole + self.open.iter().map(|part| part.duration.nanos()).sum::<i64>()
+        self.whole_duration() + self.open.iter().map(|part| part.duration.nanos()).sum::<i64>()
     }
 
     /// Nanoseconds since the Unix epoch at the end of the list with its open parts: as the last date says that is

@@ -69,7 +69,7 @@ struct Outlets {
 
 impl Playlists {
     pub(super) fn new(run: Arc<Run>, presentation: Arc<Presentation>, url: Url, renditions: usize) -> Self {
-        let (name, parts_at) = (without_query(&url), run.now());
+        let (name, parts_at) = (name(&url), run.now());
         Self {
             run,
             presentation,
@@ -270,7 +270,7 @@ impl Playlists {
         }
         self.run.ledger.take(judge);
         self.presentation.moved(&self.name, list.edge(), reply.head);
-        self.longest = self.longest.max(span(list.duration()));
+        self.longest = self.longest.max(span(list.whole_duration()));
         self.hand_on(reply, before.as_deref(), list, outlets);
     }
 
@@ -295,7 +295,7 @@ impl Playlists {
             clocks::end_date(judge, clock, self.run.client.watch().unix(reply.done), end, list.target);
         }
         if list.has_parts() && self.renditions > 1 {
-            let resolve = |uri: &str| Some(without_query(&reply.url.join(uri).ok()?));
+            let resolve = |uri: &str| Some(name(&reply.url.join(uri).ok()?));
             let others = self.presentation.others(&self.name, asked, reply.head.saturating_sub(target));
             reports::reports(judge, list, &others, resolve);
         }
@@ -361,8 +361,30 @@ pub(super) fn blocking_url(url: &Url, wanted: Wanted) -> Url {
     url
 }
 
-fn without_query(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.into()
+/// A rendition's name: its URL without the directives, whose replies are versions of the same list.
+fn name(url: &Url) -> String {
+    let pairs = || url.query_pairs().filter(|(name, _)| !name.starts_with("_HLS_"));
+    let mut named = url.clone();
+    named.set_query(None);
+    if pairs().next().is_some() {
+        named.query_pairs_mut().extend_pairs(pairs());
+    }
+    named.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directives_are_no_part_of_a_name_and_all_else_is() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        let plain = url("http://host/a.m3u8");
+        let wanted = Wanted { number: 7, part: Some(1) };
+        let asked = blocking_url(&plain, wanted);
+        assert_eq!(asked.as_str(), "http://host/a.m3u8?_HLS_msn=7&_HLS_part=1");
+        assert_eq!(name(&asked), name(&plain));
+        let token = url("http://host/a.m3u8?token=x");
+        assert_eq!(name(&blocking_url(&token, wanted)), "http://host/a.m3u8?token=x");
+    }
 }
