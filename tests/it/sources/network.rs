@@ -110,7 +110,7 @@ fn a_picture_is_captured_when_it_comes_in_and_not_when_it_is_decoded() {
         "-c:v libx264 -preset ultrafast -x264-params bframes=2:b-adapt=0:rc-lookahead=0 -g 12 -c:a aac";
     let to = format!("udp://127.0.0.1:{port}?pkt_size=1316");
     let (source, _sender) = listen(&format!("udp://127.0.0.1:{port}"), || send_as(reordered, &to));
-    let recording = Recording::of(source, |recording| recording.frames.len() >= 50);
+    let recording = Recording::of(source, |recording| recording.frames.len() >= 100);
     recording.assert_gapless();
     recording.assert_captured();
     // What is shown behind two B-frames was sent, and came, before them.
