@@ -10,6 +10,7 @@ mod stream;
 use std::{collections::BTreeSet, time::Duration};
 
 use headwater::check::{self, Check, Level, Options, Report, Verdict};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use fault::{Fault, Protocol, TABLE};
@@ -18,22 +19,30 @@ use server::Server;
 /// Long enough for each probe's turn, for parts to leave the list, and for the time that they have to stay.
 const SPAN: Duration = Duration::from_secs(9);
 
-/// So often a run is repeated during which the machine was too busy to tell late from held up.
-const TRIES: usize = 5;
+/// A run during which the machine was too busy to tell late from held up does not count, and is repeated so often, with
+/// so few others beside it.
+const TRIES: usize = 6;
+const BESIDE: usize = 20;
 const BUSY: f64 = 0.4;
 
+static REPEATED: Semaphore = Semaphore::const_new(BESIDE);
+
 async fn report(fault: Fault, protocol: Protocol) -> Report {
-    let mut last = None;
-    for _ in 0..TRIES {
-        let server = Server::start(fault).await;
-        let options = Options { urls: server.urls(protocol), span: SPAN, http2: false };
-        let report = check::run(&options, CancellationToken::new()).await.unwrap();
+    let mut report = once(fault, protocol).await;
+    for _ in 1..TRIES {
         if report.held_up_seconds <= BUSY {
-            return report;
+            break;
         }
-        last = Some(report);
+        let _turn = REPEATED.acquire().await.unwrap();
+        report = once(fault, protocol).await;
     }
-    last.unwrap()
+    report
+}
+
+async fn once(fault: Fault, protocol: Protocol) -> Report {
+    let server = Server::start(fault).await;
+    let options = Options { urls: server.urls(protocol), span: SPAN, http2: false };
+    check::run(&options, CancellationToken::new()).await.unwrap()
 }
 
 /// The slugs of all that was found.
@@ -64,6 +73,8 @@ async fn every_fault_is_found_and_nothing_else() {
     let mut runs = tokio::task::JoinSet::new();
     for &(fault, protocol, expected) in TABLE {
         runs.spawn(async move { complaint(fault, protocol, expected, &report(fault, protocol).await) });
+        // To make a client is work, as it reads the system's certificates: all at once would hold each other up.
+        tokio::time::sleep(Duration::from_millis(60)).await;
     }
     let complaints: Vec<String> = runs.join_all().await.into_iter().flatten().collect();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
