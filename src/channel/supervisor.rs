@@ -1,10 +1,13 @@
 //! Keeps an encoder process running: starts it, sees its end, waits, starts the next.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use tokio::{
     sync::mpsc,
-    time::{sleep, timeout},
+    time::{sleep, timeout_at},
 };
 
 use crate::{
@@ -12,7 +15,7 @@ use crate::{
     ladder::{
         job::Job,
         process::{Encoder, Error},
-        wire::{Event, Message},
+        wire::{Control, Event, Message},
     },
 };
 
@@ -34,11 +37,17 @@ pub(super) enum Report {
     Lost { why: String, pause: Option<Duration> },
 }
 
-/// Runs encoders for `job` until the source ends or nobody listens to the reports any more.
-pub(super) async fn supervise(mut job: Job, program: PathBuf, reports: mpsc::Sender<Report>) {
+/// Runs encoders for `job`, and tells them what comes over `commands`, until the source ends or nobody listens to the
+/// reports any more.
+pub(super) async fn supervise(
+    mut job: Job,
+    program: PathBuf,
+    reports: mpsc::Sender<Report>,
+    mut commands: mpsc::Receiver<Control>,
+) {
     let mut pause = FIRST_PAUSE;
     loop {
-        let run = run(&mut job, &program, &reports).await;
+        let run = run(&mut job, &program, &reports, &mut commands).await;
         if reports.is_closed() {
             return;
         }
@@ -63,7 +72,12 @@ struct Run {
     live_for: Duration,
 }
 
-async fn run(job: &mut Job, program: &std::path::Path, reports: &mpsc::Sender<Report>) -> Run {
+async fn run(
+    job: &mut Job,
+    program: &Path,
+    reports: &mpsc::Sender<Report>,
+    commands: &mut mpsc::Receiver<Control>,
+) -> Run {
     let mut encoder = match Encoder::spawn(job, program).await {
         Ok(encoder) => encoder,
         Err(error) => return Run { why: error.to_string(), ended: false, live_for: Duration::ZERO },
@@ -73,6 +87,10 @@ async fn run(job: &mut Job, program: &std::path::Path, reports: &mpsc::Sender<Re
     loop {
         let message = tokio::select! {
             message = watch.next(&mut encoder) => message,
+            Some(command) = commands.recv() => match encoder.send(command).await {
+                Ok(()) => continue,
+                Err(error) => Err(error.to_string()),
+            },
             () = reports.closed() => {
                 encoder.stop().await;
                 return watch.over("the channel was stopped".into());
@@ -91,7 +109,9 @@ async fn run(job: &mut Job, program: &std::path::Path, reports: &mpsc::Sender<Re
 /// What an encoder has said of itself.
 #[derive(Default)]
 struct Watch {
-    live_since: Option<std::time::Instant>,
+    live_since: Option<Instant>,
+    /// When the last message came, while it is live.
+    heard: Option<Instant>,
     last_words: Option<String>,
     ended: bool,
 }
@@ -99,10 +119,9 @@ struct Watch {
 impl Watch {
     async fn next(&self, encoder: &mut Encoder) -> Result<Message, String> {
         let in_words = |error: Error| error.to_string();
-        if self.live_since.is_none() {
-            return encoder.next().await.map_err(in_words);
-        }
-        match timeout(SILENCE, encoder.next()).await {
+        let Some(heard) = self.heard else { return encoder.next().await.map_err(in_words) };
+        // Not from now on: what the encoder is told in the meantime does not make it any livelier.
+        match timeout_at((heard + SILENCE).into(), encoder.next()).await {
             Ok(message) => message.map_err(in_words),
             Err(_) => Err(format!("the encoder has sent nothing for {} s and was killed", SILENCE.as_secs())),
         }
@@ -121,6 +140,7 @@ impl Watch {
             }
             _ => {}
         }
+        self.heard = self.live_since.map(|_| clock::now());
     }
 
     fn over(self, why: String) -> Run {

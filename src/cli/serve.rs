@@ -9,12 +9,13 @@ use super::signals::Signals;
 use crate::{
     channel::{self, Setup},
     clock,
-    config::Config,
+    config::{self, Config},
     control::Control,
     metrics::Metrics,
     origin::{
-        self, Origin,
-        waiters::{Limits, Waiters},
+        self, Admission, Origin,
+        preview::viewers::{self, Viewers},
+        waiters::{self, Waiters},
     },
     store::Store,
 };
@@ -28,9 +29,7 @@ pub(super) fn run(config: Config) -> anyhow::Result<()> {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let metrics = Metrics::default();
-    let limits =
-        Limits { all: config.server.max_waiters, of_connection: config.server.max_waiters_per_connection };
-    let waiters = Waiters::new(limits, metrics.waiting.clone());
+    let admission = admission(&config.server, &metrics);
     let store = Store::open(&config.store.url)?;
     let media = origin::listen(config.server.media).context("the media listener")?;
     let control = origin::listen(config.server.control).context("the control listener")?;
@@ -57,7 +56,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     print_links(media.address(), control.address(), readers.keys())?;
 
     let readers = Arc::new(readers);
-    let origin = Origin::new(readers.clone(), store.clone(), waiters);
+    let origin = Origin::new(readers.clone(), store.clone(), admission);
     let state = Control::new(readers, store, &metrics, shutdown.clone());
     tokio::spawn(stop_on_signal(signals, shutdown.clone()));
     tokio::join!(
@@ -68,6 +67,17 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         task.await.context("a channel's task")?;
     }
     Ok(())
+}
+
+fn admission(server: &config::Server, metrics: &Metrics) -> Admission {
+    let waiters =
+        waiters::Limits { all: server.max_waiters, of_connection: server.max_waiters_per_connection };
+    let viewers = viewers::Limits { all: server.max_viewers, of_channel: server.max_viewers_per_channel };
+    Admission {
+        waiters: Waiters::new(waiters, metrics.waiting.clone()),
+        viewers: Viewers::new(viewers, metrics.viewing.clone()),
+        origins: server.origins.clone(),
+    }
 }
 
 async fn stop_on_signal(mut signals: Signals, shutdown: CancellationToken) {
