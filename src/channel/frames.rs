@@ -108,7 +108,8 @@ impl Tail {
 
     /// The first frame with which a decoder can begin, from the one with this number on.
     pub fn key_from(&self, number: u64) -> Option<u64> {
-        (number.max(self.first)..self.end()).find(|&number| self.get(number).is_some_and(|frame| frame.sample.sync))
+        (number.max(self.first)..self.end())
+            .find(|&number| self.get(number).is_some_and(|frame| frame.sample.sync))
     }
 
     fn push(&mut self, frame: Arc<Frame>, kept: Duration) {
@@ -189,15 +190,19 @@ impl Allowance {
 }
 
 /// What a track has had since it was asked last, to be published.
-pub(super) struct Fresh<'w> {
-    pub(super) track: &'w Arc<Track>,
-    pub(super) init: &'w [Bytes],
-    pub(super) samples: Vec<Sample>,
+#[derive(Debug)]
+pub struct Fresh<'w> {
+    /// The track.
+    pub track: &'w Arc<Track>,
+    /// Its init segment, in chunks.
+    pub init: &'w [Bytes],
+    /// Samples in decode order.
+    pub samples: Vec<Sample>,
 }
 
 /// Owns what viewers read.
 #[derive(Debug)]
-pub(super) struct Publisher {
+pub struct Publisher {
     lineup: watch::Sender<Arc<Lineup>>,
     lanes: Vec<(Arc<Described>, watch::Sender<Arc<Tail>>)>,
     order: u64,
@@ -205,16 +210,18 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn new(segment: Duration) -> Self {
+    /// Publishes tracks that have a key frame every `segment` at least.
+    pub fn new(segment: Duration) -> Self {
         Self { lineup: watch::channel(Arc::default()).0, lanes: Vec::new(), order: 0, segment }
     }
 
-    pub(super) fn subscribe(&self) -> watch::Receiver<Arc<Lineup>> {
+    /// What is published, now and later.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Lineup>> {
         self.lineup.subscribe()
     }
 
     /// Publishes what is new of all tracks, which are in the order of the catalog.
-    pub(super) fn publish(&mut self, tracks: &mut [Fresh<'_>], now: Instant) {
+    pub fn publish(&mut self, tracks: &mut [Fresh<'_>], now: Instant) {
         let same = |(lane, fresh): (&(Arc<Described>, _), &Fresh<'_>)| lane.0.track == *fresh.track;
         if self.lanes.len() != tracks.len() || !self.lanes.iter().zip(tracks.iter()).all(same) {
             self.line_up(tracks);
@@ -245,9 +252,14 @@ impl Publisher {
 
     fn line_up(&mut self, tracks: &[Fresh<'_>]) {
         // Each begins anew, because what was published names a track by its old index.
-        let described = |(fresh, index): (&Fresh<'_>, u8)| Arc::new(Described { index, track: fresh.track.clone() });
-        self.lanes =
-            tracks.iter().zip(0..).map(described).map(|track| (track, watch::channel(Arc::default()).0)).collect();
+        let described =
+            |(fresh, index): (&Fresh<'_>, u8)| Arc::new(Described { index, track: fresh.track.clone() });
+        self.lanes = tracks
+            .iter()
+            .zip(0..)
+            .map(described)
+            .map(|track| (track, watch::channel(Arc::default()).0))
+            .collect();
         let lane = |(fresh, (_, tail)): (&Fresh<'_>, &(_, watch::Sender<Arc<Tail>>))| Lane {
             track: fresh.track.clone(),
             init: fresh.init.to_vec(),

@@ -36,11 +36,16 @@ impl FromStr for WebOrigin {
     fn from_str(text: &str) -> Result<Self, String> {
         let authority = text.strip_prefix("https://").or(text.strip_prefix("http://"));
         let bare = |authority: &str| {
-            let host = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]_".contains(&byte);
+            let host =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]_".contains(&byte);
             !authority.is_empty() && authority.bytes().all(host)
         };
-        if authority.is_some_and(bare) { Ok(Self(text.to_owned())) } else {
-            Err(format!("{text:?} is no origin; write scheme and host as a browser does: \"https://example.com\""))
+        if authority.is_some_and(bare) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!(
+                "{text:?} is no origin; write scheme and host as a browser does: \"https://example.com\""
+            ))
         }
     }
 }

@@ -67,7 +67,8 @@ impl Viewing {
         registry.register_with_unit("viewers_track", help, unit("changes"), self.changed.clone());
         let help = "Connections of viewers that were closed by the server, and why";
         registry.register_with_unit("viewers", help, unit("closes"), self.closed.clone());
-        let help = "From a frame's arrival until the system has taken it for a viewer, first frames of a batch";
+        let help =
+            "From a frame's arrival until the system has taken it for a viewer, first frames of a batch";
         registry.register_with_unit("encoded_to_sent", help, Unit::Seconds, self.encoded_to_sent.clone());
     }
 

@@ -98,7 +98,8 @@ pub(super) async fn drive<S: origin::Service>(
     let Ok(Ok(speaks_http1)) = speaks else { return };
     let activity = Arc::new(Activity::new());
     let stream = TokioIo::new(Watched::new(stream, activity.clone()));
-    let (requests, client, slot) = (activity.clone(), Client { peer, waiting: Waiting::default() }, Slot::default());
+    let (requests, client, slot) =
+        (activity.clone(), Client { peer, waiting: Waiting::default() }, Slot::default());
     let next = slot.clone();
     let answer = service_fn(move |request| {
         exchange(service.clone(), request, &client, &next, metrics.clone(), requests.begin())

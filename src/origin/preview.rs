@@ -37,8 +37,7 @@ impl Preview {
 
     /// The answer to a handshake. One that switches protocols carries the [`Takeover`] that speaks the other one.
     pub fn answer(&self, request: &Parts, socket: route::Socket<'_>) -> Result<Response<Body>, HttpError> {
-        let (name, reader) =
-            self.readers.get_key_value(socket.channel).ok_or(Refusal::UnknownChannel)?;
+        let (name, reader) = self.readers.get_key_value(socket.channel).ok_or(Refusal::UnknownChannel)?;
         let mut response = handshake::accept(request, &self.origins)?;
         let query = Query::parse(socket.query)?;
         let place = Arc::new(self.viewers.enter(name)?);

@@ -166,11 +166,15 @@ impl Refusal {
             Self::NotYetPublished => "The channel has nothing to show yet. Try again in a second.",
             Self::WaitedTooLong => "This did not come in time. Try again in a second.",
             Self::TooManyWaiters => "Too many requests wait already. Try again in a second.",
-            Self::NotAWebSocket => "This is a WebSocket of version 13 over HTTP/1.1. docs/wire.md tells how to use it.",
+            Self::NotAWebSocket => {
+                "This is a WebSocket of version 13 over HTTP/1.1. docs/wire.md tells how to use it."
+            }
             Self::Handshake => {
                 "A handshake here has Connection, Upgrade, one Sec-WebSocket-Key of 16 bytes, and the protocol headwater.v1."
             }
-            Self::ForeignOrigin => "Pages of this origin may not open WebSockets here. server.origins lists which may.",
+            Self::ForeignOrigin => {
+                "Pages of this origin may not open WebSockets here. server.origins lists which may."
+            }
             Self::ViewerQuery => "format is frames or cmaf, and height is a whole number of pixels.",
             Self::TooManyViewers => "Too many viewers watch already. Try again in a few seconds.",
             Self::StoreUnavailable => "This cannot be read at the moment. Try again in a second.",

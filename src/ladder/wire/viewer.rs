@@ -93,7 +93,9 @@ fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Opti
 #[derive(Debug, Error)]
 pub enum Error {
     /// Not the bytes of one frame.
-    #[error("a message is exactly one frame: a type, a length and as many bytes; this one has {0} bytes in all")]
+    #[error(
+        "a message is exactly one frame: a type, a length and as many bytes; this one has {0} bytes in all"
+    )]
     NotAFrame(usize),
     /// JSON that is not a request.
     #[error("a control frame has JSON with a \"control\" of select, pause or resume: {0}")]

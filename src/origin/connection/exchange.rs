@@ -45,7 +45,8 @@ pub(super) fn exchange<S: Service>(
     in_flight: InFlight,
 ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<S> {
     let began = clock::now();
-    let upgrade = request.headers().contains_key(header::UPGRADE).then(|| (upgrade::on(&mut request), slot.clone()));
+    let upgrade =
+        request.headers().contains_key(header::UPGRADE).then(|| (upgrade::on(&mut request), slot.clone()));
     let (peer, waiting) = (client.peer, client.waiting.clone());
     let (request, body) = request.into_parts();
     let has_body = !http_body::Body::is_end_stream(&body);

@@ -190,7 +190,9 @@ impl Feed {
 
     /// What else there is for who keeps pace or does not.
     pub(super) fn choice(&self) -> Choice {
-        let Some(video) = self.video.as_ref().filter(|_| self.change.is_none()) else { return Choice::default() };
+        let Some(video) = self.video.as_ref().filter(|_| self.change.is_none()) else {
+            return Choice::default();
+        };
         Choice {
             lower: lower(&self.lineup, video.lane).is_some(),
             higher: self.best().is_some_and(|best| best < video.lane),
@@ -240,7 +242,8 @@ impl Feed {
     /// The next thing to send.
     pub(super) fn pull(&mut self, now: Instant) -> Option<Item> {
         self.try_change(now);
-        let [video, audio] = [&mut self.video, &mut self.audio].map(|cursor| cursor.as_mut().map(Cursor::find_key));
+        let [video, audio] =
+            [&mut self.video, &mut self.audio].map(|cursor| cursor.as_mut().map(Cursor::find_key));
         // Who sees and hears is told of what there is to see.
         if let Some(frames) = video.or(audio).flatten() {
             self.tell(&Notice::Skipped { frames });

@@ -94,7 +94,11 @@ fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str, same: fn(&u8, 
         let item = item.trim();
         item.len() == token.len() && item.bytes().zip(token.bytes()).all(|(a, b)| same(&a, &b))
     };
-    headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).any(|list| list.split(',').any(is_token))
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|list| list.split(',').any(is_token))
 }
 
 /// 16 bytes in base64.
@@ -118,7 +122,8 @@ mod tests {
             ("sec-websocket-protocol", "other, headwater.v1"),
             ("sec-websocket-version", "13"),
         ];
-        for (name, value) in fields.iter().filter(|(name, _)| changes.iter().all(|(other, _)| other != name)) {
+        for (name, value) in fields.iter().filter(|(name, _)| changes.iter().all(|(other, _)| other != name))
+        {
             builder = builder.header(*name, *value);
         }
         for (name, values) in changes {

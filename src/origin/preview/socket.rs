@@ -1,12 +1,7 @@
 //! The WebSocket of a viewer: what is sent is shared and not copied, and no more of it waits in the system than goes out
 //! soon.
 
-use std::{
-    future::poll_fn,
-    pin::Pin,
-    task::Poll,
-    time::Duration,
-};
+use std::{future::poll_fn, pin::Pin, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{Sink, Stream};

@@ -110,7 +110,7 @@ async fn the_nginx_example_caches_what_it_may_and_asks_once() {
     // Nothing expires during the test, however slow the machine is.
     let edge = Edge { target_duration: Duration::from_secs(600), ..edge("demo") };
     let channels = Arc::new([("demo".to_owned(), reader(edge, State::Live))].into());
-    let origin = Origin::new(channels, memory(), waiters());
+    let origin = Origin::new(channels, memory(), admission(waiters()));
     let server = Server::start(Counted { origin, requests: requests.clone() });
     let Some(nginx) = Nginx::start(server.address).await else { return };
     let count = || requests.swap(0, Ordering::Relaxed);
