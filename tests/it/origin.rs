@@ -7,6 +7,7 @@ mod lifecycle;
 mod low_latency;
 mod metrics;
 mod nginx;
+mod preview;
 mod waiters;
 mod wire;
 

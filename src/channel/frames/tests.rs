@@ -21,7 +21,14 @@ fn track(name: &str, video: bool) -> Arc<Track> {
         true => CodecConfig::Avc(Bytes::from_static(&[1, 0x64, 0, 0x1f])),
         false => CodecConfig::Aac(Bytes::from_static(&[0x11, 0x90])),
     };
-    Arc::new(Track { name: name.into(), timescale: Timescale::new(1000).unwrap(), codec, media, bitrate: 1, edit_start: 0 })
+    Arc::new(Track {
+        name: name.into(),
+        timescale: Timescale::new(1000).unwrap(),
+        codec,
+        media,
+        bitrate: 1,
+        edit_start: 0,
+    })
 }
 
 fn sample(dts: i64, sync: bool) -> Sample {
@@ -44,9 +51,14 @@ fn tail(publisher: &Publisher, lane: usize) -> Arc<Tail> {
 
 #[test]
 fn the_newest_two_gops_are_kept_and_no_more() {
-    for (frames, first, key) in [(1, 0, 0), (10, 0, 0), (11, 0, 10), (20, 0, 10), (21, 10, 20), (95, 80, 90)] {
+    for (frames, first, key) in [(1, 0, 0), (10, 0, 0), (11, 0, 10), (20, 0, 10), (21, 10, 20), (95, 80, 90)]
+    {
         let tail = tail(&published(0..frames).0, 0);
-        assert_eq!((tail.first(), tail.newest_key(), tail.end()), (first, Some(key), frames as u64), "{frames}");
+        assert_eq!(
+            (tail.first(), tail.newest_key(), tail.end()),
+            (first, Some(key), frames as u64),
+            "{frames}"
+        );
         assert_eq!(tail.get(first).unwrap().time, i128::from(first) * 100_000_000);
         assert!(tail.get(frames as u64).is_none());
         assert!(first == 0 || tail.get(first - 1).is_none());
@@ -97,7 +109,8 @@ fn other_tracks_are_another_lineup_and_begin_anew() {
     publisher.publish(&mut [fresh(&video, vec![sample(500, false)])], crate::clock::now());
     assert!(!lineup.has_changed().unwrap(), "the same tracks");
     let best = track("720p", true);
-    publisher.publish(&mut [fresh(&best, vec![]), fresh(&video, vec![sample(600, false)])], crate::clock::now());
+    publisher
+        .publish(&mut [fresh(&best, vec![]), fresh(&video, vec![sample(600, false)])], crate::clock::now());
     assert!(lineup.has_changed().unwrap());
     let lineup = lineup.borrow();
     assert!(lineup.catalog.starts_with(&[1]) && lineup.catalog.ends_with(b"}]}"));
@@ -109,5 +122,7 @@ fn other_tracks_are_another_lineup_and_begin_anew() {
 fn key_frames_are_granted_once_a_second_in_each_track() {
     let (mut allowance, start) = (Allowance::default(), crate::clock::now());
     let mut grant = |track, millis| allowance.grant(track, start + Duration::from_millis(millis));
-    assert!(grant(0, 0) && grant(1, 1) && !grant(0, 999) && !grant(1, 1000) && grant(0, 1000) && grant(1, 1001));
+    assert!(
+        grant(0, 0) && grant(1, 1) && !grant(0, 999) && !grant(1, 1000) && grant(0, 1000) && grant(1, 1001)
+    );
 }

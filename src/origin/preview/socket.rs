@@ -11,6 +11,8 @@ use tokio_websockets::{CloseCode, Config, Error, Limits, Message, ServerBuilder,
 
 /// Bytes of a viewer's message.
 const LONGEST_MESSAGE: usize = 4 << 10;
+/// Bytes of a reason to close: what a control frame has room for behind the code (RFC 6455 5.5).
+const LONGEST_REASON: usize = 123;
 /// Bytes that the system holds and has not sent at most: a viewer's place in the stream should be ours to decide.
 const UNSENT: u32 = 16 << 10;
 /// How long a viewer may take to hear that it is over.
@@ -93,6 +95,7 @@ impl Socket {
     /// Says why it is over, and waits a moment for the peer to hear it.
     pub(super) async fn close(mut self, code: u16, reason: &str) {
         if let Ok(code) = CloseCode::try_from(code) {
+            let reason = &reason[..reason.floor_char_boundary(LONGEST_REASON)];
             self.put(Message::close(Some(code), reason));
         }
         self.finish().await;

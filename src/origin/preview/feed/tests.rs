@@ -41,7 +41,8 @@ fn track(name: &str, height: Option<u32>) -> Arc<Track> {
 impl Rig {
     fn new() -> Self {
         let publisher = Publisher::new(Duration::from_millis(SEGMENT as u64));
-        let tracks = [("720p", Some(720)), ("480p", Some(480)), ("hevc", Some(360)), ("en", None), ("de", None)];
+        let tracks =
+            [("720p", Some(720)), ("480p", Some(480)), ("hevc", Some(360)), ("en", None), ("de", None)];
         let tracks = tracks.map(|(name, height)| track(name, height)).into();
         let lineup = publisher.subscribe();
         Self { publisher, lineup, tracks, start: crate::clock::now(), at: 0 }
@@ -198,7 +199,11 @@ fn the_old_rungs_last_frames_are_waited_for_but_not_for_long() {
     rig.tracks_frame(0..1, &[0]);
     assert_eq!(rig.words(&mut feed), [""; 0]);
     rig.at += 101;
-    assert_eq!(rig.words(&mut feed), ["selected,video:0,audio:null,why:asked", "V0@400"], "the old one hangs");
+    assert_eq!(
+        rig.words(&mut feed),
+        ["selected,video:0,audio:null,why:asked", "V0@400"],
+        "the old one hangs"
+    );
 }
 
 #[test]
