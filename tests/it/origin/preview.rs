@@ -27,7 +27,7 @@ const SEGMENT: Duration = Duration::from_secs(2);
 const FRAMES_A_SECOND: u64 = 30;
 
 /// A channel `demo` with video tracks of 2, 1 and 0.3 Mbit/s, and sound.
-struct Studio {
+pub(super) struct Studio {
     publisher: Publisher,
     tracks: Vec<Arc<Track>>,
     frame: u64,
@@ -52,7 +52,7 @@ fn track(name: &str, height: Option<u32>, bitrate: u32) -> Arc<Track> {
 }
 
 impl Studio {
-    fn open() -> (Self, Reader) {
+    pub(super) fn open() -> (Self, Reader) {
         let publisher = Publisher::new(SEGMENT);
         let tracks = vec![
             track("720p", Some(720), 2_000_000),
@@ -68,7 +68,7 @@ impl Studio {
     }
 
     /// Publishes the next frame of every track.
-    fn publish(&mut self) {
+    pub(super) fn publish(&mut self) {
         let mut wished = Vec::new();
         while let Ok(track) = self.wishes.try_recv() {
             wished.push(usize::from(track));
@@ -111,7 +111,7 @@ fn now() -> std::time::Instant {
     std::time::Instant::now()
 }
 
-fn studio_server(reader: Reader, limits: viewers::Limits) -> Server {
+pub(super) fn studio_server(reader: Reader, limits: viewers::Limits) -> Server {
     let viewers = Viewers::new(limits, Metrics::default().viewing);
     let origins = vec!["https://studio.example".to_owned()];
     let admission = Admission { waiters: waiters(), viewers, origins };
@@ -139,24 +139,24 @@ async fn there_is_room(server: &Server) {
     timeout(PATIENCE, room).await.expect("another viewer may come in time");
 }
 
-const MANY: viewers::Limits = viewers::Limits { all: 100, of_channel: 100 };
+pub(super) const MANY: viewers::Limits = viewers::Limits { all: 100, of_channel: 100 };
 
 /// A viewer, as other people's programs are one.
-struct Viewer {
+pub(super) struct Viewer {
     socket: WebSocketStream<TcpStream>,
 }
 
 impl Viewer {
-    async fn join(server: &Server, query: &str) -> Self {
+    pub(super) async fn join(server: SocketAddr, query: &str) -> Self {
         Self::with_buffer(server, query, None).await
     }
 
     /// One whose system takes only so many bytes before they are read.
-    async fn with_buffer(server: &Server, query: &str, buffer: Option<u32>) -> Self {
+    async fn with_buffer(server: SocketAddr, query: &str, buffer: Option<u32>) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         buffer.into_iter().for_each(|bytes| socket.set_recv_buffer_size(bytes).unwrap());
-        let stream = socket.connect(server.address).await.unwrap();
-        let uri = format!("ws://{}/live/demo/ws{query}", server.address).parse().unwrap();
+        let stream = socket.connect(server).await.unwrap();
+        let uri = format!("ws://{server}/live/demo/ws{query}").parse().unwrap();
         let builder = ClientBuilder::from_uri(uri)
             .add_header(http::header::SEC_WEBSOCKET_PROTOCOL, "headwater.v1".parse().unwrap())
             .unwrap();
@@ -199,7 +199,7 @@ impl Viewer {
     }
 
     /// The next frame of media: its track, its time in frames, and whether it is a key frame.
-    async fn media(&mut self) -> (u8, i64, bool) {
+    pub(super) async fn media(&mut self) -> (u8, i64, bool) {
         loop {
             let (kind, payload) = self.frame().await;
             if (2..=4).contains(&kind) {
@@ -221,7 +221,7 @@ impl Viewer {
     }
 
     /// The close code, when the server has closed.
-    async fn closed(&mut self) -> u16 {
+    pub(super) async fn closed(&mut self) -> u16 {
         while let Some(message) = self.next().await {
             if let Some((code, _)) = message.as_close() {
                 return code.into();
@@ -236,7 +236,7 @@ async fn a_viewer_gets_catalog_gop_and_then_every_frame_as_it_comes() {
     let (mut studio, reader) = Studio::open();
     (0..70).for_each(|_| studio.publish());
     let server = studio_server(reader, MANY);
-    let mut viewer = Viewer::join(&server, "?audio=none").await;
+    let mut viewer = Viewer::join(server.address, "?audio=none").await;
     let (kind, catalog) = viewer.frame().await;
     let catalog: Value = serde_json::from_slice(&catalog).unwrap();
     assert_eq!((kind, &catalog["tracks"][1]["name"]), (1, &"480p".into()));
@@ -254,7 +254,7 @@ async fn a_viewer_that_comes_before_the_channel_has_tracks_waits_for_them() {
     let (mut studio, reader) = Studio::open();
     studio.status.send_replace(status(State::Starting));
     let server = studio_server(reader, MANY);
-    let mut viewer = Viewer::join(&server, "").await;
+    let mut viewer = Viewer::join(server.address, "").await;
     assert_eq!(viewer.event("state").await["state"], "starting");
     studio.status.send_replace(status(State::Live));
     assert_eq!(viewer.event("state").await["state"], "live");
@@ -268,7 +268,7 @@ async fn a_switch_asks_the_encoder_for_a_key_frame_and_happens_there() {
     let (mut studio, reader) = Studio::open();
     (0..5).for_each(|_| studio.publish());
     let server = studio_server(reader, MANY);
-    let mut viewer = Viewer::join(&server, "?audio=none").await;
+    let mut viewer = Viewer::join(server.address, "?audio=none").await;
     viewer.event("selected").await;
     viewer.control(r#"{"control":"select","video":2}"#).await;
     let wished = timeout(PATIENCE, studio.wishes.recv()).await.unwrap();
@@ -296,7 +296,7 @@ async fn pause_resume_and_ping_are_obeyed() {
     let (mut studio, reader) = Studio::open();
     studio.publish();
     let server = studio_server(reader, MANY);
-    let mut viewer = Viewer::join(&server, "?audio=none").await;
+    let mut viewer = Viewer::join(server.address, "?audio=none").await;
     assert_eq!(viewer.media().await, (0, 0, true));
     viewer.control(r#"{"control":"pause"}"#).await;
     viewer.event("paused").await;

@@ -8,7 +8,7 @@ async fn watching() -> (Studio, Server, Viewer) {
     let (mut studio, reader) = Studio::open();
     studio.publish();
     let server = studio_server(reader, MANY);
-    let mut viewer = Viewer::join(&server, "?audio=none").await;
+    let mut viewer = Viewer::join(server.address, "?audio=none").await;
     viewer.media().await;
     (studio, server, viewer)
 }

@@ -46,8 +46,8 @@ async fn as_many_watch_as_may_and_who_leaves_makes_room() {
     let (mut studio, reader) = Studio::open();
     studio.publish();
     let server = studio_server(reader, viewers::Limits { all: 10, of_channel: 2 });
-    let first = Viewer::join(&server, "").await;
-    let _second = Viewer::join(&server, "").await;
+    let first = Viewer::join(server.address, "").await;
+    let _second = Viewer::join(server.address, "").await;
     let refused = sent(upgrade(&server, "/live/demo/ws")).await;
     assert_eq!((refused.status().as_u16(), field(refused.headers(), "retry-after")), (503, "1"));
     drop(first);

@@ -31,8 +31,8 @@ async fn a_slow_line_gets_a_lower_track_and_a_better_one_again_when_it_recovers(
     let server = studio_server(reader, MANY);
     let _air = studio.run();
     let undisturbed =
-        tokio::spawn(misses_nothing(Viewer::join(&server, "?audio=none").await, 20 * FRAMES_A_SECOND));
-    let mut slow = Viewer::with_buffer(&server, "?audio=none", Some(BUFFER)).await;
+        tokio::spawn(misses_nothing(Viewer::join(server.address, "?audio=none").await, 20 * FRAMES_A_SECOND));
+    let mut slow = Viewer::with_buffer(server.address, "?audio=none", Some(BUFFER)).await;
     // Enough for the smallest track, 37 KB/s, and not for the next one.
     let events = read_at(&mut slow, 60_000.0, 5).await;
     assert_eq!(tracks_selected(&events, "slow"), [1, 2], "{events:?}");
@@ -59,7 +59,7 @@ async fn a_line_that_is_too_slow_for_anything_is_closed() {
     let (studio, reader) = Studio::open();
     let server = studio_server(reader, MANY);
     let _air = studio.run();
-    let mut slow = Viewer::with_buffer(&server, "?video=360p", Some(BUFFER)).await;
+    let mut slow = Viewer::with_buffer(server.address, "?video=360p", Some(BUFFER)).await;
     // A tenth of the smallest track.
     let events = read_at(&mut slow, 4_000.0, 20).await;
     let skips = events.iter().filter(|event| event["event"] == "skipped").count();
