@@ -53,7 +53,9 @@ impl Frame {
     pub fn chunk(&self) -> Bytes {
         let Described { index, track } = &*self.track;
         let build = || {
-            let samples = std::slice::from_ref(&self.sample);
+            // When it was captured stands in front of the chunk, so no prft is needed.
+            let untimed = Sample { captured_at: 0, ..self.sample.clone() };
+            let samples = std::slice::from_ref(&untimed);
             // The sequence number counts fragments and wraps (ISO/IEC 14496-12 8.8.5).
             let sequence = self.order as u32;
             let fragment = Fragment { sequence, samples, segment_start: false, last_segment: false };

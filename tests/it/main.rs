@@ -24,3 +24,5 @@ mod package;
 mod served;
 #[cfg(feature = "encoder")]
 mod sources;
+#[cfg(feature = "encoder")]
+mod viewers;

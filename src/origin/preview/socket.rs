@@ -37,7 +37,9 @@ pub(super) enum Event {
     Text,
     /// The peer is there.
     Pong,
-    /// It is over: the peer left, or the connection broke.
+    /// The peer closes, and is to be answered.
+    Closed,
+    /// The connection broke.
     Gone,
     /// The peer broke the protocol and has been told so.
     Broken(Error),
@@ -113,7 +115,7 @@ fn event(next: Option<Result<Message, Error>>) -> Event {
     match next {
         Some(Ok(message)) if message.is_binary() => Event::Message(message.into_payload().into()),
         Some(Ok(message)) if message.is_text() => Event::Text,
-        Some(Ok(message)) if message.is_close() => Event::Gone,
+        Some(Ok(message)) if message.is_close() => Event::Closed,
         Some(Ok(_)) => Event::Pong,
         Some(Err(error @ (Error::Protocol(_) | Error::PayloadTooLong { .. }))) => Event::Broken(error),
         Some(Err(_)) | None => Event::Gone,

@@ -38,7 +38,9 @@ const MESSAGES_WITHIN: Duration = Duration::from_secs(10);
 /// Why it is over.
 #[derive(Debug)]
 enum Ending {
-    /// The peer has left.
+    /// The peer has said that it leaves.
+    Closed,
+    /// The connection broke.
     Gone,
     /// The peer has not been heard of.
     Silent,
@@ -85,7 +87,11 @@ impl Viewer {
         let Self { socket, place, .. } = self;
         let channel = &place.channel;
         match ending {
-            Ending::Gone => tracing::debug!(channel, "a viewer left"),
+            Ending::Closed => {
+                tracing::debug!(channel, "a viewer left");
+                socket.finish().await;
+            }
+            Ending::Gone => tracing::debug!(channel, "a viewer's connection broke"),
             Ending::Silent => tracing::debug!(channel, "a viewer has not been heard of: dropped"),
             Ending::Broken(reason) => {
                 tracing::info!(channel, %reason, "a viewer broke the protocol");
@@ -171,6 +177,7 @@ impl Viewer {
             Event::Message(message) => self.obey(&message),
             Event::Pong => Ok(()),
             Event::Text => Err(Ending::Close(1003, "a message is binary here".into())),
+            Event::Closed => Err(Ending::Closed),
             Event::Gone => Err(Ending::Gone),
             Event::Broken(error) => Err(Ending::Broken(error)),
         }
