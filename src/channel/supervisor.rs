@@ -1,4 +1,5 @@
-//! Keeps an encoder process running: starts it, sees its end, waits, starts the next.
+//! Keeps an encoder process running: starts it, sees its end, waits, starts the next. Those that somebody else starts
+//! come in through [`external`].
 
 use std::{path::PathBuf, time::Duration};
 
@@ -16,6 +17,8 @@ use crate::{
     },
 };
 
+pub(super) mod external;
+
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// An encoder that was live this long earns its successor a quick start.
@@ -30,21 +33,35 @@ pub(super) enum Report {
     Started { pid: Option<u32> },
     /// It sent something.
     Message(Message),
-    /// It is gone. Another follows after `pause`, unless the source has ended.
-    Lost { why: String, pause: Option<Duration> },
+    /// It is gone.
+    Lost { why: String, next: Next },
+    /// The channel starts none, and none has come so far.
+    Awaited { at: PathBuf },
+}
+
+/// What follows on a lost encoder.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// None: the source has ended.
+    Never,
+    /// One that is started after a pause.
+    Started(Duration),
+    /// One that somebody else starts, when it comes to this socket.
+    Awaited(PathBuf),
 }
 
 /// Runs encoders for `job` until the source ends or nobody listens to the reports any more.
 pub(super) async fn supervise(mut job: Job, program: PathBuf, reports: mpsc::Sender<Report>) {
     let mut pause = FIRST_PAUSE;
     loop {
-        let run = run(&mut job, &program, &reports).await;
+        let encoder = Encoder::spawn(&job, &program).await;
+        let run = run(encoder, &mut job, &reports).await;
         if reports.is_closed() {
             return;
         }
         pause = if run.live_for >= PROVEN { FIRST_PAUSE } else { pause };
-        let next = (!run.ended).then_some(pause);
-        let _ = reports.send(Report::Lost { why: run.why, pause: next }).await;
+        let next = if run.ended { Next::Never } else { Next::Started(pause) };
+        let _ = reports.send(Report::Lost { why: run.why, next }).await;
         if run.ended {
             return;
         }
@@ -63,8 +80,8 @@ struct Run {
     live_for: Duration,
 }
 
-async fn run(job: &mut Job, program: &std::path::Path, reports: &mpsc::Sender<Report>) -> Run {
-    let mut encoder = match Encoder::spawn(job, program).await {
+async fn run(encoder: Result<Encoder, Error>, job: &mut Job, reports: &mpsc::Sender<Report>) -> Run {
+    let mut encoder = match encoder {
         Ok(encoder) => encoder,
         Err(error) => return Run { why: error.to_string(), ended: false, live_for: Duration::ZERO },
     };
@@ -104,7 +121,10 @@ impl Watch {
         }
         match timeout(SILENCE, encoder.next()).await {
             Ok(message) => message.map_err(in_words),
-            Err(_) => Err(format!("the encoder has sent nothing for {} s and was killed", SILENCE.as_secs())),
+            Err(_) => {
+                let (seconds, fate) = (SILENCE.as_secs(), encoder.fate());
+                Err(format!("the encoder has sent nothing for {seconds} s and was {fate}"))
+            }
         }
     }
 

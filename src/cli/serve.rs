@@ -11,6 +11,7 @@ use crate::{
     clock,
     config::Config,
     control::Control,
+    ladder::process::door::Door,
     metrics::Metrics,
     origin::{
         self, Origin,
@@ -31,6 +32,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let limits =
         Limits { all: config.server.max_waiters, of_connection: config.server.max_waiters_per_connection };
     let waiters = Waiters::new(limits, metrics.waiting.clone());
+    let mut doors = doors(&config)?;
     let store = Store::open(&config.store.url)?;
     let media = origin::listen(config.server.media).context("the media listener")?;
     let control = origin::listen(config.server.control).context("the control listener")?;
@@ -47,6 +49,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             file_root: config.server.file_root.clone(),
             store: store.clone(),
             program: program.clone(),
+            door: doors.remove(&name),
             metrics: metrics.tracks.clone(),
             shutdown: shutdown.clone(),
         };
@@ -68,6 +71,18 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         task.await.context("a channel's task")?;
     }
     Ok(())
+}
+
+/// Where channels wait for encoders that somebody else starts. A path is as easily wrong as a port, and before those are
+/// bound nobody has seen this server.
+fn doors(config: &Config) -> anyhow::Result<BTreeMap<String, Door>> {
+    let mut doors = BTreeMap::new();
+    for (name, channel) in &config.channels {
+        let Some(path) = &channel.encoder_socket else { continue };
+        let door = Door::open(path).with_context(|| format!("channel.{name}.encoder_socket"))?;
+        doors.insert(name.clone(), door);
+    }
+    Ok(doors)
 }
 
 async fn stop_on_signal(mut signals: Signals, shutdown: CancellationToken) {
