@@ -4,6 +4,7 @@
 mod commit;
 pub mod edge;
 mod filler;
+pub mod frames;
 mod lateness;
 mod measure;
 mod presentation;

@@ -101,6 +101,12 @@ pub struct Server {
     pub max_waiters: usize,
     /// How many of them on one connection.
     pub max_waiters_per_connection: usize,
+    /// How many may watch over WebSockets.
+    pub max_viewers: usize,
+    /// How many of them one channel.
+    pub max_viewers_per_channel: usize,
+    /// Pages that may open WebSockets, besides our own, as browsers name them: `https://example.com`.
+    pub origins: Vec<String>,
 }
 
 impl Server {
@@ -227,6 +233,7 @@ mod tests {
                 refusal("[server]\nmedai = \"0.0.0.0:80\"\n"),
                 refusal("[server]\nmedia = \"80\"\n"),
                 refusal("[server\n"),
+                refusal("[server]\norigins = [\"example.com\"]\n"),
                 refusal(&channel("colour = \"red\"\n")),
                 refusal("[server]\ncontrol = \"0.0.0.0:8080\"\n[channel.a]\nsource = \"test:\"\n"),
                 refusal(""),

@@ -4,6 +4,7 @@
 
 mod http;
 mod track;
+mod viewing;
 mod waiting;
 
 use prometheus_client::{collector::Collector, encoding::text, metrics::info::Info, registry::Registry};
@@ -13,6 +14,7 @@ pub use prometheus_client::metrics::histogram::Histogram;
 pub use self::{
     http::{Http, Listener, Outcome},
     track::{Part, Track, Tracks},
+    viewing::{Viewers, Viewing},
     waiting::{Held, Waiting},
 };
 
@@ -29,6 +31,8 @@ pub struct Metrics {
     pub tracks: Tracks,
     /// Of requests that wait.
     pub waiting: Waiting,
+    /// Of viewers over WebSockets.
+    pub viewing: Viewing,
     /// Of the listeners.
     pub http: Http,
 }
@@ -45,6 +49,7 @@ impl Exposition {
         registry.register("build", "This program", build);
         metrics.tracks.register(&mut registry);
         metrics.waiting.register(&mut registry);
+        metrics.viewing.register(&mut registry);
         metrics.http.register(&mut registry);
         Self(registry)
     }

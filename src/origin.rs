@@ -1,6 +1,6 @@
 //! The media listener: hyper, routes, caching. Everything on it is safe to put behind a CDN.
 //!
-//! [`route`] says what is asked for, [`live`], [`vod`], [`listing`] and [`page`] find it, [`ahead`] and [`hold`] wait for it, [`mod@respond`] sends it with the
+//! [`route`] says what is asked for, [`live`], [`preview`], [`vod`], [`listing`] and [`page`] find it, [`ahead`] and [`hold`] wait for it, [`mod@respond`] sends it with the
 //! lifetime that [`policy`] gives it, or [`refusal`] says why not. [`mod@listen`] and [`connection`] are all that knows hyper.
 
 pub mod ahead;
@@ -17,11 +17,13 @@ mod live;
 pub mod media_type;
 mod page;
 pub mod policy;
+pub mod preview;
 mod public;
 pub mod range;
 pub mod refusal;
 pub mod respond;
 pub mod route;
+pub mod takeover;
 mod vod;
 pub mod waiters;
 
@@ -36,6 +38,7 @@ use self::{
     hold::Found,
     listing::Names,
     live::Channels,
+    preview::{Preview, viewers::Viewers},
     respond::{Content, Representation, respond},
     route::Route,
     vod::Assets,
@@ -63,16 +66,30 @@ pub trait Service: Send + Sync + 'static {
 pub struct Origin {
     readers: Arc<BTreeMap<String, Reader>>,
     live: Channels,
+    preview: Preview,
     assets: Assets,
     names: Names,
 }
 
+/// Who is let in.
+#[derive(Debug)]
+pub struct Admission {
+    /// Requests that wait.
+    pub waiters: Waiters,
+    /// Viewers over WebSockets.
+    pub viewers: Viewers,
+    /// Pages that may open WebSockets, besides our own: `https://example.com`.
+    pub origins: Vec<String>,
+}
+
 impl Origin {
     /// Serves `channels`, and what is in `store` of them and of packaged files. Requests for what comes soon wait as far as
-    /// `waiters` allows.
-    pub fn new(channels: Arc<BTreeMap<String, Reader>>, store: Store, waiters: Waiters) -> Self {
+    /// `admission` allows.
+    pub fn new(channels: Arc<BTreeMap<String, Reader>>, store: Store, admission: Admission) -> Self {
+        let Admission { waiters, viewers, origins } = admission;
         Self {
             live: Channels::new(channels.clone(), store.clone(), waiters),
+            preview: Preview::new(channels.clone(), viewers, origins),
             readers: channels,
             assets: Assets::new(store.clone()),
             names: Names::new(store),
@@ -90,6 +107,9 @@ impl Origin {
                 let mut response = respond(request, found);
                 held.map(|held| response.extensions_mut().insert(held));
                 response
+            }
+            Route::Socket(socket) => {
+                self.preview.answer(request, socket).unwrap_or_else(|refused| refused.response())
             }
             Route::Vod(resource) => respond(request, self.assets.find(resource, request.uri.path()).await),
             Route::Listing => respond(request, Ok(listing::find(&self.readers, &self.names).await)),

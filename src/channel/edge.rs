@@ -12,7 +12,10 @@ use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use tokio::sync::watch;
 
-use super::status::Status;
+use super::{
+    frames::{KeyFrames, Lineup},
+    status::Status,
+};
 use crate::store::etag;
 
 /// A rendered playlist or manifest.
@@ -152,4 +155,8 @@ pub struct Reader {
     pub edge: watch::Receiver<Arc<Edge>>,
     /// How it is doing.
     pub status: watch::Receiver<Status>,
+    /// The tracks and their newest frames.
+    pub lineup: watch::Receiver<Arc<Lineup>>,
+    /// Asks its encoder for key frames.
+    pub key_frames: KeyFrames,
 }

@@ -15,6 +15,7 @@ use super::{
     commit::Work,
     edge::{Document, Edge, LowLatency, TrackEdge},
     filler::Filler,
+    frames::{Fresh, Lineup, Publisher},
     measure::Made,
     record::{self, Record},
     render::{self, View},
@@ -60,6 +61,8 @@ pub(super) struct Presentation {
     /// True until its tracks have taken over.
     arriving: bool,
     ending: Ending,
+    /// What viewers see that do not wait for parts.
+    frames: Publisher,
     /// What is published of each track.
     tracks: BTreeMap<String, watch::Sender<Arc<TrackEdge>>>,
     edge: Arc<Edge>,
@@ -87,6 +90,7 @@ impl Presentation {
             opening: Vec::new(),
             arriving: false,
             ending: Ending::No,
+            frames: Publisher::new(config.grid.segment),
             tracks: BTreeMap::new(),
             edge: Arc::default(),
         };
@@ -271,8 +275,15 @@ impl Presentation {
         Work::Objects(self.writers.iter().flat_map(|writer| self.documents(writer.name(), now)).collect())
     }
 
+    /// The tracks and their newest frames, as they will be published.
+    pub(super) fn lineup(&self) -> watch::Receiver<Arc<Lineup>> {
+        self.frames.subscribe()
+    }
+
     /// Publishes what is new; gives the channel's edge if that is.
     pub(super) fn publish(&mut self, now: i128) -> Option<Arc<Edge>> {
+        let mut fresh: Vec<Fresh<'_>> = self.writers.iter_mut().map(Writer::take_fresh).collect();
+        self.frames.publish(&mut fresh, clock::now());
         let ended = self.ending == Ending::Published;
         let news: Vec<News> = self.writers.iter_mut().map(|writer| writer.shelf_mut().take_news()).collect();
         let concluded = ended && !self.edge.ended;

@@ -1,11 +1,14 @@
 //! Keeps an encoder process running: starts it, sees its end, waits, starts the next. Those that somebody else starts
 //! come in through [`external`].
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     sync::mpsc,
-    time::{sleep, timeout},
+    time::{sleep, timeout_at},
 };
 
 use crate::{
@@ -13,7 +16,7 @@ use crate::{
     ladder::{
         job::Job,
         process::{Encoder, Error},
-        wire::{Event, Message},
+        wire::{Control, Event, Message},
     },
 };
 
@@ -50,12 +53,18 @@ pub(super) enum Next {
     Awaited(PathBuf),
 }
 
-/// Runs encoders for `job` until the source ends or nobody listens to the reports any more.
-pub(super) async fn supervise(mut job: Job, program: PathBuf, reports: mpsc::Sender<Report>) {
+/// Runs encoders for `job`, and tells them what comes over `commands`, until the source ends or nobody listens to the
+/// reports any more.
+pub(super) async fn supervise(
+    mut job: Job,
+    program: PathBuf,
+    reports: mpsc::Sender<Report>,
+    mut commands: mpsc::Receiver<Control>,
+) {
     let mut pause = FIRST_PAUSE;
     loop {
         let encoder = Encoder::spawn(&job, &program).await;
-        let run = run(encoder, &mut job, &reports).await;
+        let run = run(encoder, &mut job, &reports, &mut commands).await;
         if reports.is_closed() {
             return;
         }
@@ -80,7 +89,12 @@ struct Run {
     live_for: Duration,
 }
 
-async fn run(encoder: Result<Encoder, Error>, job: &mut Job, reports: &mpsc::Sender<Report>) -> Run {
+async fn run(
+    encoder: Result<Encoder, Error>,
+    job: &mut Job,
+    reports: &mpsc::Sender<Report>,
+    commands: &mut mpsc::Receiver<Control>,
+) -> Run {
     let mut encoder = match encoder {
         Ok(encoder) => encoder,
         Err(error) => return Run { why: error.to_string(), ended: false, live_for: Duration::ZERO },
@@ -90,6 +104,10 @@ async fn run(encoder: Result<Encoder, Error>, job: &mut Job, reports: &mpsc::Sen
     loop {
         let message = tokio::select! {
             message = watch.next(&mut encoder) => message,
+            Some(command) = commands.recv() => match encoder.send(command).await {
+                Ok(()) => continue,
+                Err(error) => Err(error.to_string()),
+            },
             () = reports.closed() => {
                 encoder.stop().await;
                 return watch.over("the channel was stopped".into());
@@ -108,7 +126,9 @@ async fn run(encoder: Result<Encoder, Error>, job: &mut Job, reports: &mpsc::Sen
 /// What an encoder has said of itself.
 #[derive(Default)]
 struct Watch {
-    live_since: Option<std::time::Instant>,
+    live_since: Option<Instant>,
+    /// When the last message came, while it is live.
+    heard: Option<Instant>,
     last_words: Option<String>,
     ended: bool,
 }
@@ -116,10 +136,9 @@ struct Watch {
 impl Watch {
     async fn next(&self, encoder: &mut Encoder) -> Result<Message, String> {
         let in_words = |error: Error| error.to_string();
-        if self.live_since.is_none() {
-            return encoder.next().await.map_err(in_words);
-        }
-        match timeout(SILENCE, encoder.next()).await {
+        let Some(heard) = self.heard else { return encoder.next().await.map_err(in_words) };
+        // Not from now on: what the encoder is told in the meantime does not make it any livelier.
+        match timeout_at((heard + SILENCE).into(), encoder.next()).await {
             Ok(message) => message.map_err(in_words),
             Err(_) => {
                 let (seconds, fate) = (SILENCE.as_secs(), encoder.fate());
@@ -141,6 +160,7 @@ impl Watch {
             }
             _ => {}
         }
+        self.heard = self.live_since.map(|_| clock::now());
     }
 
     fn over(self, why: String) -> Run {

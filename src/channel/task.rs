@@ -17,6 +17,7 @@ use tracing::Instrument;
 use super::{
     commit::{Committer, Durable, What, Work},
     edge::{Edge, Reader},
+    frames::{Allowance, KeyFrames},
     measure::Meter,
     presentation::Presentation,
     record,
@@ -29,7 +30,7 @@ use crate::{
     ladder::{
         job::{Job, Timing},
         process::door::Door,
-        wire::{Event, Message},
+        wire::{Control, Event, Message},
     },
     metrics,
     store::Store,
@@ -37,6 +38,8 @@ use crate::{
 
 /// How many messages of an encoder may wait for the channel: about a second of a large ladder.
 const REPORTS: usize = 256;
+/// How many commands may wait for an encoder.
+const COMMANDS: usize = 16;
 /// How long a pause there is between looks at the clock when no part is due.
 const IDLE: Duration = Duration::from_millis(500);
 
@@ -73,10 +76,14 @@ pub async fn start(setup: Setup) -> Result<(Reader, JoinHandle<()>), record::Err
     let presentation = Presentation::new(prefix, &setup.config, kept, timeline.now());
     let committer = Committer::start(setup.store.clone());
     let meter = Meter::new(&setup.name, setup.metrics.clone());
-    let task = Task { presentation, committer, timeline, edge, status, meter, once_back: None };
+    let (key_frames, wishes) = KeyFrames::new();
+    let lineup = presentation.lineup();
+    let (commands, told) = mpsc::channel(COMMANDS);
+    let keys = Keys { wishes, allowance: Allowance::default(), commands };
+    let task = Task { presentation, committer, timeline, edge, status, meter, once_back: None, keys };
     let span = tracing::info_span!("channel", name = setup.name);
-    let handle = tokio::spawn(task.run(setup).instrument(span));
-    Ok((Reader { edge: edges, status: statuses }, handle))
+    let handle = tokio::spawn(task.run(setup, told).instrument(span));
+    Ok((Reader { edge: edges, status: statuses, lineup, key_frames }, handle))
 }
 
 /// Owns the channel.
@@ -89,15 +96,32 @@ struct Task {
     meter: Meter,
     /// The state once somebody is connected again, while an encoder is waited for.
     once_back: Option<State>,
+    keys: Keys,
+}
+
+/// Hands wishes for key frames on to the encoder.
+struct Keys {
+    wishes: mpsc::Receiver<u8>,
+    allowance: Allowance,
+    commands: mpsc::Sender<Control>,
+}
+
+impl Keys {
+    fn pass_on(&mut self, track: u8) {
+        if self.allowance.grant(track, clock::now()) {
+            // An encoder that does not read has other troubles, and the next regular key frame is not far.
+            let _ = self.commands.try_send(Control::ForceKey { track });
+        }
+    }
 }
 
 impl Task {
-    async fn run(mut self, mut setup: Setup) {
+    async fn run(mut self, mut setup: Setup, told: mpsc::Receiver<Control>) {
         let (reports, mut inbox) = mpsc::channel(REPORTS);
         let encoders = match (self.presentation.ended(), setup.door.take()) {
             (true, _) => None,
-            (false, Some(door)) => Some(tokio::spawn(attend(setup.job(), door, reports))),
-            (false, None) => Some(tokio::spawn(supervise(setup.job(), setup.program.clone(), reports))),
+            (false, Some(door)) => Some(tokio::spawn(attend(setup.job(), door, reports, told))),
+            (false, None) => Some(tokio::spawn(supervise(setup.job(), setup.program.clone(), reports, told))),
         };
         self.announce();
         self.catch_up().await;
@@ -105,6 +129,7 @@ impl Task {
             let due = self.due();
             tokio::select! {
                 Some(report) = inbox.recv() => self.hear(report),
+                Some(track) = self.keys.wishes.recv() => self.keys.pass_on(track),
                 durable = self.committer.durable() => self.settle(durable),
                 () = sleep_until(due.into()) => {}
                 () = setup.shutdown.cancelled() => break,

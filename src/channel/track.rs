@@ -16,6 +16,7 @@ use headwater_packager::{
 use super::{
     edge::{Body, Playlist, TrackEdge},
     filler::Filler,
+    frames::Fresh,
     lateness::{Feed, Lateness},
     measure::{CutPart, Made},
     record::TrackRecord,
@@ -52,6 +53,8 @@ pub(super) struct Writer {
     filler_parts: u64,
     /// When the encoder's last sample came, in nanoseconds since the epoch; `None` while the filler is on air.
     arrived: Option<i128>,
+    /// Samples that viewers have not been shown yet.
+    fresh: Vec<Sample>,
     made: Made,
 }
 
@@ -73,6 +76,7 @@ impl Writer {
             first: FIRST,
             filler_parts: 0,
             arrived: None,
+            fresh: Vec::new(),
             made: Made::default(),
         }
     }
@@ -98,6 +102,7 @@ impl Writer {
         let current = self.grid.segment_of(self.timescale().floor(now), self.timescale());
         self.fill_to(self.aligned(self.grid.segment_start(current, self.timescale())));
         self.shelf.without_parts(current);
+        self.fresh.clear();
     }
 
     /// Goes on with what another encoder says of this track, behind a discontinuity if there is one for all tracks.
@@ -247,7 +252,8 @@ impl Writer {
     }
 
     fn push(&mut self, sample: Sample) -> Result<(), headwater_packager::segmenter::Error> {
-        let outputs = self.segmenter.push(sample)?;
+        let outputs = self.segmenter.push(sample.clone())?;
+        self.fresh.push(sample);
         self.absorb(outputs);
         Ok(())
     }
@@ -328,6 +334,13 @@ impl Writer {
     /// What was made since this was asked last.
     pub(super) fn take_made(&mut self) -> Made {
         Made { segments: self.shelf.take_listed(), ..std::mem::take(&mut self.made) }
+    }
+
+    /// What viewers have not been shown yet.
+    pub(super) fn take_fresh(&mut self) -> Fresh<'_> {
+        let samples = std::mem::take(&mut self.fresh);
+        let init = self.inits.get(&self.era.init).map_or(&[][..], |body| &body.chunks);
+        Fresh { track: &self.description.track, init, samples }
     }
 
     /// Init segments made since the start, by file name.

@@ -9,13 +9,14 @@ use super::signals::Signals;
 use crate::{
     channel::{self, Setup},
     clock,
-    config::Config,
+    config::{self, Config},
     control::Control,
     ladder::process::door::Door,
     metrics::Metrics,
     origin::{
-        self, Origin,
-        waiters::{Limits, Waiters},
+        self, Admission, Origin,
+        preview::viewers::{self, Viewers},
+        waiters::{self, Waiters},
     },
     store::Store,
 };
@@ -29,9 +30,7 @@ pub(super) fn run(config: Config) -> anyhow::Result<()> {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let metrics = Metrics::default();
-    let limits =
-        Limits { all: config.server.max_waiters, of_connection: config.server.max_waiters_per_connection };
-    let waiters = Waiters::new(limits, metrics.waiting.clone());
+    let admission = admission(&config.server, &metrics);
     let mut doors = doors(&config)?;
     let store = Store::open(&config.store.url)?;
     let media = origin::listen(config.server.media).context("the media listener")?;
@@ -60,7 +59,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     print_links(media.address(), control.address(), readers.keys())?;
 
     let readers = Arc::new(readers);
-    let origin = Origin::new(readers.clone(), store.clone(), waiters);
+    let origin = Origin::new(readers.clone(), store.clone(), admission);
     let state = Control::new(readers, store, &metrics, shutdown.clone());
     tokio::spawn(stop_on_signal(signals, shutdown.clone()));
     tokio::join!(
@@ -83,6 +82,17 @@ fn doors(config: &Config) -> anyhow::Result<BTreeMap<String, Door>> {
         doors.insert(name.clone(), door);
     }
     Ok(doors)
+}
+
+fn admission(server: &config::Server, metrics: &Metrics) -> Admission {
+    let waiters =
+        waiters::Limits { all: server.max_waiters, of_connection: server.max_waiters_per_connection };
+    let viewers = viewers::Limits { all: server.max_viewers, of_channel: server.max_viewers_per_channel };
+    Admission {
+        waiters: Waiters::new(waiters, metrics.waiting.clone()),
+        viewers: Viewers::new(viewers, metrics.viewing.clone()),
+        origins: server.origins.clone(),
+    }
 }
 
 async fn stop_on_signal(mut signals: Signals, shutdown: CancellationToken) {

@@ -32,6 +32,12 @@ pub(super) fn check(file: file::File) -> Result<Config, Refusal> {
             .server
             .max_waiters_per_connection
             .map_or(defaults::MAX_WAITERS_PER_CONNECTION, NonZeroUsize::get),
+        max_viewers: file.server.max_viewers.unwrap_or(defaults::MAX_VIEWERS),
+        max_viewers_per_channel: file
+            .server
+            .max_viewers_per_channel
+            .map_or(defaults::MAX_VIEWERS_PER_CHANNEL, NonZeroUsize::get),
+        origins: file.server.origins.into_iter().map(|origin| origin.0).collect(),
     };
     listeners(&server).map_err(|reason| ("server.control".to_owned(), reason))?;
     if file.channel.is_empty() {

@@ -15,6 +15,9 @@ pub(super) const CONTROL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCA
 pub(super) const MAX_WAITERS: usize = 20_000;
 /// A player waits for a playlist and a part of each of its renditions; a cache asks for the same thing once.
 pub(super) const MAX_WAITERS_PER_CONNECTION: usize = 100;
+/// What a core carries of a stream of 2 Mbit/s, and of all channels what two do (docs/performance.md).
+pub(super) const MAX_VIEWERS: usize = 2_000;
+pub(super) const MAX_VIEWERS_PER_CHANNEL: usize = 1_000;
 pub(super) const STORE: &str = "data";
 pub(super) const SEGMENT: Duration = Duration::from_secs(2);
 pub(super) const PART: Duration = Duration::from_millis(400);
@@ -53,6 +56,9 @@ impl Default for Config {
                 file_root: None,
                 max_waiters: MAX_WAITERS,
                 max_waiters_per_connection: MAX_WAITERS_PER_CONNECTION,
+                max_viewers: MAX_VIEWERS,
+                max_viewers_per_channel: MAX_VIEWERS_PER_CHANNEL,
+                origins: Vec::new(),
             },
             store: Store { url: STORE.into() },
             channels: [("demo".to_owned(), channel)].into(),

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     VideoCodec,
-    unit::{Address, BitRate, Rate, Span},
+    unit::{Address, BitRate, Rate, Span, WebOrigin},
 };
 
 #[derive(Debug, Deserialize)]
@@ -28,6 +28,11 @@ pub(super) struct Server {
     pub(super) file_root: Option<PathBuf>,
     pub(super) max_waiters: Option<NonZeroUsize>,
     pub(super) max_waiters_per_connection: Option<NonZeroUsize>,
+    /// Zero, to have no WebSockets.
+    pub(super) max_viewers: Option<usize>,
+    pub(super) max_viewers_per_channel: Option<NonZeroUsize>,
+    #[serde(default)]
+    pub(super) origins: Vec<WebOrigin>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -26,6 +26,30 @@ pub struct Rate(pub FrameRate);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address(pub SocketAddr);
 
+/// The origin of a web page (RFC 6454): `https://example.com`, `http://10.0.0.7:3000`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebOrigin(pub String);
+
+impl FromStr for WebOrigin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let authority = text.strip_prefix("https://").or(text.strip_prefix("http://"));
+        let bare = |authority: &str| {
+            let host =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]_".contains(&byte);
+            !authority.is_empty() && authority.bytes().all(host)
+        };
+        if authority.is_some_and(bare) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!(
+                "{text:?} is no origin; write scheme and host as a browser does: \"https://example.com\""
+            ))
+        }
+    }
+}
+
 impl FromStr for Address {
     type Err = String;
 
@@ -123,6 +147,12 @@ fn written<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D)
 }
 
 impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        written(deserializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for WebOrigin {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         written(deserializer)
     }

@@ -7,6 +7,8 @@ use thiserror::Error;
 
 use super::job::Job;
 
+pub mod viewer;
+
 /// Largest payload that is accepted: 16 MiB, several times the largest 4K IDR.
 pub const MAX_PAYLOAD: usize = 16 << 20;
 
@@ -29,12 +31,14 @@ pub enum Kind {
     Ping = 6,
     Pong = 7,
     Control = 8,
+    Init = 9,
+    Chunk = 10,
 }
 
 impl Kind {
     fn from_byte(byte: u8) -> Option<Self> {
         use Kind::*;
-        [Catalog, VideoKey, VideoDelta, Audio, Event, Ping, Pong, Control]
+        [Catalog, VideoKey, VideoDelta, Audio, Event, Ping, Pong, Control, Init, Chunk]
             .into_iter()
             .find(|kind| *kind as u8 == byte)
     }
@@ -157,7 +161,7 @@ pub fn encode(message: &Message) -> Bytes {
         Message::Control(control) => json(Kind::Control, control),
         Message::Ping => frame(Kind::Ping, &[]),
         Message::Pong => frame(Kind::Pong, &[]),
-        Message::Media(media) => encode_media(media),
+        Message::Media(media) => media_payload(media.track, media.video, media.filler, &media.sample),
     }
 }
 
@@ -174,9 +178,8 @@ fn frame(kind: Kind, payload: &[u8]) -> Bytes {
     out.freeze()
 }
 
-fn encode_media(media: &Media) -> Bytes {
-    let sample = &media.sample;
-    let kind = match (media.video, sample.sync) {
+fn media_payload(track: u8, video: bool, filler: bool, sample: &Sample) -> Bytes {
+    let kind = match (video, sample.sync) {
         (false, _) => Kind::Audio,
         (true, true) => Kind::VideoKey,
         (true, false) => Kind::VideoDelta,
@@ -184,8 +187,8 @@ fn encode_media(media: &Media) -> Bytes {
     let mut out = BytesMut::with_capacity(HEADER + MEDIA_HEADER + sample.data.len());
     out.put_u8(kind as u8);
     out.put_u32((MEDIA_HEADER + sample.data.len()) as u32);
-    out.put_u8(media.track);
-    out.put_u8(if media.filler { FLAG_FILLER } else { 0 });
+    out.put_u8(track);
+    out.put_u8(if filler { FLAG_FILLER } else { 0 });
     out.put_i64(sample.dts);
     out.put_i32(sample.cts);
     out.put_u32(sample.duration);
@@ -212,22 +215,24 @@ pub fn decode(buffer: &mut BytesMut) -> Result<Option<Message>, Error> {
         }
         buffer.advance(HEADER);
         let payload = buffer.split_to(length).freeze();
-        if let Some(kind) = kind {
-            return message(kind, payload).map(Some);
+        if let Some(message) = kind.map(|kind| message(kind, payload)).transpose()?.flatten() {
+            return Ok(Some(message));
         }
     }
 }
 
-fn message(kind: Kind, payload: Bytes) -> Result<Message, Error> {
+/// `None` for what is never sent to this end.
+fn message(kind: Kind, payload: Bytes) -> Result<Option<Message>, Error> {
     let json = |source| Error::Json { kind, source };
-    Ok(match kind {
+    Ok(Some(match kind {
         Kind::Catalog => Message::Catalog(serde_json::from_slice(&payload).map_err(json)?),
         Kind::Event => Message::Event(serde_json::from_slice(&payload).map_err(json)?),
         Kind::Control => Message::Control(serde_json::from_slice(&payload).map_err(json)?),
         Kind::Ping => Message::Ping,
         Kind::Pong => Message::Pong,
         Kind::VideoKey | Kind::VideoDelta | Kind::Audio => Message::Media(decode_media(kind, payload)?),
-    })
+        Kind::Init | Kind::Chunk => return Ok(None),
+    }))
 }
 
 fn decode_media(kind: Kind, mut payload: Bytes) -> Result<Media, Error> {

@@ -3,21 +3,34 @@
 mod exchange;
 mod patience;
 
-use std::{fmt, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    fmt, io,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
-use hyper::{server::conn::http1, service::service_fn};
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{HttpService, Service, service_fn},
+    upgrade::Parts,
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulConnection},
+    server::conn::auto,
 };
 use tokio::{net::TcpStream, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    exchange::exchange,
+    exchange::{Answer, Client, exchange},
     patience::{Activity, Patience, Watched},
 };
-use super::{Service, waiters::Waiting};
+use super::{self as origin, takeover::Slot, waiters::Waiting};
 use crate::metrics;
 
 /// Streams of one HTTP/2 connection: above what a browser opens, below what would let one client starve others.
@@ -37,6 +50,8 @@ const PING: Duration = Duration::from_secs(20);
 
 /// No method of HTTP/1.1 but POST, PUT and PATCH begins as HTTP/2 does (RFC 9113 3.4).
 const FIRST_OF_PREFACE: u8 = b'P';
+
+type Stream = TokioIo<Watched<TcpStream>>;
 
 /// The settings that all connections share.
 pub(super) struct Protocols {
@@ -67,7 +82,7 @@ impl Protocols {
 }
 
 /// Serves one connection to its end: the client's wish, an error, `shutdown` or the end of patience.
-pub(super) async fn drive<S: Service>(
+pub(super) async fn drive<S: origin::Service>(
     protocols: Arc<Protocols>,
     stream: TcpStream,
     peer: SocketAddr,
@@ -83,19 +98,59 @@ pub(super) async fn drive<S: Service>(
     let Ok(Ok(speaks_http1)) = speaks else { return };
     let activity = Arc::new(Activity::new());
     let stream = TokioIo::new(Watched::new(stream, activity.clone()));
-    let (requests, waiting) = (activity.clone(), Waiting::default());
+    let (requests, client, slot) =
+        (activity.clone(), Client { peer, waiting: Waiting::default() }, Slot::default());
+    let next = slot.clone();
     let answer = service_fn(move |request| {
-        exchange(service.clone(), request, peer, waiting.clone(), metrics.clone(), requests.begin())
+        exchange(service.clone(), request, &client, &next, metrics.clone(), requests.begin())
     });
     let patience = Patience::new(activity);
     let name = S::NAME;
     // To find out what a client speaks, `either` reads its first bytes by themselves, and hyper's buffer is then twice as
     // large for as long as the connection is open. Boxed, as few clients are served by it, and HTTP/2 needs more space.
     if speaks_http1 {
-        run(protocols.http1.serve_connection(stream, answer), patience, shutdown, name, peer).await;
+        let connection = protocols.http1.serve_connection(stream, answer).with_upgrades();
+        run(connection, patience, shutdown.clone(), name, peer).await;
+        hand_over(&slot, shutdown).await;
     } else {
         let connection = protocols.either.serve_connection(stream, answer);
         Box::pin(run(connection, patience, shutdown, name, peer)).await;
+    }
+}
+
+/// Lets another protocol go on, if a request has asked for one.
+async fn hand_over(slot: &Slot, shutdown: CancellationToken) {
+    let Some((upgrade, takeover)) = slot.take() else { return };
+    let Ok(upgraded) = upgrade.await else { return };
+    // Whoever sends more before it is answered does not do as RFC 6455 4.1 says.
+    if let Ok(Parts { io, read_buf, .. }) = upgraded.downcast::<Stream>()
+        && read_buf.is_empty()
+    {
+        takeover.run(io.into_inner().into_inner(), shutdown).await;
+    }
+}
+
+/// A connection that can be told to end in good order.
+trait Graceful: Future {
+    fn end(self: Pin<&mut Self>);
+}
+
+impl<S> Graceful for http1::UpgradeableConnection<Stream, S>
+where
+    S: HttpService<Incoming, ResBody = Answer, Error: Into<Box<dyn Error + Send + Sync>>>,
+{
+    fn end(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<S> Graceful for auto::Connection<'_, Stream, S, TokioExecutor>
+where
+    S: Service<Request<Incoming>, Response = Response<Answer>, Error: Into<Box<dyn Error + Send + Sync>>>,
+    S::Future: Send + 'static,
+{
+    fn end(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
     }
 }
 
@@ -108,8 +163,8 @@ async fn speaks_http1(stream: &TcpStream) -> io::Result<bool> {
     }
 }
 
-async fn run<C: GracefulConnection<Error: fmt::Display>>(
-    connection: C,
+async fn run<E: fmt::Display>(
+    connection: impl Graceful<Output = Result<(), E>>,
     patience: Patience,
     shutdown: CancellationToken,
     listener: &'static str,
@@ -130,7 +185,7 @@ async fn run<C: GracefulConnection<Error: fmt::Display>>(
             }
             () = shutdown.cancelled(), if !closing => {
                 closing = true;
-                connection.as_mut().graceful_shutdown();
+                connection.as_mut().end();
             }
             ran_out = patience.as_mut() => {
                 tracing::debug!(listener, %peer, "{ran_out}: closed");

@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::{
     body::Body,
     policy::CachePolicy,
+    preview::handshake,
     refusal::Refusal,
     respond::{METHODS, Verdict},
 };
@@ -76,6 +77,11 @@ impl HttpError {
         match self.status {
             StatusCode::METHOD_NOT_ALLOWED => {
                 headers.insert(header::ALLOW, HeaderValue::from_static(METHODS));
+            }
+            StatusCode::UPGRADE_REQUIRED => {
+                headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+                headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(handshake::VERSION));
             }
             StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -42,6 +42,16 @@ pub enum Refusal {
     WaitedTooLong,
     /// As many requests wait as may.
     TooManyWaiters,
+    /// A WebSocket is to be opened here, and this does not ask for one that we speak.
+    NotAWebSocket,
+    /// What asks for a WebSocket is not a whole handshake (RFC 6455 4.2.1), or does not offer our protocol.
+    Handshake,
+    /// A page that is not ours wants to open a WebSocket.
+    ForeignOrigin,
+    /// A viewer wants to begin with something that there is not.
+    ViewerQuery,
+    /// As many viewers watch as may.
+    TooManyViewers,
     /// The store failed.
     StoreUnavailable,
     /// On the control listener: this server should not be sent viewers.
@@ -56,9 +66,15 @@ impl Refusal {
     /// HTTP status.
     pub fn status(self) -> StatusCode {
         match self {
-            Self::RequestBody | Self::Host | Self::MalformedPath | Self::Directive | Self::TooFarAhead => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::RequestBody
+            | Self::Host
+            | Self::MalformedPath
+            | Self::Directive
+            | Self::TooFarAhead
+            | Self::Handshake
+            | Self::ViewerQuery => StatusCode::BAD_REQUEST,
+            Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::NotAWebSocket => StatusCode::UPGRADE_REQUIRED,
             Self::UnknownPath
             | Self::UnknownChannel
             | Self::UnknownTrack
@@ -69,6 +85,7 @@ impl Refusal {
             Self::NotYetPublished
             | Self::WaitedTooLong
             | Self::TooManyWaiters
+            | Self::TooManyViewers
             | Self::StoreUnavailable
             | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -82,7 +99,9 @@ impl Refusal {
     pub fn cache(self) -> CachePolicy {
         match self.status() {
             StatusCode::NOT_FOUND => CachePolicy::Brief,
-            StatusCode::SERVICE_UNAVAILABLE if !matches!(self, Self::NotReady | Self::TooManyWaiters) => {
+            StatusCode::SERVICE_UNAVAILABLE
+                if !matches!(self, Self::NotReady | Self::TooManyWaiters | Self::TooManyViewers) =>
+            {
                 CachePolicy::Brief
             }
             // Right in a moment, so it spares us a client that asks again and again.
@@ -110,6 +129,11 @@ impl Refusal {
             Self::NotYetPublished => "not-yet-published",
             Self::WaitedTooLong => "waited-too-long",
             Self::TooManyWaiters => "too-many-waiters",
+            Self::NotAWebSocket => "not-a-websocket",
+            Self::Handshake => "handshake",
+            Self::ForeignOrigin => "foreign-origin",
+            Self::ViewerQuery => "viewer-query",
+            Self::TooManyViewers => "too-many-viewers",
             Self::StoreUnavailable => "store-unavailable",
             Self::NotReady => "not-ready",
             Self::PreconditionFailed => "precondition-failed",
@@ -142,6 +166,17 @@ impl Refusal {
             Self::NotYetPublished => "The channel has nothing to show yet. Try again in a second.",
             Self::WaitedTooLong => "This did not come in time. Try again in a second.",
             Self::TooManyWaiters => "Too many requests wait already. Try again in a second.",
+            Self::NotAWebSocket => {
+                "This is a WebSocket of version 13 over HTTP/1.1. docs/wire.md tells how to use it."
+            }
+            Self::Handshake => {
+                "A handshake here has Connection, Upgrade, one Sec-WebSocket-Key of 16 bytes, and the protocol headwater.v1."
+            }
+            Self::ForeignOrigin => {
+                "Pages of this origin may not open WebSockets here. server.origins lists which may."
+            }
+            Self::ViewerQuery => "format is frames or cmaf, and height is a whole number of pixels.",
+            Self::TooManyViewers => "Too many viewers watch already. Try again in a few seconds.",
             Self::StoreUnavailable => "This cannot be read at the moment. Try again in a second.",
             Self::NotReady => "This server is not ready.",
             Self::PreconditionFailed => "This is not the version that If-Match asks for.",

@@ -17,8 +17,19 @@ pub enum Route<'p> {
     Listing,
     /// Something of a live channel.
     Live(Resource<'p>),
+    /// The WebSocket of a live channel.
+    Socket(Socket<'p>),
     /// Something of a packaged file.
     Vod(Resource<'p>),
+}
+
+/// A WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Socket<'p> {
+    /// Name of the channel.
+    pub channel: &'p str,
+    /// What the viewer wants to begin with, as it was written.
+    pub query: Option<&'p str>,
 }
 
 /// A file of a presentation.
@@ -86,7 +97,7 @@ pub struct Directives {
 ///
 /// # Errors
 /// [`Refusal::Method`], [`Refusal::MalformedPath`], [`Refusal::UnknownPath`] and [`Refusal::Directive`].
-pub fn parse<'p>(method: &Method, path: &'p str, query: Option<&str>) -> Result<Route<'p>, HttpError> {
+pub fn parse<'p>(method: &Method, path: &'p str, query: Option<&'p str>) -> Result<Route<'p>, HttpError> {
     if !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return Err(Refusal::Method.into());
     }
@@ -101,6 +112,7 @@ pub fn parse<'p>(method: &Method, path: &'p str, query: Option<&str>) -> Result<
         [""] => Ok(Route::Page("index.html")),
         ["time"] => Ok(Route::Time),
         ["channels.json"] => Ok(Route::Listing),
+        ["live", channel, "ws"] => Ok(Route::Socket(Socket { channel, query })),
         ["live", presentation, file @ ..] => {
             Ok(Route::Live(Resource { presentation, file: presentation_file(file, query)? }))
         }
@@ -259,6 +271,10 @@ mod tests {
             ("/live/d/720p/933000000.m4s", live("d", track("720p", TrackFile::Segment(933_000_000)))),
             ("/live/d/720p/933000000.0.m4s", live("d", track("720p", TrackFile::Part(933_000_000, 0)))),
             (
+                "/live/demo/ws?video=720p",
+                Route::Socket(Socket { channel: "demo", query: Some("video=720p") }),
+            ),
+            (
                 "/vod/clip/360p/1.m4s",
                 Route::Vod(Resource { presentation: "clip", file: track("360p", TrackFile::Segment(1)) }),
             ),
@@ -276,6 +292,9 @@ mod tests {
             "/live/demo",
             "/live/demo/",
             "/live/demo/720p/",
+            "/live/demo/ws/",
+            "/live/demo/720p/ws",
+            "/vod/clip/ws",
             "/live/demo/index.m3u",
             "/live/demo/index.M3U8",
             "/LIVE/demo/index.m3u8",

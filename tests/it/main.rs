@@ -11,6 +11,7 @@ mod channel;
 mod check;
 mod checked;
 mod cli;
+mod fuzz;
 #[cfg(feature = "encoder")]
 mod ladder;
 mod layout;

@@ -7,6 +7,7 @@ mod lifecycle;
 mod low_latency;
 mod metrics;
 mod nginx;
+mod preview;
 mod waiters;
 mod wire;
 
@@ -21,11 +22,13 @@ use bytes::Bytes;
 use headwater::{
     channel::{
         edge::{Body, Document, Edge, Head, Playlist, Reader, Segment, TrackEdge},
+        frames::KeyFrames,
         status::{State, Status},
     },
     metrics::Metrics,
     origin::{
-        self, Origin, Service,
+        self, Admission, Origin, Service,
+        preview::viewers::{self, Viewers},
         waiters::{Limits, Waiters, Waiting},
     },
     store::Store,
@@ -113,7 +116,19 @@ fn status(state: State) -> Status {
 
 /// A reader of a channel that stays as it is.
 fn reader(edge: Edge, state: State) -> Reader {
-    Reader { edge: watch::channel(Arc::new(edge)).1, status: watch::channel(status(state)).1 }
+    reading(watch::channel(Arc::new(edge)).1, watch::channel(status(state)).1)
+}
+
+/// A reader of a channel that has nothing for viewers over WebSockets.
+pub(crate) fn reading(edge: watch::Receiver<Arc<Edge>>, status: watch::Receiver<Status>) -> Reader {
+    let lineup = watch::channel(Arc::default()).1;
+    Reader { edge, status, lineup, key_frames: KeyFrames::new().0 }
+}
+
+/// As many viewers as come, and these requests that wait.
+pub(crate) fn admission(waiters: Waiters) -> Admission {
+    let viewers = viewers::Limits { all: 1000, of_channel: 1000 };
+    Admission { waiters, viewers: Viewers::new(viewers, Metrics::default().viewing), origins: Vec::new() }
 }
 
 /// A track that stays as it is, so that nothing is waited for.
@@ -195,7 +210,7 @@ async fn demo(store: Store) -> Origin {
         ("broken", reader(Edge::default(), failed)),
     ];
     let channels = channels.map(|(name, reader)| (name.to_owned(), reader)).into();
-    Origin::new(Arc::new(channels), store, waiters())
+    Origin::new(Arc::new(channels), store, admission(waiters()))
 }
 
 async fn serve_demo() -> Server {

@@ -6,11 +6,17 @@ use super::{Next, Report, run};
 use crate::ladder::{
     job::Job,
     process::{Encoder, door::Door},
+    wire::Control,
 };
 
 /// Lets encoders in until the source ends or nobody listens to the reports any more. Pauses are theirs to make: between
 /// two of them, this waits for the next one to come.
-pub(in crate::channel) async fn attend(mut job: Job, door: Door, reports: mpsc::Sender<Report>) {
+pub(in crate::channel) async fn attend(
+    mut job: Job,
+    door: Door,
+    reports: mpsc::Sender<Report>,
+    mut commands: mpsc::Receiver<Control>,
+) {
     let _ = reports.send(Report::Awaited { at: door.path().into() }).await;
     loop {
         let stream = tokio::select! {
@@ -19,7 +25,7 @@ pub(in crate::channel) async fn attend(mut job: Job, door: Door, reports: mpsc::
         };
         let work = async {
             let encoder = Encoder::engage(stream, &job).await;
-            run(encoder, &mut job, &reports).await
+            run(encoder, &mut job, &reports, &mut commands).await
         };
         let run = tokio::select! {
             run = work => run,

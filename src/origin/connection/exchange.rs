@@ -14,7 +14,7 @@ use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request::Parts,
 };
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
+use hyper::{body::Incoming, upgrade};
 
 use super::patience::InFlight;
 use crate::{
@@ -24,8 +24,10 @@ use crate::{
         Service,
         body::{Aborted, Body},
         error::HttpError,
+        preview::handshake,
         refusal::Refusal,
         respond::{Verdict, finish},
+        takeover::Slot,
         waiters::Waiting,
     },
 };
@@ -36,13 +38,16 @@ use crate::{
 /// the client is still there, and a request may wait for long.
 pub(super) fn exchange<S: Service>(
     service: Arc<S>,
-    request: Request<Incoming>,
-    peer: SocketAddr,
-    waiting: Waiting,
+    mut request: Request<Incoming>,
+    client: &Client,
+    slot: &Slot,
     metrics: metrics::Listener,
     in_flight: InFlight,
-) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send {
+) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<S> {
     let began = clock::now();
+    let upgrade =
+        request.headers().contains_key(header::UPGRADE).then(|| (upgrade::on(&mut request), slot.clone()));
+    let (peer, waiting) = (client.peer, client.waiting.clone());
     let (request, body) = request.into_parts();
     let has_body = !http_body::Body::is_end_stream(&body);
     let refused = refuse(&request, has_body);
@@ -58,6 +63,9 @@ pub(super) fn exchange<S: Service>(
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         drop(body);
+        if let (Some((upgrade, slot)), Some(takeover)) = (upgrade, response.extensions_mut().remove()) {
+            slot.put(upgrade, takeover);
+        }
         let line = Line {
             listener: S::NAME,
             peer,
@@ -75,6 +83,12 @@ pub(super) fn exchange<S: Service>(
     }
 }
 
+/// Who asks.
+pub(super) struct Client {
+    pub(super) peer: SocketAddr,
+    pub(super) waiting: Waiting,
+}
+
 /// The request fields that are looked at behind this.
 const FIELDS: [HeaderName; 5] =
     [header::ACCEPT_ENCODING, header::IF_MATCH, header::IF_NONE_MATCH, header::IF_RANGE, header::RANGE];
@@ -82,7 +96,8 @@ const FIELDS: [HeaderName; 5] =
 /// What is needed of a request, in memory of its own.
 fn detached(received: &Parts) -> Parts {
     let (mut request, ()) = Request::new(()).into_parts();
-    for name in FIELDS {
+    let handshake = received.headers.contains_key(header::UPGRADE).then_some(handshake::FIELDS);
+    for name in FIELDS.into_iter().chain(handshake.into_iter().flatten()) {
         for value in received.headers.get_all(&name) {
             if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
                 request.headers.append(&name, value);

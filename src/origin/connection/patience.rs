@@ -161,6 +161,10 @@ impl<S> Watched<S> {
         Self { stream, activity, preface: Some(0) }
     }
 
+    pub(super) fn into_inner(self) -> S {
+        self.stream
+    }
+
     /// HTTP/2 clients send frames that ask for nothing, so there a byte does not begin a head.
     fn received(&mut self, bytes: &[u8]) {
         if let Some(seen) = self.preface.filter(|&seen| seen < PREFACE.len()) {

@@ -10,7 +10,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use headwater::{
     channel::{
-        edge::{Body, Document, Edge, Head, LowLatency, Playlist, Reader, Segment, TrackEdge},
+        edge::{Body, Document, Edge, Head, LowLatency, Playlist, Segment, TrackEdge},
         status::{State, Status},
     },
     clock,
@@ -31,6 +31,7 @@ use headwater_packager::{
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::made::{self, Made};
+use crate::origin::{admission, reading};
 
 /// Segments of two seconds, so that a machine that is busy for a moment does not break a promise.
 pub(super) const GRID: Grid = Grid { segment: Duration::from_secs(2), part: Duration::from_millis(500) };
@@ -64,10 +65,11 @@ impl Synthetic {
             store_degraded: None,
             low_latency_off: None,
         };
-        let reader = Reader { edge: edge.clone(), status: watch::channel(status).1 };
+        let reader = reading(edge.clone(), watch::channel(status).1);
         let waiters = Waiters::new(Limits { all: 10_000, of_connection: 1000 }, Metrics::default().waiting);
         let store = Store::open("memory://").unwrap();
-        let origin = Arc::new(Origin::new(Arc::new([("demo".to_owned(), reader)].into()), store, waiters));
+        let origin =
+            Arc::new(Origin::new(Arc::new([("demo".to_owned(), reader)].into()), store, admission(waiters)));
         let task = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(STEP).await;

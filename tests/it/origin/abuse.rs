@@ -195,7 +195,7 @@ async fn a_storm_for_what_is_not_there_never_reaches_the_store() {
 async fn a_thousand_streams_never_cross() {
     let name = |number: usize| format!("stream-{number}");
     let channels = (0..1000).map(|number| (name(number), reader(edge(&name(number)), State::Live))).collect();
-    let server = Server::start(Origin::new(Arc::new(channels), memory(), waiters()));
+    let server = Server::start(Origin::new(Arc::new(channels), memory(), admission(waiters())));
     let client = http2();
     let mut readers = tokio::task::JoinSet::new();
     for worker in 0..8 {

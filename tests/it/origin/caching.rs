@@ -150,9 +150,12 @@ async fn a_client_that_has_it_is_not_sent_it_again() {
 #[tokio::test]
 async fn a_new_edge_is_seen_at_once_and_by_its_own_tag() {
     let (publish, edges) = watch::channel(Arc::new(edge("first")));
-    let reader = Reader { edge: edges, status: watch::channel(status(State::Live)).1 };
-    let server =
-        Server::start(Origin::new(Arc::new([("demo".to_owned(), reader)].into()), memory(), waiters()));
+    let reader = reading(edges, watch::channel(status(State::Live)).1);
+    let server = Server::start(Origin::new(
+        Arc::new([("demo".to_owned(), reader)].into()),
+        memory(),
+        admission(waiters()),
+    ));
     let path = "/live/demo/720p/index.m3u8";
     let etag = field(server.get(path).await.headers(), "etag").to_owned();
     publish.send(Arc::new(edge("second"))).unwrap();

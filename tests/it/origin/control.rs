@@ -15,7 +15,7 @@ fn rig() -> Rig {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path().to_str().unwrap()).unwrap();
     let (status, states) = watch::channel(super::status(State::Starting));
-    let reader = Reader { edge: watch::channel(Arc::default()).1, status: states };
+    let reader = reading(watch::channel(Arc::default()).1, states);
     let shutdown = CancellationToken::new();
     let channels = Arc::new([("demo".to_owned(), reader)].into());
     let server = Server::start(Control::new(channels, store, &Metrics::default(), shutdown.clone()));

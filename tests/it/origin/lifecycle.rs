@@ -21,7 +21,7 @@ fn serve_large() -> Server {
         TrackEdge { segments: [(1, Arc::new(Segment::settled(body)))].into(), ..TrackEdge::default() };
     let edge = Edge { tracks: [("720p".to_owned(), fixed(track))].into(), ..Edge::default() };
     let channels = Arc::new([("demo".to_owned(), reader(edge, State::Live))].into());
-    Server::start(Origin::new(channels, memory(), waiters()))
+    Server::start(Origin::new(channels, memory(), admission(waiters())))
 }
 
 const LARGE_PATH: &str = "/live/demo/720p/1.m4s";

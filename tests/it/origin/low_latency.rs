@@ -37,11 +37,11 @@ impl Live {
             ..edge("demo")
         };
         let (publish, edges) = watch::channel(Arc::new(edge));
-        let reader = Reader { edge: edges, status: watch::channel(status(State::Live)).1 };
+        let reader = reading(edges, watch::channel(status(State::Live)).1);
         let metrics = Metrics::default();
         let waiters = Waiters::new(limits, metrics.waiting.clone());
         let channels = Arc::new([("demo".to_owned(), reader)].into());
-        let origin = Origin::new(channels, memory(), waiters.clone());
+        let origin = Origin::new(channels, memory(), admission(waiters.clone()));
         let server = Server::measured(wrap(origin), &metrics);
         Self { server, metrics, waiters, track, _edge: publish }
     }

@@ -13,6 +13,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::{
     low_latency::{Live, all},
+    preview::{MANY, Studio, Viewer, studio_server},
     *,
 };
 
@@ -110,7 +111,7 @@ async fn the_nginx_example_caches_what_it_may_and_asks_once() {
     // Nothing expires during the test, however slow the machine is.
     let edge = Edge { target_duration: Duration::from_secs(600), ..edge("demo") };
     let channels = Arc::new([("demo".to_owned(), reader(edge, State::Live))].into());
-    let origin = Origin::new(channels, memory(), waiters());
+    let origin = Origin::new(channels, memory(), admission(waiters()));
     let server = Server::start(Counted { origin, requests: requests.clone() });
     let Some(nginx) = Nginx::start(server.address).await else { return };
     let count = || requests.swap(0, Ordering::Relaxed);
@@ -253,4 +254,30 @@ async fn an_open_segment_goes_through_nginx_as_it_comes_and_is_kept_when_it_is_w
         }
     }
     assert_eq!(requests.load(Ordering::Relaxed), 1, "one request for all who come later");
+}
+
+#[tokio::test]
+async fn the_nginx_example_lets_viewers_over_websockets_through() {
+    let (mut studio, reader) = Studio::open();
+    studio.publish();
+    let server = studio_server(reader, MANY);
+    let Some(nginx) = Nginx::start(server.address).await else { return };
+    let mut viewer = Viewer::join(nginx.address, "?audio=none").await;
+    assert_eq!(viewer.media().await, (0, 0, true));
+    studio.publish();
+    assert_eq!(viewer.media().await, (0, 1, false), "as it comes");
+    let fields = [
+        ("connection", "Upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("sec-websocket-protocol", "headwater.v1"),
+    ];
+    let own = format!("http://{}", nginx.address);
+    for (origin, status) in [(&own[..], 101), ("https://evil.example", 403)] {
+        let fields = [&fields[..], &[("origin", origin)]].concat();
+        assert_eq!(nginx.get("/live/demo/ws", &fields).await.status(), status, "{origin}");
+    }
+    server.stop.cancel();
+    assert_eq!(viewer.closed().await, 1001);
 }

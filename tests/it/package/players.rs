@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::tools::{bounded, movie, packaged};
+use crate::origin::admission;
 
 const SIZE: &str = "320x180";
 /// Bytes of a picture of this size in I420.
@@ -50,7 +51,7 @@ async fn plays(root: &Path, name: &str) {
     let origin = Origin::new(
         Arc::new(BTreeMap::new()),
         store,
-        Waiters::new(Limits { all: 0, of_connection: 0 }, metrics.waiting.clone()),
+        admission(Waiters::new(Limits { all: 0, of_connection: 0 }, metrics.waiting.clone())),
     );
     let server = tokio::spawn(origin::serve(listener, origin, metrics.http.clone(), stop.clone()));
     for (document, demuxer) in [("index.m3u8", "GstHLSDemux2"), ("manifest.mpd", "GstDashDemux2")] {

@@ -20,8 +20,9 @@ use headwater::{
     config::{self, Config},
     metrics::Metrics,
     origin::{
-        self, Origin, Service,
+        self, Admission, Origin, Service,
         body::Body,
+        preview::viewers::{self, Viewers},
         waiters::{Limits, Waiters, Waiting},
     },
     store::Store,
@@ -40,6 +41,8 @@ use crate::{
     player::Position,
 };
 
+/// More than this machine can serve.
+const MOST_VIEWERS: usize = 100_000;
 /// The channel's name.
 const CHANNEL: &str = "load";
 /// As in the table of the defaults: a segment of two seconds has five parts.
@@ -94,7 +97,13 @@ impl Serve {
         let requests = Arc::new(AtomicU64::new(0));
         let limits = Limits { all: self.max_waiters, of_connection: self.max_waiters_per_connection };
         let channels = Arc::new(BTreeMap::from([(CHANNEL.to_owned(), reader.clone())]));
-        let origin = Origin::new(channels, store, Waiters::new(limits, metrics.waiting));
+        let viewers = viewers::Limits { all: MOST_VIEWERS, of_channel: MOST_VIEWERS };
+        let admission = Admission {
+            waiters: Waiters::new(limits, metrics.waiting),
+            viewers: Viewers::new(viewers, metrics.viewing),
+            origins: Vec::new(),
+        };
+        let origin = Origin::new(channels, store, admission);
         let listener = origin::listen(self.listen)?;
         say(Line::Listening(listener.address()));
         let counted = Counted { origin, requests: requests.clone() };

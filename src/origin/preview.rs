@@ -1,0 +1,50 @@
+//! `/live/{channel}/ws`: the encoder's own frames over a WebSocket (docs/wire.md, "A viewer").
+//!
+//! [`handshake`] says who is let in, [`viewers`] how many, [`feed`] what a viewer gets next, [`pace`] what happens to a
+//! slow one; [`viewer`] puts them together, and [`socket`] is all that knows WebSockets.
+
+mod feed;
+pub mod handshake;
+mod pace;
+mod query;
+mod socket;
+mod viewer;
+pub mod viewers;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures_util::FutureExt;
+use http::{Response, request::Parts};
+
+use self::{query::Query, viewer::Viewer, viewers::Viewers};
+use super::{body::Body, error::HttpError, refusal::Refusal, route, takeover::Takeover};
+use crate::channel::edge::Reader;
+
+/// Lets viewers watch the live channels.
+#[derive(Debug)]
+pub struct Preview {
+    readers: Arc<BTreeMap<String, Reader>>,
+    viewers: Viewers,
+    origins: Arc<[String]>,
+}
+
+impl Preview {
+    /// Shows `readers` to as many as `viewers` allows, and to pages of our own and of `origins`, which are written as
+    /// browsers write them: `https://example.com`.
+    pub fn new(readers: Arc<BTreeMap<String, Reader>>, viewers: Viewers, origins: Vec<String>) -> Self {
+        Self { readers, viewers, origins: origins.into() }
+    }
+
+    /// The answer to a handshake. One that switches protocols carries the [`Takeover`] that speaks the other one.
+    pub fn answer(&self, request: &Parts, socket: route::Socket<'_>) -> Result<Response<Body>, HttpError> {
+        let (name, reader) = self.readers.get_key_value(socket.channel).ok_or(Refusal::UnknownChannel)?;
+        let mut response = handshake::accept(request, &self.origins)?;
+        let query = Query::parse(socket.query)?;
+        let place = Arc::new(self.viewers.enter(name)?);
+        let (reader, query) = (reader.clone(), Arc::new(query));
+        response.extensions_mut().insert(Takeover::new(move |stream, shutdown| {
+            Viewer::new(stream, reader.clone(), &query, place.clone()).run(shutdown).boxed()
+        }));
+        Ok(response)
+    }
+}
