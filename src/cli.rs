@@ -1,6 +1,7 @@
 //! The command line: what may be typed, and which module does it.
 
 mod check;
+mod encode;
 mod package;
 mod serve;
 mod signals;
@@ -33,17 +34,8 @@ enum Command {
         /// An MP4 file, a CMAF segment or a playlist.
         file: PathBuf,
     },
-    /// Encode for a server (started by it).
-    #[command(hide = true)]
-    Encode {
-        /// `unix:PATH` of the server's socket.
-        #[arg(long, value_parser = socket)]
-        connect: PathBuf,
-    },
-}
-
-fn socket(address: &str) -> Result<PathBuf, String> {
-    address.strip_prefix("unix:").map(PathBuf::from).ok_or_else(|| "an address is unix:PATH".into())
+    /// Encode for a server that listens at unix:PATH (channel.NAME.encoder_socket).
+    Encode(encode::Encode),
 }
 
 #[derive(Debug, Args)]
@@ -98,9 +90,6 @@ pub fn run() -> anyhow::Result<()> {
         }
         Command::Check(arguments) => check::run(arguments),
         Command::Inspect { file } => Ok(inspect::run(&file, &mut std::io::stdout().lock())?),
-        #[cfg(feature = "encoder")]
-        Command::Encode { connect } => Ok(crate::ladder::worker::run(&connect)?),
-        #[cfg(not(feature = "encoder"))]
-        Command::Encode { .. } => anyhow::bail!("this program was built without the feature `encoder`"),
+        Command::Encode(arguments) => encode::run(arguments),
     }
 }

@@ -139,6 +139,8 @@ pub struct Channel {
     pub low_latency: bool,
     /// What to encode it to.
     pub ladder: Ladder,
+    /// Where to wait for encoders that somebody else starts; `None` to start them.
+    pub encoder_socket: Option<PathBuf>,
 }
 
 /// The renditions of a presentation.
@@ -201,6 +203,8 @@ pub struct AudioRung {
 mod tests {
     use super::*;
 
+    const SOCKET: &str = "encoder_socket = \"/run/headwater/a.sock\"\n";
+
     fn refusal(text: &str) -> String {
         Config::parse(Path::new("h.toml"), text).unwrap_err().to_string()
     }
@@ -211,6 +215,13 @@ mod tests {
         let config = Config::parse(Path::new("h.toml"), text).unwrap();
         assert_eq!(config.channels["a"].ladder.video[0].bitrate, 700_000);
         assert_eq!(config.channels["a"].grid, Config::default().channels["demo"].grid);
+    }
+
+    #[test]
+    fn a_channel_may_leave_its_encoder_to_others() {
+        let text = format!("[channel.a]\nsource = \"test:\"\n{SOCKET}");
+        let config = Config::parse(Path::new("h.toml"), &text).unwrap();
+        assert_eq!(config.channels["a"].encoder_socket.as_deref(), Some(Path::new("/run/headwater/a.sock")));
     }
 
     #[test]
@@ -247,6 +258,10 @@ mod tests {
                 refusal(&channel("[[channel.a.audio]]\nbitrate = \"5M\"\n")),
                 refusal(&rung("height = 360\nbitrate = 1\ncodec = \"vp9\"\n")),
                 refusal(&channel("ladder = \"auto\"\n[[channel.a.video]]\nheight = 360\nbitrate = 1\n")),
+                refusal(&channel("encoder_socket = \"run/a.sock\"\n")),
+                refusal(&channel("encoder_socket = \"/run/headwater/\"\n")),
+                refusal(&channel(&format!("encoder_socket = \"/run/{}\"\n", "a".repeat(103)))),
+                refusal(&(channel(SOCKET) + "[channel.b]\nsource = \"test:\"\n" + SOCKET)),
             ]
             .join("\n")
         );

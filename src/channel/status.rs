@@ -9,6 +9,12 @@ pub enum State {
     /// No encoder has given a picture yet.
     #[default]
     Starting,
+    /// No encoder has come yet, and the channel starts none. A kind of starting.
+    #[serde(rename = "starting")]
+    Awaiting {
+        /// Where it is waited for.
+        why: String,
+    },
     /// Frames of the source flow.
     Live,
     /// The source gives nothing; the filler is on air.

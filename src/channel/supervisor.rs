@@ -1,7 +1,8 @@
-//! Keeps an encoder process running: starts it, sees its end, waits, starts the next.
+//! Keeps an encoder process running: starts it, sees its end, waits, starts the next. Those that somebody else starts
+//! come in through [`external`].
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -19,6 +20,8 @@ use crate::{
     },
 };
 
+pub(super) mod external;
+
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// An encoder that was live this long earns its successor a quick start.
@@ -33,8 +36,21 @@ pub(super) enum Report {
     Started { pid: Option<u32> },
     /// It sent something.
     Message(Message),
-    /// It is gone. Another follows after `pause`, unless the source has ended.
-    Lost { why: String, pause: Option<Duration> },
+    /// It is gone.
+    Lost { why: String, next: Next },
+    /// The channel starts none, and none has come so far.
+    Awaited { at: PathBuf },
+}
+
+/// What follows on a lost encoder.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// None: the source has ended.
+    Never,
+    /// One that is started after a pause.
+    Started(Duration),
+    /// One that somebody else starts, when it comes to this socket.
+    Awaited(PathBuf),
 }
 
 /// Runs encoders for `job`, and tells them what comes over `commands`, until the source ends or nobody listens to the
@@ -47,13 +63,14 @@ pub(super) async fn supervise(
 ) {
     let mut pause = FIRST_PAUSE;
     loop {
-        let run = run(&mut job, &program, &reports, &mut commands).await;
+        let encoder = Encoder::spawn(&job, &program).await;
+        let run = run(encoder, &mut job, &reports, &mut commands).await;
         if reports.is_closed() {
             return;
         }
         pause = if run.live_for >= PROVEN { FIRST_PAUSE } else { pause };
-        let next = (!run.ended).then_some(pause);
-        let _ = reports.send(Report::Lost { why: run.why, pause: next }).await;
+        let next = if run.ended { Next::Never } else { Next::Started(pause) };
+        let _ = reports.send(Report::Lost { why: run.why, next }).await;
         if run.ended {
             return;
         }
@@ -73,12 +90,12 @@ struct Run {
 }
 
 async fn run(
+    encoder: Result<Encoder, Error>,
     job: &mut Job,
-    program: &Path,
     reports: &mpsc::Sender<Report>,
     commands: &mut mpsc::Receiver<Control>,
 ) -> Run {
-    let mut encoder = match Encoder::spawn(job, program).await {
+    let mut encoder = match encoder {
         Ok(encoder) => encoder,
         Err(error) => return Run { why: error.to_string(), ended: false, live_for: Duration::ZERO },
     };
@@ -123,7 +140,10 @@ impl Watch {
         // Not from now on: what the encoder is told in the meantime does not make it any livelier.
         match timeout_at((heard + SILENCE).into(), encoder.next()).await {
             Ok(message) => message.map_err(in_words),
-            Err(_) => Err(format!("the encoder has sent nothing for {} s and was killed", SILENCE.as_secs())),
+            Err(_) => {
+                let (seconds, fate) = (SILENCE.as_secs(), encoder.fate());
+                Err(format!("the encoder has sent nothing for {seconds} s and was {fate}"))
+            }
         }
     }
 

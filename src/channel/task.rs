@@ -1,7 +1,7 @@
 //! The task that owns a channel. It alone decides what is published, and when.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -22,13 +22,14 @@ use super::{
     presentation::Presentation,
     record,
     status::{State, Status},
-    supervisor::{Report, supervise},
+    supervisor::{Next, Report, external::attend, supervise},
 };
 use crate::{
     clock::{self, Timeline},
     config,
     ladder::{
         job::{Job, Timing},
+        process::door::Door,
         wire::{Control, Event, Message},
     },
     metrics,
@@ -54,6 +55,8 @@ pub struct Setup {
     pub store: Store,
     /// The program that has the `encode` command.
     pub program: PathBuf,
+    /// Where it waits for encoders instead of starting them.
+    pub door: Option<Door>,
     /// Where its tracks are measured.
     pub metrics: metrics::Tracks,
     /// Ends the channel in good order.
@@ -77,7 +80,7 @@ pub async fn start(setup: Setup) -> Result<(Reader, JoinHandle<()>), record::Err
     let lineup = presentation.lineup();
     let (commands, told) = mpsc::channel(COMMANDS);
     let keys = Keys { wishes, allowance: Allowance::default(), commands };
-    let task = Task { presentation, committer, timeline, edge, status, meter, keys };
+    let task = Task { presentation, committer, timeline, edge, status, meter, once_back: None, keys };
     let span = tracing::info_span!("channel", name = setup.name);
     let handle = tokio::spawn(task.run(setup, told).instrument(span));
     Ok((Reader { edge: edges, status: statuses, lineup, key_frames }, handle))
@@ -91,6 +94,8 @@ struct Task {
     edge: watch::Sender<Arc<Edge>>,
     status: watch::Sender<Status>,
     meter: Meter,
+    /// The state once somebody is connected again, while an encoder is waited for.
+    once_back: Option<State>,
     keys: Keys,
 }
 
@@ -111,11 +116,12 @@ impl Keys {
 }
 
 impl Task {
-    async fn run(mut self, setup: Setup, told: mpsc::Receiver<Control>) {
+    async fn run(mut self, mut setup: Setup, told: mpsc::Receiver<Control>) {
         let (reports, mut inbox) = mpsc::channel(REPORTS);
-        let encoders = match self.presentation.ended() {
-            true => None,
-            false => Some(tokio::spawn(supervise(setup.job(), setup.program.clone(), reports, told))),
+        let encoders = match (self.presentation.ended(), setup.door.take()) {
+            (true, _) => None,
+            (false, Some(door)) => Some(tokio::spawn(attend(setup.job(), door, reports, told))),
+            (false, None) => Some(tokio::spawn(supervise(setup.job(), setup.program.clone(), reports, told))),
         };
         self.announce();
         self.catch_up().await;
@@ -164,12 +170,19 @@ impl Task {
 
     fn hear(&mut self, report: Report) {
         match report {
-            Report::Started { pid } => self.status.send_modify(|status| {
-                status.encoder_starts += 1;
-                status.encoder_pid = pid;
-            }),
+            Report::Started { pid } => {
+                self.once_back.take().into_iter().for_each(|state| self.turn(state));
+                self.status.send_modify(|status| {
+                    status.encoder_starts += 1;
+                    status.encoder_pid = pid;
+                });
+            }
             Report::Message(message) => self.take(message),
-            Report::Lost { why, pause } => self.lose(why, pause),
+            Report::Lost { why, next } => self.lose(why, next),
+            Report::Awaited { at } => {
+                self.once_back = Some(State::Starting);
+                self.turn(State::Awaiting { why: awaited(&at) });
+            }
         }
     }
 
@@ -224,17 +237,26 @@ impl Task {
         self.status.send_modify(|status| status.low_latency_off = off);
     }
 
-    fn lose(&mut self, why: String, pause: Option<Duration>) {
+    fn lose(&mut self, why: String, next: Next) {
         self.status.send_modify(|status| status.encoder_pid = None);
-        let Some(pause) = pause else { return };
-        tracing::warn!(
-            why,
-            pause_ms = pause.as_millis() as u64,
-            "the encoder is gone; it is started again after a pause"
-        );
-        self.presentation.lose();
         let was_live = matches!(self.status.borrow().state, State::Live | State::Stalled { .. });
-        self.turn(if was_live { State::Restarting { why } } else { State::Failed { why } });
+        let turned = |why| if was_live { State::Restarting { why } } else { State::Failed { why } };
+        let state = match next {
+            Next::Never => return,
+            Next::Started(pause) => {
+                let pause_ms = pause.as_millis() as u64;
+                tracing::warn!(why, pause_ms, "the encoder is gone; it is started again after a pause");
+                turned(why)
+            }
+            Next::Awaited(at) => {
+                tracing::warn!(why, at = %at.display(), "the encoder is gone; another is waited for");
+                let told = format!("{why}; {}", awaited(&at));
+                self.once_back = Some(turned(why));
+                turned(told)
+            }
+        };
+        self.presentation.lose();
+        self.turn(state);
     }
 
     fn turn(&self, state: State) {
@@ -339,6 +361,11 @@ impl Task {
             tracing::warn!("the store is too far behind to be told of a document");
         }
     }
+}
+
+/// What an operator has to know of a channel that starts no encoders.
+fn awaited(at: &Path) -> String {
+    format!("an encoder is waited for at {}", at.display())
 }
 
 impl Setup {

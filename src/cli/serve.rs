@@ -11,6 +11,7 @@ use crate::{
     clock,
     config::{self, Config},
     control::Control,
+    ladder::process::door::Door,
     metrics::Metrics,
     origin::{
         self, Admission, Origin,
@@ -30,6 +31,7 @@ pub(super) fn run(config: Config) -> anyhow::Result<()> {
 async fn serve(config: Config) -> anyhow::Result<()> {
     let metrics = Metrics::default();
     let admission = admission(&config.server, &metrics);
+    let mut doors = doors(&config)?;
     let store = Store::open(&config.store.url)?;
     let media = origin::listen(config.server.media).context("the media listener")?;
     let control = origin::listen(config.server.control).context("the control listener")?;
@@ -46,6 +48,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             file_root: config.server.file_root.clone(),
             store: store.clone(),
             program: program.clone(),
+            door: doors.remove(&name),
             metrics: metrics.tracks.clone(),
             shutdown: shutdown.clone(),
         };
@@ -67,6 +70,18 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         task.await.context("a channel's task")?;
     }
     Ok(())
+}
+
+/// Where channels wait for encoders that somebody else starts. A path is as easily wrong as a port, and before those are
+/// bound nobody has seen this server.
+fn doors(config: &Config) -> anyhow::Result<BTreeMap<String, Door>> {
+    let mut doors = BTreeMap::new();
+    for (name, channel) in &config.channels {
+        let Some(path) = &channel.encoder_socket else { continue };
+        let door = Door::open(path).with_context(|| format!("channel.{name}.encoder_socket"))?;
+        doors.insert(name.clone(), door);
+    }
+    Ok(doors)
 }
 
 fn admission(server: &config::Server, metrics: &Metrics) -> Admission {

@@ -1,6 +1,9 @@
 //! From what is written to what it means. Every refusal names the key and what would be right.
 
-use std::{collections::BTreeMap, num::NonZeroUsize, ops::RangeInclusive, time::Duration};
+use std::{
+    collections::BTreeMap, num::NonZeroUsize, ops::RangeInclusive, os::unix::ffi::OsStrExt, path::Path,
+    time::Duration,
+};
 
 use headwater_packager::time::Grid;
 
@@ -12,6 +15,9 @@ const SEGMENTS_IN_WINDOW: u32 = 4;
 const MOST_RUNGS: usize = 32;
 /// Bits per second.
 const AUDIO_BITRATES: RangeInclusive<u32> = 16_000..=512_000;
+
+/// What the system leaves for a path in the address of a socket: 108 bytes with a zero at the end (unix(7)).
+const LONGEST_SOCKET: usize = 107;
 
 /// A key, and what is wrong with its value.
 pub(super) type Refusal = (String, String);
@@ -43,6 +49,7 @@ pub(super) fn check(file: file::File) -> Result<Config, Refusal> {
     let mut channels = BTreeMap::new();
     for (name, written) in file.channel {
         let channel = channel(&name, written)?;
+        own_socket(&name, &channel, &channels)?;
         channels.insert(name, channel);
     }
     let store = Store { url: file.store.url.unwrap_or_else(|| defaults::STORE.into()) };
@@ -85,13 +92,41 @@ fn channel(name: &str, written: file::Channel) -> Result<Channel, Refusal> {
         return Err(within(("window".into(), reason)));
     }
     let source = written.source.clone();
+    let encoder_socket = written.encoder_socket.clone();
+    encoder_socket.iter().try_for_each(|path| socket(path)).map_err(within)?;
     let low_latency = written.low_latency.unwrap_or(defaults::LOW_LATENCY);
     let ladder = ladder(written).map_err(within)?;
     if low_latency {
         grid::check_parts(&grid, rate).map_err(wrong)?;
         without_delay(&ladder).map_err(within)?;
     }
-    Ok(Channel { source, grid, window, low_latency, ladder })
+    Ok(Channel { source, grid, window, low_latency, ladder, encoder_socket })
+}
+
+/// Whether a socket can have this path. What is there is seen when it is opened.
+fn socket(path: &Path) -> Result<(), Refusal> {
+    let refused = |reason| Err(("encoder_socket".to_owned(), reason));
+    let length = path.as_os_str().len();
+    if !path.is_absolute() || path.as_os_str().as_bytes().ends_with(b"/") {
+        let reason = "is no absolute path of a file; write for example \"/run/headwater/NAME.sock\"";
+        return refused(format!("{path:?} {reason}"));
+    }
+    if length > LONGEST_SOCKET {
+        return refused(format!(
+            "{length} bytes are too long for the path of a socket; {LONGEST_SOCKET} are possible"
+        ));
+    }
+    Ok(())
+}
+
+/// Who connects to a socket is given the job of the one channel that it belongs to.
+fn own_socket(name: &str, channel: &Channel, others: &BTreeMap<String, Channel>) -> Result<(), Refusal> {
+    let Some(path) = &channel.encoder_socket else { return Ok(()) };
+    let taken = |(_, other): &(&String, &Channel)| other.encoder_socket.as_ref() == Some(path);
+    others.iter().find(taken).map_or(Ok(()), |(other, _)| {
+        let reason = format!("{path:?} is that of channel {other}; give this one another");
+        Err((format!("channel.{name}.encoder_socket"), reason))
+    })
 }
 
 /// Low latency leaves an encoder no later pictures to look at.

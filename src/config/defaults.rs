@@ -47,6 +47,7 @@ impl Default for Config {
             window: WINDOW,
             low_latency: LOW_LATENCY,
             ladder: Ladder { video, ..Ladder::default() },
+            encoder_socket: None,
         };
         Self {
             server: Server {

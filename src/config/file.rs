@@ -51,6 +51,7 @@ pub(super) struct Channel {
     pub(super) low_latency: Option<bool>,
     pub(super) frame_rate: Option<Rate>,
     pub(super) encoder: Option<String>,
+    pub(super) encoder_socket: Option<PathBuf>,
     pub(super) ladder: Option<Automatic>,
     #[serde(default)]
     pub(super) video: Vec<Video>,

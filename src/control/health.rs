@@ -32,6 +32,7 @@ fn obstacle(name: &str, state: &State) -> Option<String> {
     match state {
         State::Live | State::Ended | State::Stalled { .. } | State::Restarting { .. } => None,
         State::Starting => Some(format!("channel {name} is starting")),
+        State::Awaiting { why } => Some(format!("channel {name} is starting: {why}")),
         State::Failed { why } => Some(format!("channel {name} failed: {why}")),
     }
 }

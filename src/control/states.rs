@@ -66,7 +66,7 @@ impl Collector for States {
 
 fn name(state: &State) -> &'static str {
     match state {
-        State::Starting => "starting",
+        State::Starting | State::Awaiting { .. } => "starting",
         State::Live => "live",
         State::Stalled { .. } => "stalled",
         State::Restarting { .. } => "restarting",

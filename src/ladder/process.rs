@@ -1,4 +1,4 @@
-//! An encoder process as the server sees it: spawned, listened to, told, and seen to its end.
+//! An encoder process as the server sees it: spawned or let in, listened to, told, and seen to its end.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
-    process::{Child, ChildStderr, Command},
+    process::{Child, ChildStderr, ChildStdin, Command},
     time::timeout,
 };
 
@@ -23,6 +23,7 @@ use super::{
     wire::{self, Control, Message},
 };
 
+pub mod door;
 mod rendezvous;
 
 /// How long a child may take from its start to its connection.
@@ -54,7 +55,7 @@ pub enum Error {
     /// It was started but did not connect in time.
     #[error("the encoder did not connect within {} s", CONNECT.as_secs())]
     Silent,
-    /// It is gone: the process ended, or closed its end of the socket.
+    /// It is gone: the process ended, or closed its end of the connection.
     #[error("the encoder {how}")]
     Gone {
         /// Exit status or signal, in words.
@@ -68,17 +69,25 @@ pub enum Error {
     Wire(#[from] wire::Error),
 }
 
-/// A running encoder process. It is killed when this is dropped.
+/// A running encoder process. When this is dropped it is killed if it was started here, and disconnected if not.
 #[derive(Debug)]
 pub struct Encoder {
-    child: Child,
+    /// `None` for one that came by itself, through a [`door::Door`].
+    process: Option<Process>,
     pid: Option<u32>,
     stream: UnixStream,
     buffer: BytesMut,
 }
 
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    /// The child ends when this closes. It is kept apart, because to wait for a child closes its standard input.
+    _lifeline: Option<ChildStdin>,
+}
+
 impl Encoder {
-    /// Starts `program encode --connect unix:PATH` and gives it `job`.
+    /// Starts `program encode --connect unix:PATH --once` and gives it `job`.
     ///
     /// # Errors
     /// When it cannot be started or does not connect within five seconds.
@@ -90,12 +99,30 @@ impl Encoder {
         if let Some(stderr) = child.stderr.take() {
             tokio::spawn(relay_log(job.name.clone(), stderr));
         }
+        let lifeline = child.stdin.take();
         let stream = connection(&rendezvous.listener, &mut child).await?;
         let pid = child.id();
-        let mut encoder = Self { child, pid, stream, buffer: BytesMut::new() };
+        let process = Some(Process { child, _lifeline: lifeline });
+        Self { process, pid, stream, buffer: BytesMut::new() }.start(job).await
+    }
+
+    /// Gives `job` to an encoder that came by itself.
+    ///
+    /// # Errors
+    /// When it has gone again.
+    pub async fn engage(stream: UnixStream, job: &Job) -> Result<Self, Error> {
+        Self { process: None, pid: peer(&stream), stream, buffer: BytesMut::new() }.start(job).await
+    }
+
+    async fn start(mut self, job: &Job) -> Result<Self, Error> {
         let now = clock::unix_nanos().div_euclid(1000) as i64;
-        encoder.send(Control::Start { job: Box::new(job.clone()), now }).await?;
-        Ok(encoder)
+        self.send(Control::Start { job: Box::new(job.clone()), now }).await?;
+        Ok(self)
+    }
+
+    /// What happens to it when this is dropped, in one word.
+    pub fn fate(&self) -> &'static str {
+        if self.process.is_some() { "killed" } else { "disconnected" }
     }
 
     /// The process id, also after its end.
@@ -114,7 +141,7 @@ impl Encoder {
             }
             // A killed process may reset the connection instead of closing it; both say that it is gone.
             if self.stream.read_buf(&mut self.buffer).await.unwrap_or(0) == 0 {
-                return Err(Error::Gone { how: end(&mut self.child).await });
+                return Err(Error::Gone { how: self.end().await });
             }
         }
     }
@@ -135,16 +162,24 @@ impl Encoder {
         self.write(&Message::Ping).await
     }
 
-    /// Asks it to quit, and kills it if it has not within two seconds.
+    /// Asks it to quit. If it was started here, it is killed when it has not within two seconds.
     pub async fn stop(mut self) {
         let _ = self.send(Control::Quit).await;
-        end(&mut self.child).await;
+        self.end().await;
+    }
+
+    /// Sees to the end of what has closed its connection or was told to quit, and says how it ended.
+    async fn end(&mut self) -> String {
+        match &mut self.process {
+            Some(process) => end(&mut process.child).await,
+            None => "closed its connection".into(),
+        }
     }
 
     async fn write(&mut self, message: &Message) -> Result<(), Error> {
         match timeout(SEND, self.stream.write_all(&wire::encode(message))).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Error::Gone { how: end(&mut self.child).await }),
+            Ok(Err(_)) => Err(Error::Gone { how: self.end().await }),
             Err(_) => Err(Error::Deaf),
         }
     }
@@ -153,8 +188,8 @@ impl Encoder {
 fn command(program: &Path, address: &str) -> Command {
     let mut command = Command::new(program);
     command
-        .args(["encode", "--connect", address])
-        .stdin(Stdio::null())
+        .args(["encode", "--connect", address, "--once"])
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         // A Ctrl-C at the terminal is for the server, which then stops its encoders in good order.
@@ -176,8 +211,14 @@ async fn connection(listener: &UnixListener, child: &mut Child) -> Result<UnixSt
     }
 }
 
+/// The process at the other end, if it can be seen from here.
+fn peer(stream: &UnixStream) -> Option<u32> {
+    let pid = stream.peer_cred().ok()?.pid()?;
+    u32::try_from(pid).ok().filter(|&pid| pid > 0)
+}
+
 /// Waits for the end of the process, kills it if it takes too long, and says how it ended.
-async fn end(child: &mut Child) -> String {
+pub(super) async fn end(child: &mut Child) -> String {
     if let Ok(status) = timeout(EXIT, child.wait()).await {
         return in_words(status);
     }
@@ -185,7 +226,7 @@ async fn end(child: &mut Child) -> String {
     "closed its socket but did not exit, and was killed".into()
 }
 
-fn in_words(status: std::io::Result<ExitStatus>) -> String {
+pub(super) fn in_words(status: std::io::Result<ExitStatus>) -> String {
     use std::os::unix::process::ExitStatusExt;
     match status {
         Err(error) => format!("cannot be waited for: {error}"),

@@ -1,8 +1,10 @@
 //! The encoder process: connects to the server, takes its job, does it, and goes when the server goes.
 
 use std::{
+    convert::Infallible,
+    io::{ErrorKind, Write, stdout},
     os::unix::net::UnixStream,
-    path::Path,
+    path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -16,7 +18,9 @@ use self::inlet::Inlet;
 use crate::clock;
 
 use super::{
+    job::Job,
     outlet::Outlet,
+    status,
     wire::{Control, Event, Message},
 };
 
@@ -29,65 +33,110 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How long the process may take to exit; a driver's exit handler may hang.
 const EXIT: Duration = Duration::from_secs(1);
 
+/// Set when the source has come to its end: then it matters no more how the connection ends.
+static ENDED: AtomicBool = AtomicBool::new(false);
+/// Set when the reason is known for which the job cannot be done: then that is what there is to say.
+static FAILING: AtomicBool = AtomicBool::new(false);
+/// Set when the process ends without either.
+static LEAVING: AtomicBool = AtomicBool::new(false);
+
 /// Why there was no job to do.
 #[derive(Debug, Error)]
 pub enum Error {
     /// Nobody listens.
-    #[error("cannot connect to {socket}: {source}; this command is started by the server")]
+    #[error("cannot connect to unix:{}: {source}{}", path.display(), hint(source.kind()))]
     Connect {
         /// The socket.
-        socket: String,
+        path: PathBuf,
         /// What the system says.
         source: std::io::Error,
     },
+    /// It has an encoder, or is going down.
+    #[error("the server at unix:{} gives no job: it has another encoder, or is going down", path.display())]
+    NotWanted {
+        /// The socket.
+        path: PathBuf,
+    },
     /// The connection broke before the job came.
-    #[error("the server gave no job: {0}")]
-    NoJob(String),
+    #[error("the server at unix:{} gives no job: {why}", path.display())]
+    NoJob {
+        /// The socket.
+        path: PathBuf,
+        /// In words.
+        why: String,
+    },
     /// No thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
 }
 
+fn hint(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::PermissionDenied => "; the socket is for the server's user only",
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+            "; no server is running that has this channel.NAME.encoder_socket"
+        }
+        _ => "",
+    }
+}
+
 /// Connects to the server at `socket` and does what it says. Ends the process when the job is done, has failed, or
-/// when the server is gone: what hangs in a driver cannot be waited for.
+/// when the server is gone: what hangs in a driver cannot be waited for. Its [`status`] tells how it went, the last
+/// line of its standard output in words. It goes when its standard input ends, too.
 ///
 /// # Errors
-/// When there is no server, or it gives no job.
-pub fn run(socket: &Path) -> Result<(), Error> {
-    let connect = |source| Error::Connect { socket: socket.display().to_string(), source };
-    let stream = UnixStream::connect(socket).map_err(connect)?;
-    let mut inlet = Inlet { stream: stream.try_clone()?, buffer: BytesMut::new() };
-    let job = loop {
-        match inlet.next() {
-            Ok(Message::Control(Control::Start { job, now })) => {
-                clock::anchor(i128::from(now) * 1000);
-                break job;
-            }
-            Ok(Message::Control(Control::Quit)) => return Ok(()),
-            Ok(_) => {}
-            Err(why) => return Err(Error::NoJob(why)),
-        }
+/// When the system gives it no thread.
+pub fn run(socket: &Path) -> Result<Infallible, Error> {
+    inlet::heed_parent()?;
+    let (job, inlet) = match engage(socket) {
+        Ok(engaged) => engaged,
+        Err(why) => leave(&why.to_string()),
     };
-    let outlet = Outlet::new(stream, || exit(0))?;
+    say(&format!("encoding channel {}", job.name));
+    let outlet = Outlet::new(inlet.stream.try_clone()?, || leave("the server is gone"))?;
     report_panics(outlet.clone());
-    let session = session::Session::new(*job, outlet.clone());
+    let session = session::Session::new(job, outlet.clone());
     inlet::listen(inlet, outlet.clone(), session.keys.clone())?;
     match session.run() {
-        Ok(()) => outlet.event(Event::Ended),
+        Ok(()) => {
+            ENDED.store(true, Ordering::Relaxed);
+            outlet.event(Event::Ended);
+        }
         Err(why) => fail(&outlet, why),
     }
     outlet.flush(Duration::MAX);
-    exit(0)
+    exit(status::ENDED)
+}
+
+fn engage(socket: &Path) -> Result<(Job, Inlet), Error> {
+    let stream =
+        UnixStream::connect(socket).map_err(|source| Error::Connect { path: socket.into(), source })?;
+    let mut inlet = Inlet { stream, buffer: BytesMut::new() };
+    loop {
+        match inlet.next() {
+            Ok(Message::Control(Control::Start { job, now })) => {
+                clock::anchor(i128::from(now) * 1000);
+                return Ok((*job, inlet));
+            }
+            Ok(Message::Control(Control::Quit)) => return Err(Error::NotWanted { path: socket.into() }),
+            Ok(_) => {}
+            Err(why) => return Err(Error::NoJob { path: socket.into(), why }),
+        }
+    }
+}
+
+/// One line for who started this process. Nobody may be there to read it.
+fn say(line: &str) {
+    let _ = writeln!(stdout(), "{line}");
 }
 
 /// Tells the server why there will be no media, and ends the process.
 fn fail(outlet: &Outlet, why: String) -> ! {
-    static FAILING: AtomicBool = AtomicBool::new(false);
     while FAILING.swap(true, Ordering::Relaxed) {
         // One thread drags down others; only the first knows why.
         thread::sleep(LAST_WORDS + EXIT);
     }
-    tracing::error!("{why}");
+    say(&why);
     let outlet = outlet.clone();
     // Even the queue may be full for good.
     let told = thread::spawn(move || {
@@ -98,7 +147,7 @@ fn fail(outlet: &Outlet, why: String) -> ! {
     while !told.is_finished() && started.elapsed() < LAST_WORDS {
         thread::sleep(Duration::from_millis(5));
     }
-    exit(1)
+    exit(status::FAILED)
 }
 
 /// A panic in any thread ends the process: half an encoder is worse than none.
@@ -108,6 +157,19 @@ fn report_panics(outlet: Outlet) {
         report(panic);
         fail(&outlet, format!("a bug in the encoder: {panic}"));
     }));
+}
+
+/// Ends the process because there is nobody, or nothing, left to work for.
+fn leave(why: &str) -> ! {
+    if ENDED.load(Ordering::Relaxed) {
+        exit(status::ENDED)
+    }
+    if FAILING.load(Ordering::Relaxed) || LEAVING.swap(true, Ordering::Relaxed) {
+        // Another thread is about to end the process, and has a better reason or the same.
+        thread::sleep(LAST_WORDS + EXIT);
+    }
+    say(why);
+    exit(status::NO_SERVER)
 }
 
 fn exit(status: i32) -> ! {

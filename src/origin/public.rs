@@ -7,6 +7,7 @@ use crate::channel::status::State;
 pub fn words(state: &State) -> (&'static str, Option<String>) {
     match state {
         State::Starting => ("starting", None),
+        State::Awaiting { why } => ("starting", Some(without_secrets(why))),
         State::Live => ("live", None),
         State::Stalled { why } => ("stalled", Some(without_secrets(why))),
         State::Restarting { why } => ("restarting", Some(without_secrets(why))),

@@ -12,6 +12,8 @@ use m3u8_rs::MediaPlaylist;
 
 use crate::served::{Served, eventually};
 
+mod apart;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A channel that costs little.

@@ -250,7 +250,8 @@ async fn an_encoder_goes_when_its_server_goes_at_any_moment() {
         let path = directory.path().join(name);
         let listener = tokio::net::UnixListener::bind(&path).unwrap();
         let mut child = tokio::process::Command::new(program())
-            .args(["encode", "--connect", &format!("unix:{}", path.display())])
+            .args(["encode", "--once", "--connect", &format!("unix:{}", path.display())])
+            .stdin(Stdio::piped())
             .kill_on_drop(true)
             .stderr(Stdio::null())
             .spawn()
@@ -260,8 +261,11 @@ async fn an_encoder_goes_when_its_server_goes_at_any_moment() {
         if !told.is_empty() {
             timeout(PATIENCE, server.read_exact(&mut [0; 20_000])).await.unwrap().unwrap();
         }
+        // To wait for a child closes its standard input, and it goes for that alone.
+        let _lifeline = child.stdin.take();
         drop(server);
-        timeout(PATIENCE, child.wait()).await.expect("it lives on without a server").unwrap();
+        let ended = timeout(PATIENCE, child.wait()).await.expect("it lives on without a server").unwrap();
+        assert_eq!(ended.code(), Some(3), "its status says that it was not the job that failed");
     }
 }
 

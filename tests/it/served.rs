@@ -44,6 +44,14 @@ impl Served {
         self.answers().await;
     }
 
+    /// Tells the server to stop, and waits until it has.
+    pub(crate) async fn stop(&mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let ended = eventually("the server stops", 20, async || self.child.try_wait().unwrap()).await;
+        assert!(ended.success(), "{ended}");
+    }
+
     async fn answers(&mut self) {
         let url = format!("http://127.0.0.1:{}/healthz", self.control);
         eventually("the server answers", 10, async || self.http.get(&url).send().await.ok()).await;

@@ -21,6 +21,7 @@ fn config() -> config::Channel {
         window: Duration::from_secs(20),
         low_latency: true,
         ladder: config::Ladder::default(),
+        encoder_socket: None,
     }
 }
 

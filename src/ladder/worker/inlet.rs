@@ -1,10 +1,15 @@
 //! What the server says.
 
-use std::{io::Read, os::unix::net::UnixStream, sync::Arc, thread};
+use std::{
+    io::{Read, stdin},
+    os::unix::net::UnixStream,
+    sync::Arc,
+    thread,
+};
 
 use bytes::BytesMut;
 
-use super::exit;
+use super::leave;
 use crate::ladder::{
     outlet::Outlet,
     pipeline::KeyRequests,
@@ -35,13 +40,24 @@ impl Inlet {
     }
 }
 
+/// Goes when whoever started this process goes, however that ends: the other end of the standard input is theirs.
+pub(super) fn heed_parent() -> std::io::Result<()> {
+    let listening = || {
+        let mut bytes = [0; 256];
+        while stdin().read(&mut bytes).is_ok_and(|length| length > 0) {}
+        leave("who started it is gone, or wants it gone")
+    };
+    thread::Builder::new().name("parent".into()).spawn(listening).map(drop)
+}
+
 /// Does what the server says from now on, on a thread of its own, which works even when everything else hangs.
 pub(super) fn listen(mut inlet: Inlet, outlet: Outlet, keys: Arc<KeyRequests>) -> std::io::Result<()> {
     let listening = move || loop {
         match inlet.next() {
             Ok(Message::Ping) => outlet.send(&Message::Pong),
             Ok(Message::Control(Control::ForceKey { track })) => keys.ask(track),
-            Ok(Message::Control(Control::Quit)) | Err(_) => exit(0),
+            Ok(Message::Control(Control::Quit)) => leave("the server has no more use for it"),
+            Err(why) => leave(&format!("the server is gone: {why}")),
             Ok(_) => {}
         }
     };

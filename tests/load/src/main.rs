@@ -40,6 +40,9 @@ enum Command {
     Encode {
         #[arg(long, value_name = "unix:PATH")]
         connect: String,
+        /// As the server says it to every encoder; this one never does anything else.
+        #[arg(long)]
+        once: bool,
     },
 }
 
@@ -81,7 +84,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Waiters(waiters) => waiters.run(),
         Command::Serve(serve) => server::run(&serve),
-        Command::Encode { connect } => encoder::run(&PathBuf::from(connect.trim_start_matches("unix:"))),
+        Command::Encode { connect, .. } => encoder::run(&PathBuf::from(connect.trim_start_matches("unix:"))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

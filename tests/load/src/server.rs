@@ -89,6 +89,7 @@ impl Serve {
             file_root: None,
             store: store.clone(),
             program: std::env::current_exe().context("cannot find this program")?,
+            door: None,
             metrics: metrics.tracks.clone(),
             shutdown: shutdown.clone(),
         };
@@ -130,6 +131,7 @@ fn channel(bitrate: u32) -> config::Channel {
         window: Duration::from_secs(60),
         low_latency: true,
         ladder: config::Ladder { video, ..ladder },
+        encoder_socket: None,
     }
 }
 
