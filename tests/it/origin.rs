@@ -8,6 +8,7 @@ mod low_latency;
 mod metrics;
 mod nginx;
 mod preview;
+mod slow;
 mod waiters;
 mod wire;
 

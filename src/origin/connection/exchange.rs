@@ -66,6 +66,8 @@ pub(super) fn exchange<S: Service>(
         if let (Some((upgrade, slot)), Some(takeover)) = (upgrade, response.extensions_mut().remove()) {
             slot.put(upgrade, takeover);
         }
+        // Over HTTP/1.1, a client that takes nothing shows on the socket.
+        let is_watched = request.version == Version::HTTP_2;
         let line = Line {
             listener: S::NAME,
             peer,
@@ -79,7 +81,7 @@ pub(super) fn exchange<S: Service>(
             began,
         };
         let held = response.extensions_mut().remove();
-        Ok(response.map(|body| Answer { body, line, held, _in_flight: in_flight }))
+        Ok(response.map(|body| Answer { body, line, held, in_flight, is_watched }))
     }
 }
 
@@ -127,7 +129,9 @@ pub(super) struct Answer {
     line: Line,
     /// What waited, until its first byte is handed over.
     held: Option<Held>,
-    _in_flight: InFlight,
+    in_flight: InFlight,
+    /// True if it is to be told when there is more to be taken.
+    is_watched: bool,
 }
 
 struct Line {
@@ -171,7 +175,14 @@ impl http_body::Body for Answer {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
+        if self.is_watched {
+            self.in_flight.wanted();
+        }
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if self.is_watched {
+            // Held by hyper until the client's window has room.
+            self.in_flight.handed();
+        }
         match &frame {
             Some(Ok(frame)) => {
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);

@@ -1,6 +1,7 @@
-//! How long a connection may be open without asking for anything.
+//! How long a connection may be open without asking for anything, and without taking what it has asked for.
 
 use std::{
+    collections::BTreeMap,
     fmt, io,
     pin::Pin,
     sync::{
@@ -23,6 +24,13 @@ pub(in crate::origin) const IDLE: Duration = Duration::from_secs(75);
 /// How long an HTTP/1.1 request head may take from its first byte.
 const HEAD: Duration = Duration::from_secs(5);
 
+/// How long a client may take nothing of what is being sent to it.
+const STALL: Duration = Duration::from_secs(10);
+/// A client that cannot keep up takes at least [`SLOWEST`] bytes in this time.
+const MEASURED: Duration = Duration::from_secs(30);
+/// 32 KiB a second: less than the smallest sound with the smallest picture needs.
+const SLOWEST: u64 = 32 * 1024 * MEASURED.as_secs();
+
 /// Where every HTTP/2 connection starts (RFC 9113 3.4), and no method does.
 const PREFACE: &[u8] = b"PRI";
 
@@ -32,6 +40,8 @@ pub(super) struct Activity {
     state: Mutex<State>,
     /// Shared beside the lock, because it is looked at with every byte that is read.
     waiting_for_bytes: AtomicBool,
+    /// Likewise, with every byte that is written: true while the client takes less than is there for it.
+    blocked: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -39,6 +49,22 @@ struct State {
     requests: usize,
     idle_since: Instant,
     head_since: Option<Instant>,
+    /// Set while the socket takes less than is there to be sent.
+    writing: Option<Writing>,
+    /// Since when each response of HTTP/2 has not been asked for more of its body: its client may have closed the window.
+    untaken: BTreeMap<u64, Instant>,
+    /// Tells responses apart.
+    answers: u64,
+}
+
+/// How a client takes what is more than its socket holds.
+#[derive(Debug)]
+struct Writing {
+    /// When bytes were last taken.
+    progress: Instant,
+    /// Since when `taken` is counted.
+    since: Instant,
+    taken: u64,
 }
 
 /// Which limit a connection has run into.
@@ -46,6 +72,8 @@ struct State {
 pub(super) enum RanOut {
     Idle,
     Head,
+    Stall,
+    Rate,
 }
 
 impl fmt::Display for RanOut {
@@ -53,23 +81,35 @@ impl fmt::Display for RanOut {
         f.write_str(match self {
             Self::Idle => "nothing was asked for too long",
             Self::Head => "a request head took too long",
+            Self::Stall => "nothing of a response was taken for too long",
+            Self::Rate => "a response was taken too slowly",
         })
     }
 }
 
 impl Activity {
     pub(super) fn new() -> Self {
-        let state = State { requests: 0, idle_since: clock::now(), head_since: None };
-        Self { state: Mutex::new(state), waiting_for_bytes: AtomicBool::new(true) }
+        let state = State {
+            requests: 0,
+            idle_since: clock::now(),
+            head_since: None,
+            writing: None,
+            untaken: BTreeMap::new(),
+            answers: 0,
+        };
+        let (waiting_for_bytes, blocked) = (AtomicBool::new(true), AtomicBool::new(false));
+        Self { state: Mutex::new(state), waiting_for_bytes, blocked }
     }
 
     /// Counts a request until the guard is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
-        self.with(|state| {
+        let answer = self.with(|state| {
             state.requests += 1;
             state.head_since = None;
+            state.answers += 1;
+            state.answers
         });
-        InFlight(self.clone())
+        InFlight { activity: self.clone(), answer }
     }
 
     fn head_begins(&self) {
@@ -82,18 +122,27 @@ impl Activity {
         }
     }
 
-    fn ran_out(&self, now: Instant) -> Result<RanOut, Option<Instant>> {
+    /// `offered` bytes were to be sent, and so many were `taken`; `None` if the socket is full.
+    fn wrote(&self, offered: usize, taken: Option<usize>, now: Instant) {
+        let whole = taken.is_some_and(|taken| taken >= offered);
+        if whole && !self.blocked.load(Ordering::Relaxed) {
+            return;
+        }
+        self.blocked.store(!whole, Ordering::Relaxed);
         self.with(|state| {
-            if state.requests > 0 {
-                return Err(None);
+            let writing = state.writing.get_or_insert(Writing { progress: now, since: now, taken: 0 });
+            if let Some(taken) = taken.filter(|&taken| taken > 0) {
+                writing.progress = now;
+                writing.taken += taken as u64;
             }
-            let idle = state.idle_since + IDLE;
-            match state.head_since.map(|since| since + HEAD) {
-                Some(head) if head <= now => Ok(RanOut::Head),
-                _ if idle <= now => Ok(RanOut::Idle),
-                head => Err(Some(head.map_or(idle, |head| head.min(idle)))),
+            if whole {
+                state.writing = None;
             }
-        })
+        });
+    }
+
+    fn ran_out(&self, now: Instant) -> Result<RanOut, Option<Instant>> {
+        self.with(|state| state.ran_out(now))
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
@@ -101,17 +150,61 @@ impl Activity {
     }
 }
 
+impl Writing {
+    /// Counts anew, once enough was taken for long enough.
+    fn turn(&mut self, now: Instant) {
+        if self.taken >= SLOWEST && self.since + MEASURED <= now {
+            (self.since, self.taken) = (now, 0);
+        }
+    }
+}
+
+impl State {
+    fn ran_out(&mut self, now: Instant) -> Result<RanOut, Option<Instant>> {
+        self.writing.iter_mut().for_each(|writing| writing.turn(now));
+        let (idle, writing) = (self.requests == 0, self.writing.as_ref());
+        let limits = [
+            idle.then_some((self.idle_since + IDLE, RanOut::Idle)),
+            self.head_since.filter(|_| idle).map(|since| (since + HEAD, RanOut::Head)),
+            writing.map(|writing| (writing.progress + STALL, RanOut::Stall)),
+            writing.map(|writing| (writing.since + MEASURED, RanOut::Rate)),
+            self.untaken.values().min().map(|since| (*since + STALL, RanOut::Stall)),
+        ];
+        match limits.into_iter().flatten().min_by_key(|(deadline, _)| *deadline) {
+            Some((deadline, ran_out)) if deadline <= now => Ok(ran_out),
+            Some((deadline, _)) => Err(Some(deadline)),
+            None => Err(None),
+        }
+    }
+}
+
 /// A request that is being answered.
 #[derive(Debug)]
-pub(super) struct InFlight(Arc<Activity>);
+pub(super) struct InFlight {
+    activity: Arc<Activity>,
+    answer: u64,
+}
+
+impl InFlight {
+    /// A piece of the body was handed over; there is more.
+    pub(super) fn handed(&self) {
+        self.activity.with(|state| state.untaken.insert(self.answer, clock::now()));
+    }
+
+    /// The next piece is wanted.
+    pub(super) fn wanted(&self) {
+        self.activity.with(|state| state.untaken.remove(&self.answer));
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.with(|state| {
+        self.activity.with(|state| {
             state.requests -= 1;
             state.idle_since = clock::now();
+            state.untaken.remove(&self.answer);
         });
-        self.0.waiting_for_bytes.store(true, Ordering::Relaxed);
+        self.activity.waiting_for_bytes.store(true, Ordering::Relaxed);
     }
 }
 
@@ -165,6 +258,15 @@ impl<S> Watched<S> {
         self.stream
     }
 
+    fn sent(&self, offered: usize, outcome: &Poll<io::Result<usize>>) {
+        let taken = match outcome {
+            Poll::Ready(Ok(taken)) => Some(*taken),
+            Poll::Ready(Err(_)) => return,
+            Poll::Pending => None,
+        };
+        self.activity.wrote(offered, taken, clock::now());
+    }
+
     /// HTTP/2 clients send frames that ask for nothing, so there a byte does not begin a head.
     fn received(&mut self, bytes: &[u8]) {
         if let Some(seen) = self.preface.filter(|&seen| seen < PREFACE.len()) {
@@ -195,7 +297,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.sent(bytes.len(), &outcome);
+        outcome
     }
 
     fn poll_write_vectored(
@@ -203,7 +307,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, pieces)
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
+        self.sent(pieces.iter().map(|piece| piece.len()).sum(), &outcome);
+        outcome
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -216,5 +322,50 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFFERED: usize = 1 << 20;
+
+    /// What becomes of a client that takes `taken` bytes a second of what is there, and when, in seconds.
+    fn course(taken: impl Fn(u64) -> Option<usize>) -> Option<(u64, RanOut)> {
+        let activity = Arc::new(Activity::new());
+        let _request = activity.begin();
+        let start = clock::now();
+        (0..200).find_map(|second| {
+            let now = start + Duration::from_secs(second);
+            activity.wrote(OFFERED, taken(second), now);
+            activity.ran_out(now).ok().map(|ran_out| (second, ran_out))
+        })
+    }
+
+    #[test]
+    fn who_takes_nothing_for_ten_seconds_has_had_enough() {
+        assert_eq!(course(|_| None), Some((10, RanOut::Stall)));
+        assert_eq!(course(|second| (second < 25).then_some(100_000)), Some((34, RanOut::Stall)));
+        assert_eq!(course(|second| second.is_multiple_of(9).then_some(400_000)), None);
+    }
+
+    #[test]
+    fn who_takes_too_little_is_too_slow_after_half_a_minute() {
+        assert_eq!(course(|_| Some(1)), Some((30, RanOut::Rate)));
+        assert_eq!(course(|_| Some(30 * 1024)), Some((30, RanOut::Rate)));
+        assert_eq!(course(|_| Some(33 * 1024)), None);
+        // One good half minute does not pay for the next.
+        assert_eq!(course(|second| Some(if second <= 30 { 100_000 } else { 10 })), Some((60, RanOut::Rate)));
+    }
+
+    #[test]
+    fn who_has_taken_all_is_not_measured() {
+        let activity = Arc::new(Activity::new());
+        let _request = activity.begin();
+        let start = clock::now();
+        activity.wrote(OFFERED, Some(7), start);
+        activity.wrote(7, Some(7), start + Duration::from_secs(1));
+        assert_eq!(activity.ran_out(start + Duration::from_secs(100)), Err(None));
     }
 }
