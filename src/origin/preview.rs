@@ -1,8 +1,9 @@
 //! `/live/{channel}/ws`: the encoder's own frames over a WebSocket (docs/wire.md, "A viewer").
 //!
 //! [`handshake`] says who is let in, [`viewers`] how many, [`feed`] what a viewer gets next, [`pace`] what happens to a
-//! slow one; [`viewer`] puts them together, and [`socket`] is all that knows WebSockets.
+//! slow one, whose line [`echo`] knows; [`viewer`] puts them together, and [`socket`] is all that knows WebSockets.
 
+mod echo;
 mod feed;
 pub mod handshake;
 mod pace;

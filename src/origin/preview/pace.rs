@@ -14,6 +14,8 @@ const STEADY: Duration = Duration::from_millis(150);
 /// More than this many skips within [`SKIPS_WITHIN`] are no picture any more.
 const SKIPS: usize = 3;
 const SKIPS_WITHIN: Duration = Duration::from_secs(10);
+/// How long a lower track is given to show that it is low enough.
+const SETTLING: Duration = Duration::from_secs(1);
 /// A viewer that has kept pace for this long is tried with a better track.
 const CLIMB: Duration = Duration::from_secs(5);
 const LONGEST_CLIMB: Duration = Duration::from_secs(60);
@@ -46,23 +48,37 @@ pub(super) struct Pace {
     steady_since: Instant,
     climb: Duration,
     climbed: Option<Instant>,
+    lowered: Option<Instant>,
 }
 
 impl Pace {
     pub(super) fn new(now: Instant) -> Self {
-        Self { skips: VecDeque::new(), steady_since: now, climb: CLIMB, climbed: None }
+        Self { skips: VecDeque::new(), steady_since: now, climb: CLIMB, climbed: None, lowered: None }
     }
 
-    /// Judges a viewer whose oldest unsent frame has `waited`.
-    pub(super) fn judge(&mut self, waited: Duration, choice: Choice, now: Instant) -> Verdict {
-        if waited > STEADY {
+    /// What is on its way was sent before the last change; it takes a while until that shows.
+    fn settles(&self, now: Instant) -> bool {
+        self.lowered.is_some_and(|lowered| now.duration_since(lowered) < SETTLING)
+    }
+
+    /// Judges a viewer whose oldest unsent frame has `waited`, and to whom frames take `delay` longer than they have to.
+    pub(super) fn judge(
+        &mut self,
+        waited: Duration,
+        delay: Duration,
+        choice: Choice,
+        now: Instant,
+    ) -> Verdict {
+        if waited.max(delay) > STEADY {
             self.steady_since = now;
         }
+        // What is on its way already is not brought forward by leaving something out here.
         if waited >= SKIP {
             return self.skip(now);
         }
-        if waited >= LOWER && choice.lower {
+        if waited.max(delay) >= LOWER && choice.lower && !self.settles(now) {
             self.stumble(now);
+            self.lowered = Some(now);
             return Verdict::Lower;
         }
         if choice.higher && now.duration_since(self.steady_since) >= self.climb {
@@ -104,7 +120,12 @@ mod tests {
         let start = crate::clock::now();
         let mut pace = Pace::new(start);
         let judge = |&(at, waited, choice): &(u64, u64, Choice)| {
-            pace.judge(Duration::from_millis(waited), choice, start + Duration::from_millis(at))
+            pace.judge(
+                Duration::from_millis(waited),
+                Duration::ZERO,
+                choice,
+                start + Duration::from_millis(at),
+            )
         };
         steps.iter().map(judge).collect()
     }
@@ -161,6 +182,27 @@ mod tests {
             (82_000, 0, higher),
         ]);
         assert_eq!(verdicts, [Higher, Lower, Higher, Keep, Lower, Higher]);
+    }
+
+    #[test]
+    fn frames_that_are_long_on_their_way_are_a_reason_for_a_lower_track_and_for_nothing_worse() {
+        use Verdict::*;
+        let start = crate::clock::now();
+        let mut pace = Pace::new(start);
+        let lower = Choice { lower: true, higher: false };
+        let mut judge = |at, delay, choice| {
+            pace.judge(
+                Duration::ZERO,
+                Duration::from_millis(delay),
+                choice,
+                start + Duration::from_millis(at),
+            )
+        };
+        assert_eq!(judge(0, 350, lower), Lower);
+        assert_eq!(judge(500, 2000, lower), Keep, "the change has not shown yet");
+        assert_eq!(judge(1000, 2000, lower), Lower);
+        assert_eq!(judge(5000, 20_000, NOTHING), Keep);
+        assert_eq!(judge(9999, 200, BOTH), Keep, "and no better one as long as it lasts");
     }
 
     #[test]

@@ -35,8 +35,10 @@ pub(super) enum Event {
     Message(Bytes),
     /// A text message.
     Text,
-    /// The peer is there.
+    /// The answer to a ping.
     Pong,
+    /// The peer has asked whether we are there, and has been answered.
+    Ping,
     /// The peer closes, and is to be answered.
     Closed,
     /// The connection broke.
@@ -116,7 +118,8 @@ fn event(next: Option<Result<Message, Error>>) -> Event {
         Some(Ok(message)) if message.is_binary() => Event::Message(message.into_payload().into()),
         Some(Ok(message)) if message.is_text() => Event::Text,
         Some(Ok(message)) if message.is_close() => Event::Closed,
-        Some(Ok(_)) => Event::Pong,
+        Some(Ok(message)) if message.is_pong() => Event::Pong,
+        Some(Ok(_)) => Event::Ping,
         Some(Err(error @ (Error::Protocol(_) | Error::PayloadTooLong { .. }))) => Event::Broken(error),
         Some(Err(_)) | None => Event::Gone,
     }

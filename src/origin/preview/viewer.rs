@@ -14,6 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    echo::Echo,
     feed::Feed,
     pace::{Pace, Verdict},
     query::Query,
@@ -56,6 +57,7 @@ pub(super) struct Viewer {
     socket: Socket,
     feed: Feed,
     pace: Pace,
+    echo: Echo,
     reader: Reader,
     place: Arc<Place>,
     /// Since when the first frame could have been sent that the system has not taken yet.
@@ -72,6 +74,7 @@ impl Viewer {
             socket: Socket::new(stream),
             feed: Feed::new(query, now),
             pace: Pace::new(now),
+            echo: Echo::new(now),
             reader,
             place,
             sending_since: None,
@@ -134,6 +137,7 @@ impl Viewer {
                 if !std::mem::take(&mut self.heard) {
                     return Err(Ending::Silent);
                 }
+                // Also while nothing is sent.
                 self.socket.ping();
             }
         }
@@ -162,11 +166,17 @@ impl Viewer {
             }
             self.socket.queue(item.frame);
         }
+        if queued > 0 && self.echo.is_due(now) {
+            self.socket.ping();
+        }
         self.place.metrics.sent(queued as u64);
     }
 
     fn hear(&mut self, event: Event) -> Result<(), Ending> {
-        self.heard |= matches!(event, Event::Message(_) | Event::Pong);
+        self.heard |= matches!(event, Event::Message(_) | Event::Pong | Event::Ping);
+        if matches!(event, Event::Pong) {
+            self.echo.heard(clock::now());
+        }
         match event {
             Event::Sent => {
                 if let Some(since) = self.sending_since.take() {
@@ -175,7 +185,7 @@ impl Viewer {
                 Ok(())
             }
             Event::Message(message) => self.obey(&message),
-            Event::Pong => Ok(()),
+            Event::Pong | Event::Ping => Ok(()),
             Event::Text => Err(Ending::Close(1003, "a message is binary here".into())),
             Event::Closed => Err(Ending::Closed),
             Event::Gone => Err(Ending::Gone),
@@ -228,7 +238,7 @@ impl Viewer {
         let now = clock::now();
         let since = self.sending_since.into_iter().chain(self.feed.waiting_since()).min();
         let waited = since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-        match self.pace.judge(waited, self.feed.choice(), now) {
+        match self.pace.judge(waited, self.echo.delay(now), self.feed.choice(), now) {
             Verdict::Keep => {}
             Verdict::Lower => {
                 self.place.metrics.lowered();
