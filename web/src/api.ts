@@ -28,14 +28,24 @@ export async function fetchCatalog(): Promise<Catalog> {
   };
 }
 
+/** Of several answers, the one that took the shortest is the one that tells the time best. */
+const CLOCK_QUESTIONS = 4;
+
 /** Milliseconds to add to this machine's clock to have the server's; 0 when the server cannot be asked. */
 export async function clockOffset(): Promise<number> {
-  try {
-    const asked = Date.now();
-    const answer = await fetch(serverUrl('time'), { cache: 'no-store', signal: AbortSignal.timeout(5000) });
-    const there = Date.parse((await answer.text()).trim());
-    return Number.isFinite(there) ? there - (asked + Date.now()) / 2 : 0;
-  } catch {
-    return 0;
+  let best = { took: Infinity, offset: 0 };
+  for (let i = 0; i < CLOCK_QUESTIONS; i++) {
+    const answer = await askTime().catch(() => null);
+    if (answer === null) break;
+    if (answer.took < best.took) best = answer;
   }
+  return best.offset;
+}
+
+async function askTime(): Promise<{ took: number; offset: number } | null> {
+  const asked = Date.now();
+  const answer = await fetch(serverUrl('time'), { cache: 'no-store', signal: AbortSignal.timeout(5000) });
+  const there = Date.parse((await answer.text()).trim());
+  const now = Date.now();
+  return Number.isFinite(there) ? { took: now - asked, offset: there - (asked + now) / 2 } : null;
 }

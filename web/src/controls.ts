@@ -1,7 +1,8 @@
 import { byId, make, setIcon, setText } from './dom';
+import type { Medium } from './medium';
 import type { Rung } from './players/player';
 import type { Session } from './session';
-import { clockWords, rungWords, secondsWords } from './words';
+import { clockWords, latencyWords, rungWords } from './words';
 
 /** Further behind the edge than this, in seconds, there is a way back to it. */
 const BEHIND = 15;
@@ -22,38 +23,42 @@ export class Controls {
   #offered = '';
   #idle: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(private readonly video: HTMLVideoElement) {
+  /** @param idle what is on the screen while there is no session */
+  constructor(private readonly idle: Medium) {
     const fullscreen = byId<HTMLButtonElement>('fullscreen');
     setIcon(fullscreen, 'fullscreen', 'Full screen');
     fullscreen.addEventListener('click', () => void this.#fullscreen());
     this.#play.addEventListener('click', () => this.#toggle());
-    video.addEventListener('click', () => this.#toggle());
-    for (const button of [this.#mute, this.#unmute]) button.addEventListener('click', () => { video.muted = !video.muted; });
+    byId('screen').addEventListener('click', ({ target }) => { if (target === this.#medium.element) this.#toggle(); });
+    for (const button of [this.#mute, this.#unmute]) button.addEventListener('click', () => this.#toggleSound());
     this.#edge.addEventListener('click', () => this.#session?.player?.seekToEdge());
     this.#seek.addEventListener('input', () => { this.#dragging = true; });
     this.#seek.addEventListener('change', () => {
       this.#dragging = false;
-      video.currentTime = Number(this.#seek.value);
+      this.#medium.seek(Number(this.#seek.value));
     });
     this.#rungs.addEventListener('change', () => this.#chooseRung());
     document.addEventListener('keydown', (event) => this.#key(event));
     for (const kind of ['pointermove', 'pointerdown', 'keydown', 'focusin']) this.#stage.addEventListener(kind, () => this.#wake());
   }
 
+  get #medium(): Medium {
+    return this.#session?.medium ?? this.idle;
+  }
+
   show(session: Session | null): void {
     this.#session = session;
-    const { video } = this;
-    setIcon(this.#play, video.paused ? 'play' : 'pause', video.paused ? 'Play' : 'Pause');
-    setIcon(this.#mute, video.muted ? 'muted' : 'sound', video.muted ? 'Sound on' : 'Mute');
-    this.#unmute.hidden = !video.muted || session?.phase !== 'playing';
+    const { paused, muted } = this.#medium;
+    setIcon(this.#play, paused ? 'play' : 'pause', paused ? 'Play' : 'Pause');
+    setIcon(this.#mute, muted ? 'muted' : 'sound', muted ? 'Sound on' : 'Mute');
+    this.#unmute.hidden = !muted || session?.phase !== 'playing';
     this.#showPosition(session?.presentation.live ?? false, session?.player?.latency() ?? null);
     this.#showRungs(session?.player?.rungs() ?? [], session?.player?.chosen() ?? null);
   }
 
   #showPosition(live: boolean, latency: number | null): void {
-    const { seekable, currentTime, duration } = this.video;
-    const start = seekable.length ? seekable.start(0) : 0;
-    const end = seekable.length ? seekable.end(seekable.length - 1) : 0;
+    const { seekable, currentTime, duration } = this.#medium;
+    const { start, end } = seekable ?? { start: currentTime, end: currentTime };
     const behind = end - currentTime;
     this.#seek.disabled = end <= start;
     this.#edge.hidden = !live || behind < BEHIND;
@@ -64,7 +69,7 @@ export class Controls {
     }
     this.#seek.style.setProperty('--done', `${end > start ? ((Number(this.#seek.value) - start) / (end - start)) * 100 : 0}%`);
     const text = live
-      ? (behind < BEHIND ? ['Live', ...(latency === null ? [] : [secondsWords(latency)])].join(' · ') : `−${clockWords(behind)}`)
+      ? (behind < BEHIND ? ['Live', ...(latency === null ? [] : [latencyWords(latency)])].join(' · ') : `−${clockWords(behind)}`)
       : `${clockWords(currentTime)} / ${clockWords(Number.isFinite(duration) ? duration : 0)}`;
     setText(this.#clock, text);
     this.#seek.setAttribute('aria-valuetext', text);
@@ -89,16 +94,21 @@ export class Controls {
   }
 
   #toggle(): void {
-    const { video } = this;
-    if (!video.paused) return video.pause();
+    const medium = this.#medium;
+    if (!medium.paused) return medium.pause();
     // After a long pause the window has moved on.
-    const gone = video.seekable.length > 0 && video.currentTime < video.seekable.start(0);
+    const gone = medium.seekable !== null && medium.currentTime < medium.seekable.start;
     if (gone) this.#session?.player?.seekToEdge();
-    void video.play().catch(() => {});
+    void medium.play().catch(() => {});
+  }
+
+  #toggleSound(): void {
+    const medium = this.#medium;
+    medium.muted = !medium.muted;
   }
 
   async #fullscreen(): Promise<void> {
-    const video = this.video as HTMLVideoElement & { webkitEnterFullscreen?: () => void };
+    const video = this.#medium.element as HTMLElement & { webkitEnterFullscreen?: () => void };
     if (document.fullscreenElement) await document.exitFullscreen();
     else if (document.fullscreenEnabled) await this.#stage.requestFullscreen();
     else video.webkitEnterFullscreen?.();
@@ -111,10 +121,10 @@ export class Controls {
     const actions: Record<string, () => void> = {
       ' ': () => this.#toggle(),
       k: () => this.#toggle(),
-      m: () => { this.video.muted = !this.video.muted; },
+      m: () => this.#toggleSound(),
       f: () => void this.#fullscreen(),
-      ArrowLeft: () => { this.video.currentTime -= 5; },
-      ArrowRight: () => { this.video.currentTime += 5; },
+      ArrowLeft: () => this.#medium.seek(this.#medium.currentTime - 5),
+      ArrowRight: () => this.#medium.seek(this.#medium.currentTime + 5),
     };
     const action = actions[event.key];
     if (!action) return;

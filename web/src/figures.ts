@@ -1,7 +1,8 @@
 import { byId, make, setText } from './dom';
+import type { Insight } from './players/player';
 import type { Session } from './session';
 import { Sparkline } from './sparkline';
-import { bitrateWords, rateWords, secondsWords } from './words';
+import { bitrateWords, latencyWords, rateWords, secondsWords } from './words';
 
 /** The figures of a viewing: rung, buffer, latency, frames, stalls. */
 export class Figures {
@@ -25,23 +26,25 @@ export class Figures {
   show(session: Session | null): void {
     byId('figures').hidden = session === null;
     if (!session) return;
-    const { player, video, stalls, buffer } = session;
+    const { player, medium, stalls } = session;
     const rung = player?.shown() ?? null;
     const latency = player?.latency() ?? null;
-    const frames = video.getVideoPlaybackQuality();
+    const insight = player?.insight?.() ?? null;
     const bitrate = rung?.bitrate ? bitrateWords(rung.bitrate) : '';
     fill(this.#rung, rung ? `${rung.width} × ${rung.height}` : '–', [bitrate, player?.chosen() ? 'fixed' : 'auto'].filter(Boolean).join(' · '));
-    fill(this.#buffer, secondsWords(buffer));
-    fill(this.#latency, secondsWords(latency));
-    fill(this.#dropped, String(frames.droppedVideoFrames), `of ${frames.totalVideoFrames.toLocaleString('en')}`);
+    fill(this.#buffer, insight ? latencyWords(medium.buffer) : secondsWords(medium.buffer), jitterWords(insight));
+    fill(this.#latency, latencyWords(latency));
+    fill(this.#dropped, String(medium.frames.dropped), `of ${medium.frames.total.toLocaleString('en')}`);
     fill(this.#stalls, String(stalls.count), stalls.count ? '' : 'since the start');
     const [name = '', version = ''] = player?.name.split(' ') ?? [];
-    fill(this.#player, name || '–', [version, rateWords(video.playbackRate)].filter(Boolean).join(' · '));
+    fill(this.#player, name || '–', [version, rateWords(medium.rate)].filter(Boolean).join(' · '));
     this.#latency.root.hidden = !session.presentation.live;
-    this.#buffer.curve?.add(buffer);
+    this.#buffer.curve?.add(medium.buffer);
     if (latency !== null) this.#latency.curve?.add(latency);
   }
 }
+
+const jitterWords = (insight: Insight | null): string => (insight?.jitter == null ? '' : `waits ${Math.round(insight.jitter)} ms`);
 
 interface Tile {
   readonly root: HTMLElement;

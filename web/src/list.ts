@@ -1,6 +1,6 @@
 import type { Catalog } from './api';
 import { byId, make } from './dom';
-import { preferredPlayer, type Route, routeHash } from './route';
+import { type Route, routeHash, routeTo } from './route';
 import { stateWords, type Tone } from './words';
 
 /** The list of channels and files. */
@@ -31,7 +31,7 @@ function entry(kind: Route['kind'], name: string, { label, tone }: { label: stri
   const here = current?.kind === kind && current.name === name;
   const link = make(
     'a',
-    { href: routeHash({ kind, name, player: preferredPlayer() }), ...(here ? { 'aria-current': 'page' } : {}) },
+    { href: routeHash(routeTo(kind, name)), ...(here ? { 'aria-current': 'page' } : {}) },
     make('span', { class: 'name' }, name),
     make('span', { class: 'mark', 'data-tone': tone }, label),
   );

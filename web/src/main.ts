@@ -5,8 +5,10 @@ import { byId, make, setText } from './dom';
 import { Figures } from './figures';
 import { Links } from './links';
 import { List } from './list';
+import { VideoMedium } from './medium';
+import { Overlay } from './overlay';
 import { PLAYER_NAMES, playerKinds } from './players/player';
-import { parseRoute, preferredPlayer, type Route, routeHash } from './route';
+import { parseRoute, type Route, routeHash, routeTo } from './route';
 import { Session } from './session';
 import { publishStatus } from './status';
 import { explain, stateWords } from './words';
@@ -14,8 +16,8 @@ import { explain, stateWords } from './words';
 const DRAW_MS = 250;
 const POLL_MS = { well: 4000, ill: 1500 };
 
-const video = byId('stage').querySelector('video') as HTMLVideoElement;
-const [controls, figures, links, list] = [new Controls(video), new Figures(), new Links(), new List()];
+const video = new VideoMedium(byId('stage').querySelector('video') as HTMLVideoElement);
+const [controls, figures, links, list, overlay] = [new Controls(video), new Figures(), new Links(), new List(), new Overlay()];
 let catalog: Catalog | null = null;
 let reachable: boolean | null = null;
 let session: Session | null = null;
@@ -35,7 +37,7 @@ function navigate(): void {
 }
 
 function offerPlayers(route: Route | null): void {
-  const choices = route ? playerKinds().map((kind) => {
+  const choices = route ? playerKinds(route.kind).map((kind) => {
     const radio = make('input', { type: 'radio', name: 'player', value: kind, ...(kind === route.player ? { checked: '' } : {}) });
     radio.addEventListener('change', () => location.replace(routeHash({ ...route, player: kind })));
     return make('label', {}, radio, PLAYER_NAMES[kind]);
@@ -49,6 +51,7 @@ function draw(): void {
   session?.sample();
   controls.show(session);
   figures.show(session);
+  overlay.show(session);
   list.show(catalog, session?.route ?? null);
   drawState();
   drawVeil();
@@ -81,6 +84,8 @@ function drawVeil(): void {
 function veilMessage(): string | null {
   if (!session) return catalog && catalog.channels.length + catalog.assets.length === 0 ? 'No channel is configured yet.' : 'Choose something to watch.';
   if (session.phase === 'playing' || session.phase === 'paused') return null;
+  // The preview keeps its picture, and says in a note what it waits for.
+  if (session.phase === 'stalled' && session.player?.insight?.().note) return null;
   if (session.phase === 'ended') return 'This is the end.';
   if (reachable === false) return 'The server does not answer. It is asked again until it does.';
   if (catalog && !known(session.route, catalog)) return `There is no ${session.route.kind === 'live' ? 'channel' : 'file'} named ${session.route.name}.`;
@@ -111,11 +116,11 @@ async function poll(): Promise<void> {
 function chooseFirst(): void {
   if (session || location.hash || !catalog) return;
   const [channel, asset] = [catalog.channels[0]?.name, catalog.assets[0]];
-  if (channel) location.replace(routeHash({ kind: 'live', name: channel, player: preferredPlayer() }));
-  else if (asset) location.replace(routeHash({ kind: 'vod', name: asset, player: preferredPlayer() }));
+  if (channel) location.replace(routeHash(routeTo('live', channel)));
+  else if (asset) location.replace(routeHash(routeTo('vod', asset)));
 }
 
-publishStatus(video, () => session);
+publishStatus(() => session);
 addEventListener('hashchange', navigate);
 navigate();
 setInterval(draw, DRAW_MS);

@@ -5,6 +5,8 @@ export interface Route {
   readonly kind: 'live' | 'vod';
   readonly name: string;
   readonly player: PlayerKind;
+  /** `decode=mse` has the preview decode as if the browser had no WebCodecs. */
+  readonly decode: 'mse' | null;
 }
 
 /** Reads the hash of a URL; `null` when it names nothing to play. */
@@ -12,22 +14,22 @@ export function parseRoute(hash: string): Route | null {
   const match = /^#\/(live|vod)\/([^/?]+)(?:\?(.*))?$/.exec(hash);
   if (!match) return null;
   const [, kind, name = '', query] = match;
-  const asked = new URLSearchParams(query).get('player');
-  const player = playerKinds().find((known) => known === asked) ?? preferredPlayer();
-  return { kind: kind === 'vod' ? 'vod' : 'live', name: decode(name), player };
+  const asked = new URLSearchParams(query);
+  return routeTo(kind === 'vod' ? 'vod' : 'live', decodeName(name), asked);
+}
+
+/** The route to a presentation, with the player chosen last if that can play it, else the first that works here. */
+export function routeTo(kind: Route['kind'], name: string, asked = new URLSearchParams(location.hash.split('?')[1])): Route {
+  const kinds = playerKinds(kind);
+  const player = kinds.find((known) => known === asked.get('player')) ?? kinds[0] ?? 'native';
+  return { kind, name, player, decode: asked.get('decode') === 'mse' ? 'mse' : null };
 }
 
 /** The hash that leads to `route`. */
-export const routeHash = ({ kind, name, player }: Route): string => `#/${kind}/${encodeURIComponent(name)}?player=${player}`;
+export const routeHash = ({ kind, name, player, decode }: Route): string =>
+  `#/${kind}/${encodeURIComponent(name)}?player=${player}${decode ? `&decode=${decode}` : ''}`;
 
-/** The player chosen last, else the first that works here. */
-export function preferredPlayer(): PlayerKind {
-  const current = new URLSearchParams(location.hash.split('?')[1]).get('player');
-  const kinds = playerKinds();
-  return kinds.find((kind) => kind === current) ?? kinds[0] ?? 'native';
-}
-
-function decode(name: string): string {
+function decodeName(name: string): string {
   try {
     return decodeURIComponent(name);
   } catch {

@@ -1,4 +1,5 @@
 import { serverUrl } from './api';
+import type { Medium, VideoMedium } from './medium';
 import { loadPlayer, type Player, type Presentation } from './players/player';
 import type { Route } from './route';
 import { StallMeter } from './stall';
@@ -11,7 +12,8 @@ const LONGEST_PAUSE_MS = 5000;
 /** Where a route's presentation lies. */
 export function presentationOf({ kind, name }: Route): Presentation {
   const base = `${kind}/${encodeURIComponent(name)}`;
-  return { hls: serverUrl(`${base}/index.m3u8`), dash: serverUrl(`${base}/manifest.mpd`), live: kind === 'live' };
+  const socket = serverUrl(`${base}/ws`).replace(/^http/, 'ws');
+  return { hls: serverUrl(`${base}/index.m3u8`), dash: serverUrl(`${base}/manifest.mpd`), socket, live: kind === 'live' };
 }
 
 /** One viewing of one presentation with one player. It starts the player afresh for as long as it takes. */
@@ -22,34 +24,30 @@ export class Session {
   #attempts = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #begun = false;
+  /** Ends with the player, which may have a medium of its own. */
+  #attempt = new AbortController();
   readonly #over = new AbortController();
 
-  constructor(readonly route: Route, readonly video: HTMLVideoElement, private readonly now: () => number) {
+  constructor(readonly route: Route, private readonly video: VideoMedium, private readonly now: () => number) {
     this.presentation = presentationOf(route);
-    video.addEventListener('canplay', () => this.#begin(), { signal: this.#over.signal });
     void this.#start();
+  }
+
+  get medium(): Medium {
+    return this.player?.medium ?? this.video;
   }
 
   get phase(): Phase {
     if (!this.player && this.#attempts > 0) return 'reconnecting';
     if (!this.stalls.started) return 'loading';
-    if (this.video.ended) return 'ended';
-    if (this.video.paused) return 'paused';
+    if (this.medium.ended) return 'ended';
+    if (this.medium.paused) return 'paused';
     return this.stalls.stalled ? 'stalled' : 'playing';
-  }
-
-  /** Seconds of media ahead of the picture. */
-  get buffer(): number {
-    const { buffered, currentTime } = this.video;
-    for (let i = 0; i < buffered.length; i++) {
-      if (buffered.start(i) <= currentTime + 0.1 && currentTime < buffered.end(i)) return buffered.end(i) - currentTime;
-    }
-    return 0;
   }
 
   /** To be called a few times a second. */
   sample(): void {
-    this.stalls.sample(this.video, performance.now());
+    this.stalls.sample(this.medium, performance.now());
     if (this.phase === 'playing') this.#attempts = 0;
   }
 
@@ -57,17 +55,18 @@ export class Session {
   stop(): void {
     this.#over.abort();
     clearTimeout(this.#retry);
-    this.player?.destroy();
-    this.player = null;
+    this.#end();
   }
 
   async #start(): Promise<void> {
     try {
-      const Player = await loadPlayer(this.route.player);
+      const Player = await loadPlayer(this.route);
       if (this.#over.signal.aborted) return;
-      const { video, presentation, now } = this;
+      const { video: medium, presentation, now } = this;
       this.#begun = false;
-      this.player = new Player({ video, presentation, now, failed: (why) => this.#failed(why) });
+      this.#attempt = new AbortController();
+      this.player = new Player({ medium, presentation, now, failed: (why) => this.#failed(why) });
+      this.player.medium.onReady(() => this.#begin(), this.#attempt.signal);
     } catch (error) {
       this.#failed(String(error));
     }
@@ -77,26 +76,31 @@ export class Session {
   #begin(): void {
     if (this.#begun) return;
     this.#begun = true;
-    void play(this.video);
+    void play(this.medium);
   }
 
   #failed(why: string): void {
     if (this.#over.signal.aborted) return;
     console.warn(`${this.route.player}: ${why}`);
-    this.player?.destroy();
-    this.player = null;
+    this.#end();
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => void this.#start(), Math.min(500 * 2 ** this.#attempts++, LONGEST_PAUSE_MS));
+  }
+
+  #end(): void {
+    this.#attempt.abort();
+    this.player?.destroy();
+    this.player = null;
   }
 }
 
 /** Plays with sound, or without where the browser wants a touch first. */
-async function play(video: HTMLVideoElement): Promise<void> {
+async function play(medium: Medium): Promise<void> {
   try {
-    await video.play();
+    await medium.play();
   } catch (error) {
     if (!(error instanceof DOMException) || error.name !== 'NotAllowedError') return;
-    video.muted = true;
-    await video.play().catch(() => {});
+    medium.muted = true;
+    await medium.play().catch(() => {});
   }
 }

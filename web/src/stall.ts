@@ -1,7 +1,9 @@
+import type { Medium } from './medium';
+
 /** The clock standing for longer than this, in milliseconds, is a stall. */
 const STALL_MS = 500;
 
-/** Counts the times that a video should have played and did not. */
+/** Counts the times that a medium should have played and did not. */
 export class StallMeter {
   /** Stalls so far. */
   count = 0;
@@ -13,11 +15,11 @@ export class StallMeter {
   #movedAt = 0;
 
   /** To be called a few times a second with the machine's monotonic clock, in milliseconds. */
-  sample(video: HTMLVideoElement, now: number): void {
-    const moved = video.currentTime !== this.#last;
-    this.started ||= moved && video.readyState > HTMLMediaElement.HAVE_CURRENT_DATA && !video.paused;
-    this.#last = video.currentTime;
-    if (moved || video.paused || video.ended || video.seeking) this.#movedAt = now;
+  sample(medium: Medium, now: number): void {
+    const moved = medium.currentTime !== this.#last;
+    this.started ||= moved && medium.ready && !medium.paused;
+    this.#last = medium.currentTime;
+    if (moved || medium.paused || medium.ended || medium.seeking) this.#movedAt = now;
     const stalled = this.started && now - this.#movedAt > STALL_MS;
     if (stalled && !this.stalled) this.count++;
     this.stalled = stalled;

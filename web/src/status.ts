@@ -26,6 +26,14 @@ export interface Status {
   readonly latency: number | null;
   /** Frames that came too late to be shown. */
   readonly droppedFrames: number;
+  /** Milliseconds that the preview lets pictures wait for those that come later; `null` in other players. */
+  readonly jitter: number | null;
+  /** Frames that the preview left out, because the line or the decoder was too slow for them. */
+  readonly skips: number;
+  /** When the preview's connection was opened, in milliseconds since the Unix epoch; 0 before. */
+  readonly openedAt: number;
+  /** What the preview has for the viewer to read now. */
+  readonly note: string | null;
   /** Insists on the rung at this index of `rungs`; `'auto'` lets the player choose. */
   switchTo(rung: number | 'auto'): void;
 }
@@ -37,19 +45,23 @@ declare global {
 }
 
 /** Puts the status interface on the window. */
-export function publishStatus(video: HTMLVideoElement, session: () => Session | null): void {
+export function publishStatus(session: () => Session | null): void {
   const player = () => session()?.player ?? null;
   const status: Status = {
     get player() { return player()?.name ?? null; },
     get state() { return session()?.phase ?? 'idle'; },
-    get currentTime() { return video.currentTime; },
+    get currentTime() { return session()?.medium.currentTime ?? 0; },
     get stalls() { return session()?.stalls.count ?? 0; },
     get rung() { return player()?.shown() ?? null; },
     get rungs() { return player()?.rungs() ?? []; },
     get auto() { return player()?.chosen() == null; },
-    get buffer() { return session()?.buffer ?? 0; },
+    get buffer() { return session()?.medium.buffer ?? 0; },
     get latency() { return player()?.latency() ?? null; },
-    get droppedFrames() { return video.getVideoPlaybackQuality().droppedVideoFrames; },
+    get droppedFrames() { return session()?.medium.frames.dropped ?? 0; },
+    get jitter() { return player()?.insight?.().jitter ?? null; },
+    get skips() { return player()?.insight?.().skips ?? 0; },
+    get openedAt() { return player()?.insight?.().openedAt ?? 0; },
+    get note() { return player()?.insight?.().note ?? null; },
     switchTo(rung) {
       player()?.choose(rung === 'auto' ? null : player()?.rungs()[rung] ?? null);
     },

@@ -40,6 +40,10 @@ export const rungWords = ({ height, bitrate }: Rung): string => [`${height}p`, .
 /** `4.2 s`, or a dash. */
 export const secondsWords = (seconds: number | null): string => (seconds === null ? '–' : `${seconds.toFixed(1)} s`);
 
+/** `4.2 s`, `95 ms`, or a dash. */
+export const latencyWords = (seconds: number | null): string =>
+  (seconds !== null && seconds < 1 ? `${Math.round(seconds * 1000)} ms` : secondsWords(seconds));
+
 /** `1.05×` while a player catches up or falls back; nothing if nobody could tell. */
 export const rateWords = (rate: number): string => (Math.abs(rate - 1) < 0.015 ? '' : `${rate.toFixed(2)}×`);
 

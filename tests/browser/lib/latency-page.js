@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { stallsOf, TARGET } from './latency.js';
 import { root } from './paths.js';
 import { PLAYERS } from './players.js';
+import { PREVIEWS } from './preview-latency.js';
 import { kindOf, LOW_LATENCY, settingsOf } from './settings.js';
 
 const NAMES = { hls: 'hls.js', dash: 'dash.js', shaka: 'shaka-player', native: 'Chromium itself' };
@@ -24,16 +25,21 @@ export function table(rows, { browser, seconds, settle, load }) {
 }
 
 function line({ name, report, latency, settledAfter }) {
-  const figure = (seconds) => `${seconds.toFixed(2)} s`;
-  const protocol = PLAYERS[name].endsWith('.mpd') ? 'LL-DASH' : name === 'native' ? 'HLS' : 'LL-HLS';
+  const figure = (seconds) => (seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(2)} s`);
   const leaps = report.complaints.filter(({ kind }) => kind === 'jump').length;
   const pictures = latency.read + latency.newer + latency.unreadable;
   const cells = [
-    report.player, protocol, figure(latency.p50), figure(latency.p95), figure(latency.worst),
-    stallsOf(report).length, leaps, `${latency.dropped} of ${latency.dropped + pictures}`, report.size,
+    report.player, protocolOf(name), figure(latency.p50), figure(latency.p95), figure(latency.worst),
+    report.stalls ?? stallsOf(report).length, leaps, `${latency.dropped} of ${latency.dropped + pictures}`, report.size,
     settledAfter === null ? `not within ${TARGET} s` : `${settledAfter} s`,
   ];
   return `| ${cells.join(' | ')} |`;
+}
+
+function protocolOf(name) {
+  if (name in PREVIEWS) return 'WebSocket';
+  if (name === 'native') return 'HLS';
+  return PLAYERS[name].endsWith('.mpd') ? 'LL-DASH' : 'LL-HLS';
 }
 
 function commit() {

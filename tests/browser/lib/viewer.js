@@ -9,6 +9,8 @@ import { sleep, until } from './wait.js';
 export class Viewer {
   /** What the page complained of on its console: exceptions, and breaches of its content policy. */
   failures = [];
+  /** What watches from inside the page. */
+  scripts = ['glass.js', 'probe.js'];
 
   /**
    * @param {import('playwright-core').Browser} browser
@@ -16,14 +18,14 @@ export class Viewer {
    * @param {import('playwright-core').BrowserContextOptions} [device]
    */
   static async open(browser, url, device = { viewport: { width: 1280, height: 900 } }) {
-    const viewer = new Viewer();
+    const viewer = new this();
     viewer.context = await browser.newContext(device);
     viewer.page = await viewer.context.newPage();
     viewer.page.on('pageerror', (error) => viewer.failures.push(error.message));
     viewer.page.on('console', (message) => {
       if (message.text().includes('Content Security Policy')) viewer.failures.push(message.text());
     });
-    for (const script of ['glass.js', 'probe.js']) await viewer.page.addInitScript({ path: path.join(here, 'pages', script) });
+    for (const script of viewer.scripts) await viewer.page.addInitScript({ path: path.join(here, 'pages', script) });
     await viewer.page.goto(url);
     await viewer.page.evaluate(() => { globalThis.watch(); });
     return viewer;

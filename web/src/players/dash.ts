@@ -1,5 +1,6 @@
 import { MediaPlayer, type MediaPlayerClass, type Representation } from 'dashjs';
 import { serverUrl } from '../api';
+import type { Medium } from '../medium';
 import { byQuality, edgeOf, type Host, type Player, type Rung } from './player';
 
 /**
@@ -13,6 +14,7 @@ const LOW_LATENCY_FACTOR = 5;
 /** dash.js. The target latency comes from the manifest's ServiceDescription. */
 export class DashPlayer implements Player {
   readonly name: string;
+  readonly medium: Medium;
   readonly #player: MediaPlayerClass = MediaPlayer().create();
   readonly #host: Host;
   #chosen: string | null = null;
@@ -20,6 +22,7 @@ export class DashPlayer implements Player {
 
   constructor(host: Host) {
     this.#host = host;
+    this.medium = host.medium;
     this.name = `dash.js ${this.#player.getVersion()}`;
     this.#player.updateSettings({
       streaming: {
@@ -37,7 +40,7 @@ export class DashPlayer implements Player {
       // Asking for the time is repeated by itself.
       if (code !== MediaPlayer.errors.TIME_SYNC_FAILED_ERROR_CODE) host.failed(message ?? `error ${code}`);
     });
-    this.#player.initialize(host.video, host.presentation.dash, true);
+    this.#player.initialize(host.medium.element, host.presentation.dash, true);
   }
 
   rungs(): readonly Rung[] {
@@ -67,7 +70,7 @@ export class DashPlayer implements Player {
 
   seekToEdge(): void {
     if (this.#host.presentation.live) this.#player.seekToOriginalLive();
-    else this.#host.video.currentTime = edgeOf(this.#host.video, 0);
+    else this.#host.medium.element.currentTime = edgeOf(this.#host.medium.element, 0);
   }
 
   destroy(): void {

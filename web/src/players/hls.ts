@@ -1,4 +1,5 @@
 import Hls, { ErrorTypes, Events, type HlsConfig, type Level } from 'hls.js';
+import type { Medium } from '../medium';
 import { byQuality, edgeOf, type Host, type Player, type Rung } from './player';
 
 /** Patience for a server that restarts: half a minute, asking every two seconds at most. */
@@ -10,6 +11,7 @@ const CATCH_UP = 1.1;
 /** hls.js. The target latency is the playlist's PART-HOLD-BACK, or HOLD-BACK where there are no parts. */
 export class HlsPlayer implements Player {
   readonly name = `hls.js ${Hls.version}`;
+  readonly medium: Medium;
   readonly #hls: Hls;
   readonly #host: Host;
   #levels: Level[] = [];
@@ -18,6 +20,7 @@ export class HlsPlayer implements Player {
 
   constructor(host: Host) {
     this.#host = host;
+    this.medium = host.medium;
     this.#hls = new Hls(settings());
     this.#hls.on(Events.MANIFEST_PARSED, (_, { levels }) => {
       this.#levels = levels;
@@ -27,7 +30,7 @@ export class HlsPlayer implements Player {
       if (fatal) this.#recover(type, details);
     });
     this.#hls.loadSource(host.presentation.hls);
-    this.#hls.attachMedia(host.video);
+    this.#hls.attachMedia(host.medium.element);
   }
 
   rungs(): readonly Rung[] {
@@ -52,7 +55,7 @@ export class HlsPlayer implements Player {
   }
 
   seekToEdge(): void {
-    this.#host.video.currentTime = this.#hls.liveSyncPosition ?? edgeOf(this.#host.video, 6);
+    this.#host.medium.element.currentTime = this.#hls.liveSyncPosition ?? edgeOf(this.#host.medium.element, 6);
   }
 
   destroy(): void {
