@@ -31,6 +31,49 @@ async fn what_cannot_be_followed_is_refused_and_the_picture_goes_on() {
     assert_eq!(viewer.media().await, (0, 1, false));
 }
 
+/// What is logged at INFO in this test's thread, which is that of its server too.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn lines(&self) -> Vec<String> {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().map(str::to_owned).collect()
+    }
+}
+
+#[tokio::test]
+async fn each_mistake_is_logged_once() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    // While there is only one in the process, tracing asks that of the thread that first comes by a line whether anybody
+    // wants it, and tests beside this one have none.
+    let _other = tracing::Dispatch::new(tracing_subscriber::registry());
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let (_studio, _server, mut viewer) = watching().await;
+    for _ in 0..3 {
+        viewer.send(99, &[]).await;
+        viewer.event("refused").await;
+    }
+    let lines = log.lines();
+    assert!(lines.len() == 1 && lines[0].contains("was refused") && lines[0].contains("demo"), "{lines:#?}");
+    viewer.socket.send(Message::text("{}")).await.unwrap();
+    assert_eq!(viewer.closed().await, 1003);
+    let lines = log.lines();
+    assert!(lines.len() == 2 && lines[1].contains("1003"), "{lines:#?}");
+}
+
 #[tokio::test]
 async fn what_breaks_the_protocol_is_closed_with_the_right_code() {
     let json = |json: &str| [&[8, 0, 0, 0, json.len() as u8][..], json.as_bytes()].concat();
