@@ -58,7 +58,7 @@ web/dist/index.html: $(PAGE_SOURCES)
 	  echo "page: no Node, so the page at / will only say how to build it"; \
 	fi
 
-bench: setup-test ## Measure against ffmpeg and cp, and what waiting players cost (see tests/load)
+bench: setup-test ## Measure against ffmpeg and cp, and what waiting players and viewers cost (see tests/load)
 	cargo build --release --locked
 	@for script in tests/load/*.sh; do echo "== $$script"; "$$script"; done
 

@@ -34,15 +34,33 @@ pub(crate) enum Line {
     Listening(SocketAddr),
     /// A part was published.
     Published(Publication),
-    /// So many requests have reached the origin.
-    Requests(u64),
+    /// What has come of it until now.
+    Counts(Counts),
+}
+
+/// What a server has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Counts {
+    /// Requests that have reached the origin.
+    pub(crate) requests: u64,
+    /// Times that a viewer was given a lower track, and a better one again.
+    pub(crate) lowered: u64,
+    pub(crate) raised: u64,
+    /// Times that frames were left out for a viewer.
+    pub(crate) skips: u64,
+    /// Viewers whose connection was closed because it was too slow.
+    pub(crate) too_slow: u64,
+    /// Milliseconds for which the system has kept it from running at most: see [`crate::witness`].
+    pub(crate) held_up_ms: u64,
 }
 
 impl std::fmt::Display for Line {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Listening(address) => write!(f, "listening {address}"),
-            Self::Requests(count) => write!(f, "requests {count}"),
+            Self::Counts(Counts { requests, lowered, raised, skips, too_slow, held_up_ms }) => {
+                write!(f, "counts {requests} {lowered} {raised} {skips} {too_slow} {held_up_ms}")
+            }
             Self::Published(Publication { position: Position { segment, part }, at, bytes }) => {
                 write!(f, "published {segment} {part} {at} {bytes}")
             }
@@ -55,7 +73,14 @@ impl Line {
         let words: Vec<&str> = text.split(' ').collect();
         Some(match *words {
             ["listening", address] => Self::Listening(address.parse().ok()?),
-            ["requests", count] => Self::Requests(count.parse().ok()?),
+            ["counts", requests, lowered, raised, skips, too_slow, held_up_ms] => Self::Counts(Counts {
+                requests: requests.parse().ok()?,
+                lowered: lowered.parse().ok()?,
+                raised: raised.parse().ok()?,
+                skips: skips.parse().ok()?,
+                too_slow: too_slow.parse().ok()?,
+                held_up_ms: held_up_ms.parse().ok()?,
+            }),
             ["published", segment, part, at, bytes] => Self::Published(Publication {
                 position: Position { segment: segment.parse().ok()?, part: part.parse().ok()? },
                 at: at.parse().ok()?,
@@ -73,7 +98,7 @@ pub(crate) struct Server {
     stdin: ChildStdin,
     pub(crate) pid: u32,
     pub(crate) address: SocketAddr,
-    counts: mpsc::Receiver<u64>,
+    counts: mpsc::Receiver<Counts>,
     published: watch::Receiver<Vec<Publication>>,
 }
 
@@ -103,7 +128,7 @@ impl Server {
             while let Ok(Some(line)) = lines.next_line().await {
                 match Line::parse(&line) {
                     Some(Line::Published(publication)) => publish.send_modify(|all| all.push(publication)),
-                    Some(Line::Requests(requests)) if count.send(requests).await.is_err() => return,
+                    Some(Line::Counts(counts)) if count.send(counts).await.is_err() => return,
                     _ => {}
                 }
             }
@@ -127,9 +152,9 @@ impl Server {
         all.last().copied().context("nothing was published")
     }
 
-    /// How many requests have reached the origin until now.
-    pub(crate) async fn requests(&mut self) -> anyhow::Result<u64> {
-        self.stdin.write_all(b"requests\n").await.context("the server ended")?;
+    /// What it has counted until now.
+    pub(crate) async fn counts(&mut self) -> anyhow::Result<Counts> {
+        self.stdin.write_all(b"counts\n").await.context("the server ended")?;
         let count = timeout(PATIENCE, self.counts.recv()).await.context("the server does not answer")?;
         count.context("the server ended")
     }
@@ -156,7 +181,7 @@ mod tests {
         for line in [
             Line::Listening(([127, 0, 0, 1], 8080).into()),
             Line::Published(Publication { position, at: 12_345, bytes: 1 << 33 }),
-            Line::Requests(0),
+            Line::Counts(Counts { requests: 1, lowered: 2, raised: 3, skips: 4, too_slow: 5, held_up_ms: 6 }),
         ] {
             assert_eq!(Line::parse(&line.to_string()), Some(line));
         }

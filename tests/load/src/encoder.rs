@@ -5,6 +5,10 @@ use std::{
     io::{Read, Write},
     os::unix::net::UnixStream,
     path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -20,19 +24,21 @@ use headwater::{
 };
 use headwater_packager::{
     codec::CodecConfig,
-    sample::Sample,
-    time::{FrameRate, Grid, Ticks, Timescale},
+    time::{FrameRate, Grid, Timescale},
     track::{self, Audio, Track, Video},
 };
 
-/// The video track's name; its rung is the one that the channel is configured with.
+use crate::{
+    cpus,
+    lane::{FRAMES_A_SECOND, Lane},
+};
+
+/// The best video track's name; its rung is the first one that the channel is configured with.
 pub(crate) const VIDEO: &str = "720p";
 /// The audio track's name.
 pub(crate) const AUDIO: &str = "audio-en";
 
-const FRAMES_A_SECOND: u32 = 30;
 const SAMPLE_RATE: u32 = 48_000;
-const AAC_FRAME: u32 = 1024;
 const AUDIO_BITRATE: u32 = 128_000;
 /// As much of the past as a list of a minute holds.
 const PAST: i64 = 30;
@@ -49,71 +55,86 @@ const AAC_CONFIG: &[u8] = &[0x11, 0x90];
 /// Connects to the server at `socket`, takes its job and sends media until the server is gone.
 pub(crate) fn run(socket: &Path) -> anyhow::Result<()> {
     let mut stream = UnixStream::connect(socket).context("the encoder's socket")?;
-    let (job, now) = job(&mut stream)?;
+    let mut buffer = BytesMut::new();
+    let (job, now) = job(&mut stream, &mut buffer)?;
     clock::anchor(i128::from(now) * 1000);
-    let bitrate = job.ladder.video.first().map_or(0, |rung| rung.bitrate);
-    let tracks = tracks(bitrate).context("the made-up tracks")?;
+    // A server that is held to one processor should not have to share it with its encoder.
+    cpus::avoid_inherited()?;
+    let rungs: Vec<_> =
+        job.ladder.video.iter().map(|rung| (format!("{}p", rung.height), rung.bitrate)).collect();
+    let tracks = tracks(&rungs).context("the made-up tracks")?;
     for message in opening(&tracks, job.grid) {
         stream.write_all(&wire::encode(&message))?;
     }
     let mut lanes = lanes(&tracks, job.grid);
     // The channel has to fill from here on, and so begins with a full list.
     for lane in &lanes {
-        let first = Lane { at: lane.start_of(job.grid, lane.number - PAST), ..lane.clone() }.next();
+        let first = lane.clone().at_segment(job.grid, lane.number - PAST).next(false);
         stream.write_all(&wire::encode(&Message::Media(first)))?;
     }
-    loop {
-        // Whatever is over first is sent first, and not before it is over.
-        let Some(lane) = lanes.iter_mut().min_by_key(|lane| lane.over_at()) else { return Ok(()) };
-        let ahead = lane.over_at() - clock::unix_nanos();
-        if let Ok(ahead) = u64::try_from(ahead) {
-            thread::sleep(Duration::from_nanos(ahead));
+    let forced: Arc<[AtomicBool]> = tracks.iter().map(|_| AtomicBool::new(false)).collect();
+    let (asked, control) = (forced.clone(), stream.try_clone()?);
+    thread::Builder::new().name("control".into()).spawn(move || obey(control, buffer, &asked))?;
+    // Whatever is over first is sent first, and not before it is over.
+    while let Some((index, lane)) = wait(&mut lanes) {
+        let frame = lane.next(lane.video && forced[index].swap(false, Ordering::Relaxed));
+        if stream.write_all(&wire::encode(&Message::Media(frame))).is_err() {
+            break;
         }
-        if stream.write_all(&wire::encode(&Message::Media(lane.next()))).is_err() {
-            return Ok(());
+    }
+    Ok(())
+}
+
+fn job(stream: &mut UnixStream, buffer: &mut BytesMut) -> anyhow::Result<(Box<Job>, i64)> {
+    loop {
+        match hear(stream, buffer)? {
+            Some(Message::Control(Control::Start { job, now })) => return Ok((job, now)),
+            Some(_) => {}
+            None => bail!("the server gave no job"),
         }
     }
 }
 
-fn job(stream: &mut UnixStream) -> anyhow::Result<(Box<Job>, i64)> {
-    let mut buffer = BytesMut::new();
+/// The next message of the server, if it does not close before.
+fn hear(stream: &mut UnixStream, buffer: &mut BytesMut) -> anyhow::Result<Option<Message>> {
     let mut read = [0; 4096];
     loop {
-        match wire::decode(&mut buffer)? {
-            Some(Message::Control(Control::Start { job, now })) => return Ok((job, now)),
-            Some(_) => continue,
-            None => {}
+        if let Some(message) = wire::decode(buffer)? {
+            return Ok(Some(message));
         }
         match stream.read(&mut read)? {
-            0 => bail!("the server gave no job"),
+            0 => return Ok(None),
             length => buffer.extend_from_slice(&read[..length]),
         }
     }
 }
 
-fn tracks(bitrate: u32) -> Option<[Track; 2]> {
+/// A video track for each name and bit rate, and one of audio.
+pub(crate) fn tracks(rungs: &[(String, u32)]) -> Option<Vec<Track>> {
     let rate = FrameRate::new(FRAMES_A_SECOND, 1)?;
-    let video =
-        Video { width: 1280, height: 720, sample_aspect: (1, 1), frame_rate: Some(rate), colour: None };
-    let audio = Audio { sample_rate: SAMPLE_RATE, channels: 2, language: "en".into() };
-    Some([
-        Track {
-            name: VIDEO.into(),
-            timescale: rate.timescale().0,
-            codec: CodecConfig::Avc(Bytes::from_static(AVC_RECORD)),
-            media: track::Media::Video(video),
-            bitrate,
-            edit_start: 0,
-        },
-        Track {
-            name: AUDIO.into(),
-            timescale: Timescale::new(SAMPLE_RATE)?,
-            codec: CodecConfig::Aac(Bytes::from_static(AAC_CONFIG)),
-            media: track::Media::Audio(audio),
-            bitrate: AUDIO_BITRATE,
-            edit_start: 0,
-        },
-    ])
+    let video = |(name, bitrate): &(String, u32)| Track {
+        name: name.clone(),
+        timescale: rate.timescale().0,
+        codec: CodecConfig::Avc(Bytes::from_static(AVC_RECORD)),
+        media: track::Media::Video(Video {
+            width: 1280,
+            height: 720,
+            sample_aspect: (1, 1),
+            frame_rate: Some(rate),
+            colour: None,
+        }),
+        bitrate: *bitrate,
+        edit_start: 0,
+    };
+    let audio = Track {
+        name: AUDIO.into(),
+        timescale: Timescale::new(SAMPLE_RATE)?,
+        codec: CodecConfig::Aac(Bytes::from_static(AAC_CONFIG)),
+        media: track::Media::Audio(Audio { sample_rate: SAMPLE_RATE, channels: 2, language: "en".into() }),
+        bitrate: AUDIO_BITRATE,
+        edit_start: 0,
+    };
+    Some(rungs.iter().map(video).chain([audio]).collect())
 }
 
 /// Catalog, filler and the word that media follows.
@@ -122,68 +143,32 @@ fn opening(tracks: &[Track], grid: Grid) -> Vec<Message> {
     for mut lane in lanes(tracks, grid) {
         lane.at = 0;
         let frames = if lane.video { grid.part.as_millis() as u32 * FRAMES_A_SECOND / 1000 } else { 1 };
-        messages.extend((0..frames).map(|_| Message::Media(Media { filler: true, ..lane.next() })));
+        messages.extend((0..frames).map(|_| Message::Media(Media { filler: true, ..lane.next(false) })));
     }
     messages.push(Message::Event(Event::Live { duration: None }));
     messages
 }
 
-fn lanes(tracks: &[Track], grid: Grid) -> Vec<Lane> {
+pub(crate) fn lanes(tracks: &[Track], grid: Grid) -> Vec<Lane> {
     tracks.iter().zip(0..).map(|(track, index)| Lane::new(track, index, grid)).collect()
 }
 
-/// One track on its way.
-#[derive(Clone)]
-struct Lane {
-    track: u8,
-    video: bool,
-    timescale: Timescale,
-    step: i64,
-    /// The segment that it begins with.
-    number: i64,
-    /// Ticks of a segment.
-    segment: Ticks,
-    /// Where the next frame begins.
-    at: Ticks,
-    data: Bytes,
+/// Waits until the next frame of all is over, and gives its track.
+pub(crate) fn wait(lanes: &mut [Lane]) -> Option<(usize, &mut Lane)> {
+    let (index, lane) = lanes.iter_mut().enumerate().min_by_key(|(_, lane)| lane.over_at())?;
+    if let Ok(ahead) = u64::try_from(lane.over_at() - clock::unix_nanos()) {
+        thread::sleep(Duration::from_nanos(ahead));
+    }
+    Some((index, lane))
 }
 
-impl Lane {
-    /// Begins with the next segment.
-    fn new(track: &Track, index: u8, grid: Grid) -> Self {
-        let video = track.audio().is_none();
-        let hz = track.timescale.hz();
-        let step = if video { hz / FRAMES_A_SECOND } else { AAC_FRAME };
-        let size = u64::from(track.bitrate) / 8 * u64::from(step) / u64::from(hz);
-        let lane = Self {
-            track: index,
-            video,
-            timescale: track.timescale,
-            step: step.into(),
-            number: grid.first_segment_at_or_after(clock::unix_nanos()),
-            segment: grid.segment_start(1, track.timescale).max(1),
-            at: 0,
-            data: vec![index; size as usize].into(),
-        };
-        Self { at: lane.start_of(grid, lane.number), ..lane }
-    }
-
-    /// The first frame of segment `number`: the first at or behind the line.
-    fn start_of(&self, grid: Grid, number: i64) -> Ticks {
-        -(-grid.segment_start(number, self.timescale)).div_euclid(self.step) * self.step
-    }
-
-    /// When the next frame has been captured whole, in nanoseconds of Unix time.
-    fn over_at(&self) -> i128 {
-        self.timescale.nanos(self.at + self.step)
-    }
-
-    fn next(&mut self) -> Media {
-        let sync = !self.video || self.at.rem_euclid(self.segment) < self.step;
-        let captured_at = (clock::unix_nanos() / 1000) as i64;
-        let (dts, data) = (self.at, self.data.clone());
-        self.at += self.step;
-        let sample = Sample { dts, cts: 0, duration: self.step as u32, sync, captured_at, data };
-        Media { track: self.track, filler: false, video: self.video, sample }
+/// Reads what the server asks for until it is gone.
+fn obey(mut stream: UnixStream, mut buffer: BytesMut, forced: &[AtomicBool]) {
+    while let Ok(Some(message)) = hear(&mut stream, &mut buffer) {
+        if let Message::Control(Control::ForceKey { track }) = message
+            && let Some(forced) = forced.get(usize::from(track))
+        {
+            forced.store(true, Ordering::Relaxed);
+        }
     }
 }

@@ -1,15 +1,19 @@
-//! Measures what many waiting players cost a Headwater origin, on this machine only: see `--help`.
+//! Measures what many waiting players and viewers cost a Headwater origin, on this machine only: see `--help`.
 
 mod child;
 mod clock;
+mod cpus;
 mod delay;
 mod encoder;
+mod lane;
 mod player;
 mod process;
 mod reply;
 mod report;
 mod run;
 mod server;
+mod viewers;
+mod witness;
 
 use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 
@@ -17,10 +21,16 @@ use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Builder;
 
-use self::{player::Target, report::Report, run::Task, server::Serve};
+use self::{
+    player::Target,
+    report::Report,
+    run::Task,
+    server::Serve,
+    viewers::{Viewers, writes::WriteLoop},
+};
 
-/// Measures what many waiting players cost a Headwater origin. Everything happens on this machine, in two processes:
-/// this one has the players, the other one an origin and a channel whose encoder is made up.
+/// Measures what many clients cost a Headwater origin. Everything happens on this machine, in two processes: this one
+/// has the clients, the other one an origin and a channel whose encoder is made up.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Cli {
@@ -32,9 +42,14 @@ struct Cli {
 enum Command {
     /// Players that wait for what is published next, again and again.
     Waiters(Waiters),
+    /// Viewers over WebSockets, and what becomes of slow ones.
+    Viewers(Viewers),
     /// The server of a run.
     #[command(hide = true)]
     Serve(Serve),
+    /// What viewers cost at least.
+    #[command(hide = true)]
+    Write(WriteLoop),
     /// The encoder of its channel: started by the server.
     #[command(hide = true)]
     Encode {
@@ -83,6 +98,8 @@ struct Waiters {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Waiters(waiters) => waiters.run(),
+        Command::Viewers(viewers) => viewers.run(),
+        Command::Write(write) => viewers::writes::run(&write),
         Command::Serve(serve) => server::run(&serve),
         Command::Encode { connect, .. } => encoder::run(&PathBuf::from(connect.trim_start_matches("unix:"))),
     };
@@ -97,11 +114,7 @@ fn main() -> ExitCode {
 
 impl Waiters {
     fn run(&self) -> anyhow::Result<()> {
-        for address in [Some(self.listen), self.via].into_iter().flatten() {
-            if !address.ip().is_loopback() {
-                bail!("{address} is not on this machine; load is put on 127.0.0.0/8 and [::1] only");
-            }
-        }
+        on_this_machine(&Vec::from_iter([Some(self.listen), self.via].into_iter().flatten()))?;
         process::allow_connections(self.count as usize)?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let mut reports = Vec::new();
@@ -167,6 +180,13 @@ impl Waiters {
         };
         above("the 99th percentile in ms", report.p99_ms, self.max_p99_ms)?;
         above("the memory of a waiter in KB", report.kilobytes_a_waiter, self.max_kb)
+    }
+}
+
+fn on_this_machine(addresses: &[SocketAddr]) -> anyhow::Result<()> {
+    match addresses.iter().find(|address| !address.ip().is_loopback()) {
+        Some(address) => bail!("{address} is not on this machine; load is put on 127.0.0.0/8 and [::1] only"),
+        None => Ok(()),
     }
 }
 

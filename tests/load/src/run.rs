@@ -25,7 +25,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// How often the server's memory is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 /// Parts before the players come, for what a server makes once only. Its list is full from the first on.
-const WARM_UP: usize = 8;
+pub(crate) const WARM_UP: usize = 8;
 
 /// What is measured.
 #[derive(Clone, Debug)]
@@ -84,7 +84,7 @@ async fn local(task: &Task) -> anyhow::Result<Report> {
 }
 
 /// Connects the players, which begin at once.
-async fn gather(waiters: usize, plan: &Rc<Plan>, last: Position) -> anyhow::Result<Players> {
+pub(crate) async fn gather(waiters: usize, plan: &Rc<Plan>, last: Position) -> anyhow::Result<Players> {
     let mut players = JoinSet::new();
     let connect = async {
         for _ in 0..waiters {
@@ -100,11 +100,11 @@ async fn gather(waiters: usize, plan: &Rc<Plan>, last: Position) -> anyhow::Resu
     Ok(players)
 }
 
-type Players = JoinSet<(Vec<Receipt>, Result<(), Error>)>;
-type Failures = BTreeMap<String, usize>;
+pub(crate) type Players = JoinSet<(Vec<Receipt>, Result<(), Error>)>;
+pub(crate) type Failures = BTreeMap<String, usize>;
 
 /// Waits for what the players have to tell.
-async fn listen(mut players: Players) -> anyhow::Result<(Vec<Vec<Receipt>>, Failures)> {
+pub(crate) async fn listen(mut players: Players) -> anyhow::Result<(Vec<Vec<Receipt>>, Failures)> {
     let (mut receipts, mut failures) = (Vec::new(), Failures::new());
     let all = async {
         while let Some(ended) = players.join_next().await {
@@ -125,7 +125,7 @@ async fn listen(mut players: Players) -> anyhow::Result<(Vec<Vec<Receipt>>, Fail
     Ok((receipts, failures))
 }
 
-async fn look(pid: u32, highest: Rc<Cell<u64>>) {
+pub(crate) async fn look(pid: u32, highest: Rc<Cell<u64>>) {
     while let Ok(memory) = process::memory(pid) {
         highest.set(highest.get().max(memory));
         sleep(LOOK).await;
@@ -133,17 +133,17 @@ async fn look(pid: u32, highest: Rc<Cell<u64>>) {
 }
 
 /// What was used up to a moment.
-struct Usage {
-    at: u64,
-    server: f64,
-    players: f64,
+pub(crate) struct Usage {
+    pub(crate) at: u64,
+    pub(crate) server: f64,
+    pub(crate) players: f64,
     requests: u64,
 }
 
 impl Usage {
-    async fn now(server: &mut Server) -> anyhow::Result<Self> {
+    pub(crate) async fn now(server: &mut Server) -> anyhow::Result<Self> {
         Ok(Self {
-            requests: server.requests().await?,
+            requests: server.counts().await?.requests,
             at: clock::nanos(),
             server: process::processor(server.pid)?,
             players: process::processor(std::process::id())?,

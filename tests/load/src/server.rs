@@ -18,7 +18,7 @@ use clap::Args;
 use headwater::{
     channel::{self, Setup, edge::Reader, edge::TrackEdge},
     config::{self, Config},
-    metrics::Metrics,
+    metrics::{Exposition, Metrics},
     origin::{
         self, Admission, Origin, Service,
         body::Body,
@@ -27,6 +27,7 @@ use headwater::{
     },
     store::Store,
 };
+use headwater_packager::time::Grid;
 use http::{Response, request::Parts};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -36,9 +37,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    child::{Line, Publication},
-    clock, encoder,
+    child::{Counts, Line, Publication},
+    clock, cpus, encoder,
     player::Position,
+    witness::Witness,
 };
 
 /// More than this machine can serve.
@@ -55,6 +57,11 @@ pub(crate) fn base() -> String {
     format!("/live/{CHANNEL}/{}", encoder::VIDEO)
 }
 
+/// Where viewers of it are let in.
+pub(crate) fn viewer() -> String {
+    format!("/live/{CHANNEL}/ws")
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// Where to listen.
@@ -66,15 +73,23 @@ pub(crate) struct Serve {
     /// How many of one connection.
     #[arg(long)]
     max_waiters_per_connection: usize,
-    /// Bit/s of the video.
+    /// Bit/s of each video rung, the best one first.
+    #[arg(long, value_delimiter = ',')]
+    bitrate: Vec<u32>,
+    /// The only processor to run on, with one worker.
     #[arg(long)]
-    bitrate: u32,
+    cpu: Option<usize>,
 }
 
 /// Serves until the standard input is closed.
 pub(crate) fn run(serve: &Serve) -> anyhow::Result<()> {
     headwater::clock::anchor(headwater::clock::unix_nanos());
-    runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve.serve())
+    let mut runtime = runtime::Builder::new_multi_thread();
+    if let Some(cpu) = serve.cpu {
+        cpus::pin(&[cpu])?;
+        runtime.worker_threads(1);
+    }
+    runtime.enable_all().build()?.block_on(serve.serve())
 }
 
 impl Serve {
@@ -85,7 +100,7 @@ impl Serve {
         let metrics = Metrics::default();
         let setup = Setup {
             name: CHANNEL.into(),
-            config: channel(self.bitrate),
+            config: channel(&self.bitrate),
             file_root: None,
             store: store.clone(),
             program: std::env::current_exe().context("cannot find this program")?,
@@ -95,6 +110,7 @@ impl Serve {
         };
         let (reader, task) = channel::start(setup).await?;
         let requests = Arc::new(AtomicU64::new(0));
+        let exposition = Exposition::new(&metrics);
         let limits = Limits { all: self.max_waiters, of_connection: self.max_waiters_per_connection };
         let channels = Arc::new(BTreeMap::from([(CHANNEL.to_owned(), reader.clone())]));
         let viewers = viewers::Limits { all: MOST_VIEWERS, of_channel: MOST_VIEWERS };
@@ -110,9 +126,12 @@ impl Serve {
         let serving = tokio::spawn(origin::serve(listener, counted, metrics.http, shutdown.clone()));
         // On a thread of its own, so that it is not the last of many to be woken.
         thread::Builder::new().name("publications".into()).spawn(move || publications(reader))?;
+        let witness = Witness::start()?;
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
         while lines.next_line().await?.is_some() {
-            say(Line::Requests(requests.load(Ordering::Relaxed)));
+            let requests = requests.load(Ordering::Relaxed);
+            let counts = Counts { requests, held_up_ms: witness.held_up_ms(), ..viewed(&exposition.text()) };
+            say(Line::Counts(counts));
         }
         shutdown.cancel();
         serving.await?;
@@ -120,14 +139,34 @@ impl Serve {
     }
 }
 
-/// One rung and one audio rendition, in low latency.
-fn channel(bitrate: u32) -> config::Channel {
+/// What the metrics tell of viewers, as anybody would read them.
+fn viewed(metrics: &str) -> Counts {
+    let total = |name: &str, label: &str| {
+        let named = metrics.lines().filter(|line| line.starts_with(name) && line.contains(label));
+        named.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    };
+    Counts {
+        lowered: total("headwater_viewers_track_changes_total", "to=\"lower\""),
+        raised: total("headwater_viewers_track_changes_total", "to=\"better\""),
+        skips: total("headwater_viewers_skips_total", ""),
+        too_slow: total("headwater_viewers_closes_total", "why=\"too-slow\""),
+        ..Counts::default()
+    }
+}
+
+pub(crate) fn grid() -> Grid {
+    Grid { segment: SEGMENT, part: PART }
+}
+
+/// A rung for each bit rate and one audio rendition, in low latency.
+fn channel(bitrates: &[u32]) -> config::Channel {
     let defaults = Config::default().channels.into_values().next();
     let ladder = defaults.map(|channel| channel.ladder).unwrap_or_default();
-    let video = ladder.video.iter().take(1).map(|rung| config::Rung { bitrate, ..rung.clone() }).collect();
+    let rungs = ladder.video.iter().zip(bitrates);
+    let video = rungs.map(|(rung, &bitrate)| config::Rung { bitrate, ..rung.clone() }).collect();
     config::Channel {
         source: "test:".into(),
-        grid: headwater_packager::time::Grid { segment: SEGMENT, part: PART },
+        grid: grid(),
         window: Duration::from_secs(60),
         low_latency: true,
         ladder: config::Ladder { video, ..ladder },
@@ -187,6 +226,6 @@ fn newest(track: &mut watch::Receiver<Arc<TrackEdge>>) -> Option<Publication> {
 }
 
 /// Who started this process is gone if nobody reads: the end of the standard input comes as well.
-fn say(line: Line) {
+pub(crate) fn say(line: Line) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }

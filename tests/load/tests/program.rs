@@ -3,11 +3,25 @@
 
 use std::process::{Command, Output};
 
-fn waiters(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_headwater-load")).arg("waiters").args(arguments).output().unwrap()
+use headwater_test_support::skip;
+use serde_json::Value;
+
+fn load(command: &str, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_headwater-load")).arg(command).args(arguments).output().unwrap()
 }
 
-fn measured(target: &str) -> serde_json::Value {
+fn waiters(arguments: &[&str]) -> Output {
+    load("waiters", arguments)
+}
+
+/// What comes of viewers wherever the system lets them run: other tests run beside this one.
+fn viewers(arguments: &[&str]) -> Value {
+    let output = load("viewers", &[&["--anywhere", "--json"], arguments].concat());
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn measured(target: &str) -> Value {
     let output = waiters(&["--count", "20", "--seconds", "4", "--json", "--target", target]);
     assert!(output.status.success(), "{output:?}");
     serde_json::from_slice(&output.stdout).unwrap()
@@ -37,6 +51,10 @@ fn load_is_put_on_this_machine_only() {
         let message = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && message.contains("not on this machine"), "{message}");
     }
+    let output = load("viewers", &["--listen", "0.0.0.0:0"]);
+    assert!(
+        !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("not on this machine")
+    );
     for arguments in [["--count", "20001"], ["--seconds", "601"], ["--runs", "21"]] {
         assert!(!waiters(&arguments).status.success(), "{arguments:?}");
     }
@@ -47,4 +65,44 @@ fn a_bar_that_is_missed_fails_the_run() {
     let output = waiters(&["--count", "5", "--seconds", "1", "--max-p99-ms", "0"]);
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && message.contains("missed: the 99th percentile"), "{message}");
+}
+
+#[test]
+fn viewers_get_every_frame_of_the_server_and_of_the_loop_that_it_is_held_against() {
+    let outcome = viewers(&["--count", "20", "--seconds", "3", "--bitrate", "500000", "--compare"]);
+    for server in ["headwater", "write_loop"] {
+        let report = &outcome[server];
+        // Three seconds of 30 pictures and 46.875 pieces of sound each; the last ones may come after the end.
+        let frames = report["frames"].as_u64().unwrap();
+        assert!((20 * 200..=20 * 235).contains(&frames), "{report}");
+        assert_eq!(report["flaws"], serde_json::json!({}), "{report}");
+        assert_eq!(report["ready"]["untouched"], 20, "{report}");
+    }
+    assert!(outcome["ratio"].as_f64().unwrap() > 0.0, "{outcome}");
+}
+
+/// Of a machine that keeps server or clients from running for so long nothing can be said: then viewers are slow whose
+/// lines are not.
+const HELD_UP: u64 = 100;
+const TRIES: usize = 4;
+
+/// T-27, smaller.
+#[test]
+fn slow_viewers_are_dealt_with_and_others_do_not_notice() {
+    let slow = ["--slow", "0.5", "--slow-rate", "0.1", "--rungs", "3", "--hls-players", "2"];
+    let arguments = [&["--count", "100", "--seconds", "8", "--bitrate", "1000000"], &slow[..]].concat();
+    let held_up = |report: &Value| report["held_up_ms"].as_u64().unwrap() > HELD_UP;
+    let reports = (0..TRIES).map(|_| viewers(&arguments)["headwater"].take());
+    let Some(report) = reports.into_iter().find(|report| !held_up(report)) else {
+        return skip("slow viewers beside others, because this machine was busy with other things each time");
+    };
+    let [ready, slow] = ["ready", "slow"].map(|half| &report[half]);
+    assert_eq!((&ready["viewers"], &ready["untouched"]), (&50.into(), &50.into()), "{report}");
+    assert_eq!((&slow["viewers"], &slow["untouched"]), (&50.into(), &0.into()), "{report}");
+    let count = |name: &str| report["counts"][name].as_u64().unwrap();
+    assert!(count("lowered") >= 50 && count("skips") >= 50 && count("too_slow") > 0, "{report}");
+    assert!(report["kilobytes_a_viewer"].as_f64().unwrap() < 4194.0, "{report}");
+    // Each of the others got all that there was, and HLS players got their playlists.
+    assert!(report["frames"].as_u64().unwrap() >= 50 * 8 * 70, "{report}");
+    assert!(report["hls"]["among"][1].as_f64().unwrap() > 0.0, "{report}");
 }
