@@ -30,6 +30,8 @@ const GRACE: Duration = Duration::from_secs(1);
 const STRAGGLERS: Duration = Duration::from_millis(100);
 /// A key frame that is not as far away as this is worth waiting for.
 const SOON: i128 = 1_000_000_000;
+/// Not that of a lower track for a viewer that is slow already: in a second it would be too late.
+const AT_ONCE: i128 = 300_000_000;
 /// A key frame younger than this is as good as the next one.
 const YOUNG: Duration = Duration::from_millis(350);
 /// How long a wish for a key frame may take before it is repeated.
@@ -228,25 +230,30 @@ impl Feed {
         }
     }
 
-    /// Leaves out what waits, up to the next key frame.
+    /// Leaves out what waits, up to the next key frame. Sound goes on with the picture.
     pub(super) fn skip(&mut self, now: Instant) {
         self.wished = None;
-        if let Some(video) = &mut self.video {
-            video.skip(|key| now.saturating_duration_since(key.published) < YOUNG);
+        match (&mut self.video, &mut self.audio) {
+            (Some(video), _) => video.skip(|key| now.saturating_duration_since(key.published) < YOUNG),
+            (None, Some(audio)) => audio.skip(|_| false),
+            (None, None) => {}
         }
-        if let Some(audio) = &mut self.audio {
-            audio.skip(|_| false);
+    }
+
+    /// Frames were left out, up to one that is before the viewer now.
+    fn skipped(&mut self, frames: u64) {
+        self.tell(&Notice::Skipped { frames });
+        let (audio, from) = (self.audio.as_ref(), self.video.as_ref().and_then(Cursor::time));
+        if let (Some(audio), Some(_)) = (audio, from) {
+            self.audio = Cursor::at_time(&self.lineup, audio.lane, from);
         }
     }
 
     /// The next thing to send.
     pub(super) fn pull(&mut self, now: Instant) -> Option<Item> {
         self.try_change(now);
-        let [video, audio] =
-            [&mut self.video, &mut self.audio].map(|cursor| cursor.as_mut().map(Cursor::find_key));
-        // Who sees and hears is told of what there is to see.
-        if let Some(frames) = video.or(audio).flatten() {
-            self.tell(&Notice::Skipped { frames });
+        if let Some(frames) = self.video.as_mut().or(self.audio.as_mut()).and_then(Cursor::find_key) {
+            self.skipped(frames);
         }
         if let Some(frame) = self.queue.pop_front() {
             return Some(Item { frame, since: None });
@@ -260,10 +267,16 @@ impl Feed {
         Some(Item { frame: bytes, since: Some(self.since(&frame)) })
     }
 
+    /// The next picture and the next sound.
+    fn peek(&self) -> [Option<Arc<Frame>>; 2] {
+        let skipping = self.video.as_ref().is_some_and(Cursor::is_skipping);
+        [&self.video, &self.audio].map(|cursor| cursor.as_ref().filter(|_| !skipping)?.peek())
+    }
+
     /// The track whose next frame came first.
     fn next_cursor(&mut self) -> Option<&mut Cursor> {
-        let order = |cursor: &Option<Cursor>| cursor.as_ref()?.peek().map(|frame| frame.order);
-        match (order(&self.video), order(&self.audio)) {
+        let [video, audio] = self.peek().map(|frame| frame.map(|frame| frame.order));
+        match (video, audio) {
             (Some(video), Some(audio)) if audio < video => self.audio.as_mut(),
             (None, Some(_)) => self.audio.as_mut(),
             (Some(_), _) => self.video.as_mut(),
@@ -278,8 +291,7 @@ impl Feed {
 
     /// Since when the next frame waits, if there is one.
     pub(super) fn waiting_since(&self) -> Option<Instant> {
-        let next = |cursor: &Option<Cursor>| cursor.as_ref()?.peek().map(|frame| self.since(&frame));
-        next(&self.video).into_iter().chain(next(&self.audio)).min()
+        self.peek().into_iter().flatten().map(|frame| self.since(&frame)).min()
     }
 
     /// Changes the video track, if the new one has had a key frame and the old one has come as far.
@@ -293,20 +305,24 @@ impl Feed {
             return;
         }
         if let Some(Change { to, why }) = self.change.take() {
-            self.video = Some(to);
+            let left_out = self.video.replace(to).and_then(|before| before.left_out(key.time));
+            if let Some(frames) = left_out {
+                self.skipped(frames);
+            }
             self.select(why, true, false);
         }
     }
 
     /// The track in which a key frame should be asked for: one that somebody waits for and that is not near.
     pub(super) fn wish(&mut self, now: Instant) -> Option<u8> {
-        let cursor = match &self.change {
+        let (cursor, soon) = match &self.change {
             Some(Change { why: Selector::Recovered, .. }) => return None,
-            Some(Change { to, .. }) => to,
-            None => self.video.as_ref()?,
+            Some(Change { to, why: Selector::Slow }) => (to, AT_ONCE),
+            Some(Change { to, .. }) => (to, SOON),
+            None => (self.video.as_ref()?, SOON),
         };
         let pending = self.wished.is_none_or(|wished| now.duration_since(wished) >= REPEAT);
-        let far = cursor.next_key_in(self.lineup.segment).is_some_and(|nanos| nanos > SOON);
+        let far = cursor.next_key_in(self.lineup.segment).is_some_and(|nanos| nanos > soon);
         if !pending || !far {
             return None;
         }

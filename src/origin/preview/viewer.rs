@@ -62,6 +62,8 @@ pub(super) struct Viewer {
     place: Arc<Place>,
     /// Since when the first frame could have been sent that the system has not taken yet.
     sending_since: Option<Instant>,
+    /// The state that the viewer knows.
+    told: Option<State>,
     heard: bool,
     refused: bool,
     messages: (Instant, u32),
@@ -78,6 +80,7 @@ impl Viewer {
             reader,
             place,
             sending_since: None,
+            told: None,
             heard: true,
             refused: false,
             messages: (now, 0),
@@ -150,8 +153,13 @@ impl Viewer {
     }
 
     fn tell_state(&mut self) {
-        let (state, why) = public::words(&self.reader.status.borrow_and_update().state);
-        self.feed.tell(&Notice::State { state, why });
+        // The status tells of more than the state.
+        let state = self.reader.status.borrow_and_update().state.clone();
+        if self.told.as_ref() != Some(&state) {
+            let (word, why) = public::words(&state);
+            self.feed.tell(&Notice::State { state: word, why });
+            self.told = Some(state);
+        }
     }
 
     /// Hands over what is next, if the system has taken what was before.

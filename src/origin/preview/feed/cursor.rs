@@ -70,6 +70,16 @@ impl Cursor {
         (self.next, self.needs_key) = (newest.unwrap_or(tail.end()), true);
     }
 
+    /// True while frames are left out.
+    pub(super) fn is_skipping(&self) -> bool {
+        self.skipped.is_some()
+    }
+
+    /// How many frames are left out up to `time`, if frames are left out.
+    pub(super) fn left_out(&self, time: i128) -> Option<u64> {
+        Some(self.tail.borrow().at_or_after(time).saturating_sub(self.skipped?))
+    }
+
     /// Looks for the key frame that is needed. Gives how many frames were left out, if that has just ended.
     pub(super) fn find_key(&mut self) -> Option<u64> {
         let tail = self.tail.borrow();

@@ -273,9 +273,39 @@ fn a_skip_goes_to_the_next_key_frame_and_tells_how_much_was_left_out() {
     feed.skip(rig.now());
     assert_eq!(feed.waiting_since(), None);
     rig.frame(&[]);
-    assert_eq!(rig.words(&mut feed), ["a3@1000"]);
+    assert_eq!(rig.words(&mut feed), [""; 0], "sound goes on with the picture");
+    assert_eq!(feed.waiting_since(), None);
     rig.frame(&[0]);
     assert_eq!(rig.words(&mut feed), ["skipped,frames:10", "V0@1100", "a3@1100"]);
+}
+
+#[test]
+fn a_skip_during_a_change_is_told_too() {
+    let mut rig = Rig::new();
+    rig.frames(1);
+    let mut feed = rig.feed("");
+    rig.words(&mut feed);
+    rig.frames(4);
+    feed.lower();
+    rig.frames(5);
+    feed.skip(rig.now());
+    rig.frame(&[1]);
+    assert_eq!(
+        rig.words(&mut feed),
+        ["skipped,frames:9", "selected,video:1,audio:3,why:slow", "V1@1000", "a3@1000"]
+    );
+}
+
+#[test]
+fn sound_alone_is_skipped_too() {
+    let mut rig = Rig::new();
+    rig.frames(1);
+    let mut feed = rig.feed("video=none");
+    rig.words(&mut feed);
+    rig.frames(9);
+    feed.skip(rig.now());
+    rig.frame(&[]);
+    assert_eq!(rig.words(&mut feed), ["skipped,frames:9", "a3@1000"]);
 }
 
 #[test]
