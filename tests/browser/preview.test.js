@@ -133,6 +133,22 @@ test('after a broken line and after a restart of the server it goes on by itself
   assert.deepEqual(viewer.failures, []);
 });
 
+test('the death of an encoder shows as a standby picture, and then the live one goes on', LIMIT, async (t) => {
+  const viewer = await open(t);
+  const before = await server.live('demo', 20);
+  process.kill(before.encoder_pid, 'SIGKILL');
+  await viewer.said(/standby picture/, 10);
+  await server.live('demo', 15, before.encoder_pid);
+  await until('it is live again', 10, async () => {
+    const { latency } = await viewer.status();
+    return latency !== null && latency < 0.3;
+  });
+  const moved = await viewer.moved(3);
+  assert.ok(moved > 2.5 && moved < 3.5, `it plays at its speed: ${moved} s within 3 s`);
+  await viewer.reaches('playing', 5);
+  assert.deepEqual(viewer.failures, []);
+});
+
 test('the preview is used from the keyboard, and has names', LIMIT, async (t) => {
   const viewer = await open(t);
   const { page } = viewer;
