@@ -27,6 +27,9 @@ struct Closed {
     why: &'static str,
 }
 
+/// Why the server closes connections of viewers. All are told from the first viewer on, so that a rise from zero is seen.
+const WHY: [&str; 4] = ["ended", "going-away", "too-slow", "broken"];
+
 /// What is measured of all viewers. Cloning is cheap and measures the same.
 #[derive(Clone, Debug)]
 pub struct Viewing {
@@ -75,6 +78,9 @@ impl Viewing {
     /// Those of one channel.
     pub fn of(&self, channel: &str) -> Viewers {
         let of = Of { channel: channel.to_owned() };
+        for why in WHY {
+            drop(self.closed.get_or_create(&Closed { channel: channel.to_owned(), why }));
+        }
         let changed = |to| Changed { channel: channel.to_owned(), to };
         Viewers {
             channel: channel.to_owned(),

@@ -19,6 +19,20 @@ async fn told(served: &Served) -> Option<Metrics> {
     Metrics::parse(&text)
 }
 
+/// A viewer over the WebSocket, of whom there are metrics too.
+async fn watching(served: &Served) -> reqwest::Response {
+    let request = reqwest::Client::new()
+        .get(served.url("live/demo/ws"))
+        .header("connection", "Upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .header("sec-websocket-protocol", "headwater.v1");
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 101);
+    response
+}
+
 #[tokio::test]
 async fn every_stage_of_every_track_is_measured_and_every_metric_explained() {
     let served = Served::start(CHANNEL).await;
@@ -27,6 +41,7 @@ async fn every_stage_of_every_track_is_measured_and_every_metric_explained() {
     let next = served.playlist("demo/180p").await.unwrap();
     let msn = next.media_sequence + next.segments.len() as u64;
     assert!(served.get(&format!("live/demo/180p/index.m3u8?_HLS_msn={}", msn + 1)).await.is_some());
+    let _viewer = watching(&served).await;
     let Some(metrics) = told(&served).await else { return };
     for track in ["180p", "audio-und"] {
         let labels = [("channel", "demo"), ("track", track)];
@@ -41,6 +56,7 @@ async fn every_stage_of_every_track_is_measured_and_every_metric_explained() {
     let held = [("channel", "demo"), ("track", "180p"), ("response", "playlist")];
     assert_eq!(metrics.value("headwater_packaged_to_first_byte_seconds_count", &held), 1.0);
     assert_eq!(metrics.value("headwater_encoder_starts_total", &[("channel", "demo")]), 1.0);
+    assert_eq!(metrics.value("headwater_watching_viewers", &[("channel", "demo")]), 1.0);
     let live = [("channel", "demo"), ("state", "live")];
     assert_eq!(metrics.value("headwater_channel_state", &live), 1.0);
     assert_named_and_explained(&metrics);
