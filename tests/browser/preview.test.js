@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import { launchBrowser } from './lib/browser.js';
 import { Headwater } from './lib/headwater.js';
 import { artifact } from './lib/paths.js';
-import { PreviewViewer } from './lib/preview-viewer.js';
+import { PreviewViewer, ShyViewer } from './lib/preview-viewer.js';
 import { SlowLine } from './lib/slow-line.js';
 import { sleep, until } from './lib/wait.js';
 
@@ -27,8 +27,8 @@ after(async () => {
 });
 
 /** A viewer who watches already, and leaves when the test ends. */
-async function open(t, { url = server.media, hash = HASH, device, from = browser } = {}) {
-  const viewer = await PreviewViewer.open(from, `${url}/${hash}`, device);
+async function open(t, { url = server.media, hash = HASH, device, kind = PreviewViewer } = {}) {
+  const viewer = await kind.open(browser, `${url}/${hash}`, device);
   t.after(() => viewer.context.close());
   await viewer.reaches('playing', 20);
   return viewer;
@@ -190,10 +190,8 @@ test('the preview is used from the keyboard, and has names', LIMIT, async (t) =>
 });
 
 test('on a phone that wants a gesture first, the picture moves without sound until it is tapped', LIMIT, async (t) => {
-  const shy = await launchBrowser({ shy: true });
-  t.after(() => shy.close());
   const device = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
-  const viewer = await open(t, { device, from: shy });
+  const viewer = await open(t, { device, kind: ShyViewer });
   const tap = viewer.page.getByRole('button', { name: 'Tap for sound' });
   await until('it asks for a tap', 5, async () => await tap.isVisible() || Promise.reject(new Error(JSON.stringify(await viewer.status()))));
   await viewer.page.screenshot({ path: artifact('preview-phone.png') });

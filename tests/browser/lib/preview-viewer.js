@@ -57,6 +57,11 @@ export class PreviewViewer extends Viewer {
   }
 }
 
+/** One whose browser wants a gesture before it lets sound out. */
+export class ShyViewer extends PreviewViewer {
+  scripts = ['shy.js', 'glass.js', 'probe.js', 'canvas-glass.js'];
+}
+
 /** How much later than its flash each beep is heard, in milliseconds. */
 function syncOf({ flashes, beeps }) {
   const offsets = flashes.flatMap((flash) => {
