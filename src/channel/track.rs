@@ -130,7 +130,7 @@ impl Writer {
 
     /// Takes a sample of the encoder, at `now` nanoseconds since the epoch.
     pub(super) fn take(&mut self, sample: Sample, now: i128) {
-        self.lateness.observe(now - self.timescale().nanos(sample.end()));
+        self.lateness.observe(now - self.timescale().nanos(sample.end()), self.feed);
         if self.feed != Feed::Encoder && !self.take_over(&sample, now) {
             self.feed = Feed::Awaited;
             return;
@@ -153,6 +153,7 @@ impl Writer {
     pub(super) fn lose(&mut self) {
         self.hold();
         self.feed = Feed::Gone;
+        self.lateness.lose();
     }
 
     /// An encoder says that its samples come next.

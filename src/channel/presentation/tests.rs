@@ -223,6 +223,22 @@ fn a_lost_encoder_is_not_waited_for_however_late_it_was() {
 }
 
 #[test]
+fn the_filler_keeps_its_pace_while_the_next_encoder_begins_however_the_last_one_went() {
+    let mut rig = Rig::new(None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    rig.presentation.take(media(0, false, (START + 3) * 10, true), rig.now);
+    rig.presentation.lose();
+    rig.passes(START + 6);
+    rig.presentation.begin();
+    // In the middle of a segment, which is not where it can go on air.
+    rig.next = (START + 6) * 10 + 1;
+    rig.plays_samples(6);
+    rig.passes(START + 7);
+    assert_eq!(rig.track("180p").head, Some(Head { last: START + 5, parts: 1 }), "all but the newest part");
+}
+
+#[test]
 fn a_sample_that_comes_late_behind_the_filler_changes_nothing() {
     let mut rig = Rig::new(None, START);
     rig.encoder_begins(30);
