@@ -6,11 +6,11 @@ mod file;
 pub mod grid;
 mod mistake;
 pub mod rung;
+mod server;
 pub mod unit;
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -18,6 +18,8 @@ use std::{
 use headwater_packager::time::{FrameRate, Grid};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use self::server::{Cdn, Limits, Pair, Secret, Server, Tls};
 
 /// Why a configuration was refused. Nothing was started.
 #[derive(Debug, Error)]
@@ -86,37 +88,6 @@ pub struct Config {
     pub store: Store,
     /// Channels by name.
     pub channels: BTreeMap<String, Channel>,
-}
-
-/// The listeners.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
-    /// The media listener, safe to put behind a CDN.
-    pub media: SocketAddr,
-    /// The control listener, never public.
-    pub control: SocketAddr,
-    /// `file:` sources must lie below this directory; `None` for anywhere.
-    pub file_root: Option<PathBuf>,
-    /// How many requests may wait for what is not there yet.
-    pub max_waiters: usize,
-    /// How many of them on one connection.
-    pub max_waiters_per_connection: usize,
-    /// How many may watch over WebSockets.
-    pub max_viewers: usize,
-    /// How many of them one channel.
-    pub max_viewers_per_channel: usize,
-    /// Pages that may open WebSockets, besides our own, as browsers name them: `https://example.com`.
-    pub origins: Vec<String>,
-}
-
-impl Server {
-    /// Whether both listeners can be had, after one was replaced.
-    ///
-    /// # Errors
-    /// [`Error::Listeners`].
-    pub fn check(&self) -> Result<(), Error> {
-        check::listeners(self).map_err(Error::Listeners)
-    }
 }
 
 /// The store.
@@ -234,6 +205,13 @@ mod tests {
                 refusal("[server]\nmedia = \"80\"\n"),
                 refusal("[server\n"),
                 refusal("[server]\norigins = [\"example.com\"]\n"),
+                refusal("[server.tls]\ncertificate = \"a.pem\"\n"),
+                refusal("[server.cdn]\naddresses = [\"10.0.0.0/33\"]\n"),
+                refusal("[server.cdn]\nsecret_header = \"x-secret\"\n"),
+                refusal("[server.cdn]\nsecret_header = \"x secret\"\nsecret_file = \"secret\"\n"),
+                refusal("[server.limits]\nconnections = 0\n"),
+                refusal("[server.limits]\nheader_bytes = 100\n"),
+                refusal("[server.limits]\nhead_timeout = \"10ms\"\n"),
                 refusal(&channel("colour = \"red\"\n")),
                 refusal("[server]\ncontrol = \"0.0.0.0:8080\"\n[channel.a]\nsource = \"test:\"\n"),
                 refusal(""),

@@ -10,7 +10,10 @@ mod connection;
 mod cors;
 pub mod encoding;
 pub mod error;
+mod follow;
+mod gate;
 mod hold;
+mod lanes;
 mod listen;
 mod listing;
 mod live;
@@ -23,7 +26,9 @@ pub mod range;
 pub mod refusal;
 pub mod respond;
 pub mod route;
+pub mod secret;
 pub mod takeover;
+pub mod tls;
 mod vod;
 pub mod waiters;
 
@@ -45,7 +50,9 @@ use self::{
     waiters::{Waiters, Waiting},
 };
 pub use self::{
+    connection::Transport,
     error::{Error, HttpError},
+    lanes::Lanes,
     listen::{Listener, listen, serve},
     policy::CachePolicy,
     refusal::Refusal,

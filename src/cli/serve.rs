@@ -14,12 +14,17 @@ use crate::{
     ladder::process::door::Door,
     metrics::Metrics,
     origin::{
-        self, Admission, Origin,
+        self, Admission, Lanes, Listener, Origin,
         preview::viewers::{self, Viewers},
+        secret::Secret,
+        tls::Tls,
         waiters::{self, Waiters},
     },
     store::Store,
 };
+
+/// Files that are open besides connections: of the store, of encoders, of the runtimes.
+const SPARE_DESCRIPTORS: u64 = 500;
 
 /// Serves until the process is told to stop.
 pub(super) fn run(config: Config) -> anyhow::Result<()> {
@@ -33,12 +38,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let admission = admission(&config.server, &metrics);
     let mut doors = doors(&config)?;
     let store = Store::open(&config.store.url)?;
-    let media = origin::listen(config.server.media).context("the media listener")?;
+    let media = media(&config.server)?;
     let control = origin::listen(config.server.control).context("the control listener")?;
     let signals = Signals::listen().context("cannot listen for signals")?;
     let shutdown = CancellationToken::new();
     let program = std::env::current_exe().context("cannot find this program, to start encoders with it")?;
 
+    let has_tls = config.server.tls.is_some();
     let mut readers = BTreeMap::new();
     let mut tasks = Vec::new();
     for (name, channel) in config.channels {
@@ -56,7 +62,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         readers.insert(name, reader);
         tasks.push(task);
     }
-    print_links(media.address(), control.address(), readers.keys())?;
+    print_links(has_tls, media.address(), control.address(), readers.keys())?;
 
     let readers = Arc::new(readers);
     let origin = Origin::new(readers.clone(), store.clone(), admission);
@@ -70,6 +76,30 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         task.await.context("a channel's task")?;
     }
     Ok(())
+}
+
+/// The media listener, behind everything that its files may have wrong.
+fn media(server: &config::Server) -> anyhow::Result<Listener> {
+    let config::Server { media, tls, cdn, limits, .. } = server.clone();
+    let tls = tls.map(Tls::load).transpose().context("server.tls")?;
+    let secret = cdn.secret.as_ref().map(Secret::load).transpose().context("server.cdn.secret_file")?;
+    raise_descriptors(limits.connections);
+    let lanes = Lanes::start().context("cannot start threads for connections")?;
+    let listener = origin::listen(media).context("the media listener")?;
+    Ok(listener.limited(limits, cdn).secured(tls).confided(secret).on(lanes))
+}
+
+/// Each connection is a file to the system, which by default allows a program a thousand.
+fn raise_descriptors(connections: usize) {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(allowed) if allowed < connections as u64 + SPARE_DESCRIPTORS => tracing::warn!(
+            allowed,
+            connections,
+            "the system allows fewer open files than server.limits.connections needs; see ulimit -n, or LimitNOFILE of systemd"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "cannot ask the system for more open files"),
+    }
 }
 
 /// Where channels wait for encoders that somebody else starts. A path is as easily wrong as a port, and before those are
@@ -104,26 +134,27 @@ async fn stop_on_signal(mut signals: Signals, shutdown: CancellationToken) {
 }
 
 fn print_links<'a>(
+    has_tls: bool,
     media: SocketAddr,
     control: SocketAddr,
     channels: impl Iterator<Item = &'a String>,
 ) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    let base = base(media);
+    let base = base(if has_tls { "https" } else { "http" }, media);
     writeln!(out, "\n  Page     {base}/")?;
     for name in channels {
         writeln!(out, "  HLS      {base}/live/{name}/index.m3u8")?;
         writeln!(out, "  DASH     {base}/live/{name}/manifest.mpd")?;
     }
-    writeln!(out, "  Control  {}/\n", self::base(control))?;
+    writeln!(out, "  Control  {}/\n", self::base("http", control))?;
     out.flush().context("cannot write to the standard output")
 }
 
 /// A URL that works on this machine, whatever address is listened on.
-fn base(address: SocketAddr) -> String {
+fn base(scheme: &str, address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
-        format!("http://localhost:{}", address.port())
+        format!("{scheme}://localhost:{}", address.port())
     } else {
-        format!("http://{address}")
+        format!("{scheme}://{address}")
     }
 }

@@ -1,9 +1,8 @@
 //! From what is written to what it means. Every refusal names the key and what would be right.
 
-use std::{
-    collections::BTreeMap, num::NonZeroUsize, ops::RangeInclusive, os::unix::ffi::OsStrExt, path::Path,
-    time::Duration,
-};
+mod server;
+
+use std::{collections::BTreeMap, ops::RangeInclusive, os::unix::ffi::OsStrExt, path::Path, time::Duration};
 
 use headwater_packager::time::Grid;
 
@@ -23,22 +22,7 @@ const LONGEST_SOCKET: usize = 107;
 pub(super) type Refusal = (String, String);
 
 pub(super) fn check(file: file::File) -> Result<Config, Refusal> {
-    let server = Server {
-        media: file.server.media.map_or(defaults::MEDIA, |address| address.0),
-        control: file.server.control.map_or(defaults::CONTROL, |address| address.0),
-        file_root: file.server.file_root,
-        max_waiters: file.server.max_waiters.map_or(defaults::MAX_WAITERS, NonZeroUsize::get),
-        max_waiters_per_connection: file
-            .server
-            .max_waiters_per_connection
-            .map_or(defaults::MAX_WAITERS_PER_CONNECTION, NonZeroUsize::get),
-        max_viewers: file.server.max_viewers.unwrap_or(defaults::MAX_VIEWERS),
-        max_viewers_per_channel: file
-            .server
-            .max_viewers_per_channel
-            .map_or(defaults::MAX_VIEWERS_PER_CHANNEL, NonZeroUsize::get),
-        origins: file.server.origins.into_iter().map(|origin| origin.0).collect(),
-    };
+    let server = server::check(file.server)?;
     listeners(&server).map_err(|reason| ("server.control".to_owned(), reason))?;
     if file.channel.is_empty() {
         return Err((

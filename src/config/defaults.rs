@@ -1,13 +1,14 @@
 //! What applies where the configuration says nothing.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
 
 use headwater_packager::time::Grid;
+use ipnet::IpNet;
 
-use super::{Channel, Config, Ladder, Rung, Server, Store, VideoCodec};
+use super::{Cdn, Channel, Config, Ladder, Limits, Rung, Server, Store, VideoCodec};
 
 pub(super) const MEDIA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
 pub(super) const CONTROL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
@@ -26,6 +27,40 @@ pub(super) const LOW_LATENCY: bool = true;
 pub(super) const PRESET: &str = "veryfast";
 pub(super) const AUDIO_BITRATE: u32 = 128_000;
 pub(super) const AUDIO_CHANNELS: u16 = 2;
+
+impl Default for Cdn {
+    /// A proxy on this machine, and nobody else.
+    fn default() -> Self {
+        let here =
+            [IpNet::new_assert(Ipv4Addr::LOCALHOST.into(), 8), IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST))];
+        Self { addresses: here.into(), secret: None }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // At up to 20 KB each over TLS, 400 MB.
+            connections: 20_000,
+            // Behind the address of a mobile network there may be a hundred viewers with six connections each.
+            connections_per_address: 1_000,
+            // A player with low latency asks a dozen times a second.
+            requests_per_second: 2_000,
+            // Above what a browser opens, below what would let one client starve others.
+            http2_streams: 250,
+            header_bytes: 16 << 10,
+            // A signed URL has a token of a kilobyte or so.
+            url_bytes: 4 << 10,
+            handshake_timeout: Duration::from_secs(5),
+            head_timeout: Duration::from_secs(5),
+            // Longer than the minute for which most proxies keep theirs.
+            idle_timeout: Duration::from_secs(75),
+            stall_timeout: Duration::from_secs(10),
+            // Less than the smallest sound with the smallest picture needs.
+            slowest: 32 << 10,
+        }
+    }
+}
 
 impl Default for Config {
     /// One demo channel that two cores carry.
@@ -59,6 +94,9 @@ impl Default for Config {
                 max_viewers: MAX_VIEWERS,
                 max_viewers_per_channel: MAX_VIEWERS_PER_CHANNEL,
                 origins: Vec::new(),
+                tls: None,
+                cdn: Cdn::default(),
+                limits: Limits::default(),
             },
             store: Store { url: STORE.into() },
             channels: [("demo".to_owned(), channel)].into(),

@@ -1,12 +1,16 @@
 //! The configuration file: what may be written in it. What it means is in [`super::check`].
 
-use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+};
 
 use serde::Deserialize;
 
 use super::{
     VideoCodec,
-    unit::{Address, BitRate, Rate, Span, WebOrigin},
+    unit::{Address, BitRate, Network, Rate, Span, WebOrigin},
 };
 
 #[derive(Debug, Deserialize)]
@@ -33,6 +37,53 @@ pub(super) struct Server {
     pub(super) max_viewers_per_channel: Option<NonZeroUsize>,
     #[serde(default)]
     pub(super) origins: Vec<WebOrigin>,
+    pub(super) tls: Option<Tls>,
+    #[serde(default)]
+    pub(super) cdn: Cdn,
+    #[serde(default)]
+    pub(super) limits: Limits,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tls {
+    pub(super) certificate: PathBuf,
+    pub(super) key: PathBuf,
+    /// Certificates for other names.
+    #[serde(default)]
+    pub(super) also: Vec<Pair>,
+    pub(super) client_ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pair {
+    pub(super) certificate: PathBuf,
+    pub(super) key: PathBuf,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cdn {
+    pub(super) addresses: Option<Vec<Network>>,
+    pub(super) secret_header: Option<String>,
+    pub(super) secret_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limits {
+    pub(super) connections: Option<NonZeroUsize>,
+    pub(super) connections_per_address: Option<NonZeroUsize>,
+    pub(super) requests_per_second: Option<NonZeroU32>,
+    pub(super) http2_streams: Option<NonZeroU32>,
+    pub(super) header_bytes: Option<usize>,
+    pub(super) url_bytes: Option<usize>,
+    pub(super) handshake_timeout: Option<Span>,
+    pub(super) head_timeout: Option<Span>,
+    pub(super) idle_timeout: Option<Span>,
+    pub(super) stall_timeout: Option<Span>,
+    pub(super) slowest_bytes_per_second: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -2,12 +2,13 @@
 
 use std::{
     fmt::{self, Display},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     str::FromStr,
     time::Duration,
 };
 
 use headwater_packager::time::FrameRate;
+use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de::Error};
 
 /// A duration: `2s`, `400ms`, `1.5s`, `5m`.
@@ -25,6 +26,10 @@ pub struct Rate(pub FrameRate);
 /// An address to listen on: `0.0.0.0:8080`, `[::1]:8081`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address(pub SocketAddr);
+
+/// Addresses: `192.0.2.0/24`, `2001:db8::/32`, or a single one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network(pub IpNet);
 
 /// The origin of a web page (RFC 6454): `https://example.com`, `http://10.0.0.7:3000`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +52,17 @@ impl FromStr for WebOrigin {
                 "{text:?} is no origin; write scheme and host as a browser does: \"https://example.com\""
             ))
         }
+    }
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let single = || text.parse::<IpAddr>().map(IpNet::from);
+        text.parse().or_else(|_| single()).map(Self).map_err(|_| {
+            format!("{text:?} are no addresses; write for example \"192.0.2.0/24\" or \"2001:db8::/32\"")
+        })
     }
 }
 
@@ -144,6 +160,12 @@ fn written<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D)
         Written::Text(text) => text,
     };
     text.parse().map_err(D::Error::custom)
+}
+
+impl<'de> Deserialize<'de> for Network {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        written(deserializer)
+    }
 }
 
 impl<'de> Deserialize<'de> for Address {

@@ -19,6 +19,18 @@ struct Requests {
     refusal: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Closed {
+    listener: &'static str,
+    why: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reloaded {
+    listener: &'static str,
+    outcome: &'static str,
+}
+
 /// Families of all listeners. Cloning is cheap and measures the same.
 #[derive(Clone, Debug, Default)]
 pub struct Http {
@@ -26,6 +38,8 @@ pub struct Http {
     sent: Family<Of, Counter>,
     open: Family<Of, Gauge>,
     accepted: Family<Of, Counter>,
+    closed: Family<Closed, Counter>,
+    reloads: Family<Reloaded, Counter>,
 }
 
 impl Http {
@@ -37,6 +51,10 @@ impl Http {
         registry.register_with_unit("http_open", "Connections now", unit("connections"), self.open.clone());
         let help = "Connections so far";
         registry.register_with_unit("http_accepted", help, unit("connections"), self.accepted.clone());
+        let help = "Connections that were turned away or ended by this side, by why";
+        registry.register_with_unit("http_closed", help, unit("connections"), self.closed.clone());
+        let help = "Certificates that were read again";
+        registry.register_with_unit("http_certificate", help, unit("reloads"), self.reloads.clone());
     }
 
     /// One listener's, which are told from now on.
@@ -48,6 +66,8 @@ impl Http {
             sent: self.sent.get_or_create_owned(&labels),
             open: self.open.get_or_create_owned(&labels),
             accepted: self.accepted.get_or_create_owned(&labels),
+            closed: self.closed.clone(),
+            reloads: self.reloads.clone(),
         }
     }
 }
@@ -60,6 +80,8 @@ pub struct Listener {
     sent: Counter,
     open: Gauge,
     accepted: Counter,
+    closed: Family<Closed, Counter>,
+    reloads: Family<Reloaded, Counter>,
 }
 
 /// How a request went.
@@ -83,6 +105,17 @@ impl Listener {
         self.accepted.inc();
         self.open.inc();
         Connection(self.open.clone())
+    }
+
+    /// A connection was not let in, or was closed by this side: `why` is a word of ours.
+    pub fn closed(&self, why: &'static str) {
+        self.closed.get_or_create(&Closed { listener: self.listener, why }).inc();
+    }
+
+    /// Certificates were read again, and can be used or not.
+    pub fn reloaded(&self, well: bool) {
+        let outcome = if well { "used" } else { "refused" };
+        self.reloads.get_or_create(&Reloaded { listener: self.listener, outcome }).inc();
     }
 
     /// Bytes of a body were handed to a connection.

@@ -2,6 +2,7 @@
 
 mod exchange;
 mod patience;
+mod transport;
 
 use std::{
     error::Error,
@@ -9,7 +10,6 @@ use std::{
     net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
-    time::Duration,
 };
 
 use http::{Request, Response};
@@ -23,24 +23,31 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    time::{Duration, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
+pub use self::transport::Transport;
 use self::{
     exchange::{Answer, Client, exchange},
     patience::{Activity, Patience, Watched},
 };
-use super::{self as origin, takeover::Slot, waiters::Waiting};
-use crate::metrics;
+use super::{
+    self as origin,
+    gate::Place,
+    secret::Secret,
+    takeover::Slot,
+    tls::{Secured, Shown, Tls},
+    waiters::Waiting,
+};
+use crate::{config::Limits, metrics};
 
-/// Streams of one HTTP/2 connection: above what a browser opens, below what would let one client starve others.
-const STREAMS: u32 = 250;
 /// Streams that a client may reset before they are looked at (CVE-2023-44487), and those that we reset because the
 /// client broke the protocol (CVE-2025-8671), before the connection is closed.
 const RESETS_PENDING: usize = 20;
 const RESETS_LOCAL: usize = 100;
-/// Bytes of request fields.
-const HEADER_LIST: u32 = 16 << 10;
 /// HTTP/1.1: bytes of a request head, and of a response on its way to the socket.
 const BUFFER: usize = 64 << 10;
 /// HTTP/2: bytes of one response on their way to the socket.
@@ -50,30 +57,47 @@ const PING: Duration = Duration::from_secs(20);
 
 /// No method of HTTP/1.1 but POST, PUT and PATCH begins as HTTP/2 does (RFC 9113 3.4).
 const FIRST_OF_PREFACE: u8 = b'P';
+/// What a TLS client begins with: a record of the handshake (RFC 8446 5.1).
+const FIRST_OF_TLS: u8 = 0x16;
+/// For who asks for `http://` where `https://` is spoken.
+const WRONG_SCHEME: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
+    Cache-Control: no-store\r\nContent-Length: 44\r\nConnection: close\r\n\r\n\
+    This port speaks HTTPS. Write https:// here.\n";
 
-type Stream = TokioIo<Watched<TcpStream>>;
+type Stream = TokioIo<Watched<Transport>>;
 
-/// The settings that all connections share.
+/// What all connections of a listener share.
+pub(super) struct Rules<S> {
+    pub(super) service: Arc<S>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) secret: Option<Arc<Secret>>,
+    pub(super) metrics: metrics::Listener,
+    pub(super) shutdown: CancellationToken,
+    pub(super) protocols: Protocols,
+}
+
+/// The settings of HTTP.
 pub(super) struct Protocols {
     http1: http1::Builder,
     either: auto::Builder<TokioExecutor>,
 }
 
 impl Protocols {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(limits: &Limits) -> Self {
         let mut http1 = http1::Builder::new();
         // hyper's limit for reading a head also runs while a connection is idle, so it cannot tell a slow head from a
         // client that has nothing to ask. `Patience` does; this one is behind it.
-        http1.timer(TokioTimer::new()).header_read_timeout(patience::IDLE).max_buf_size(BUFFER);
+        http1.timer(TokioTimer::new()).header_read_timeout(limits.idle_timeout).max_buf_size(BUFFER);
         let mut either = auto::Builder::new(TokioExecutor::new());
-        either.http1().timer(TokioTimer::new()).header_read_timeout(patience::IDLE).max_buf_size(BUFFER);
+        either.http1().timer(TokioTimer::new()).header_read_timeout(limits.idle_timeout).max_buf_size(BUFFER);
         either
             .http2()
             .timer(TokioTimer::new())
-            .max_concurrent_streams(STREAMS)
+            .max_concurrent_streams(limits.http2_streams)
             .max_pending_accept_reset_streams(RESETS_PENDING)
             .max_local_error_reset_streams(RESETS_LOCAL)
-            .max_header_list_size(HEADER_LIST)
+            .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
             .max_send_buf_size(SEND_BUFFER)
             .keep_alive_interval(PING)
             .keep_alive_timeout(PING);
@@ -81,40 +105,84 @@ impl Protocols {
     }
 }
 
-/// Serves one connection to its end: the client's wish, an error, `shutdown` or the end of patience.
+/// A connection before its first request.
+struct Begun {
+    transport: Transport,
+    speaks_http1: bool,
+    shown: Option<Shown>,
+}
+
+/// Serves one connection to its end: the client's wish, an error, the end of the server or of patience.
 pub(super) async fn drive<S: origin::Service>(
-    protocols: Arc<Protocols>,
+    rules: Arc<Rules<S>>,
     stream: TcpStream,
     peer: SocketAddr,
-    service: Arc<S>,
-    metrics: metrics::Listener,
-    shutdown: CancellationToken,
+    place: Place,
 ) {
-    let _open = metrics.connected();
-    let speaks = tokio::select! {
-        speaks = timeout(patience::IDLE, speaks_http1(&stream)) => speaks,
-        () = shutdown.cancelled() => return,
+    let _open = rules.metrics.connected();
+    let begun = tokio::select! {
+        begun = begin(&rules, stream) => begun,
+        () = rules.shutdown.cancelled() => return,
     };
-    let Ok(Ok(speaks_http1)) = speaks else { return };
-    let activity = Arc::new(Activity::new());
-    let stream = TokioIo::new(Watched::new(stream, activity.clone()));
-    let (requests, client, slot) =
-        (activity.clone(), Client { peer, waiting: Waiting::default() }, Slot::default());
-    let next = slot.clone();
-    let answer = service_fn(move |request| {
-        exchange(service.clone(), request, &client, &next, metrics.clone(), requests.begin())
-    });
+    let Begun { transport, speaks_http1, shown } = match begun {
+        Ok(begun) => begun,
+        Err(why) => {
+            rules.metrics.closed(why);
+            tracing::debug!(listener = S::NAME, %peer, why, "closed before a request");
+            return;
+        }
+    };
+    let activity = Arc::new(Activity::new(rules.limits.clone()));
+    let stream = TokioIo::new(Watched::new(transport, activity.clone()));
+    let client = Client { peer, place, shown, waiting: Waiting::default() };
+    let (requests, slot) = (activity.clone(), Slot::default());
+    let (next, asked) = (slot.clone(), rules.clone());
+    let answer = service_fn(move |request| exchange(&asked, request, &client, &next, requests.begin()));
     let patience = Patience::new(activity);
-    let name = S::NAME;
     // To find out what a client speaks, `either` reads its first bytes by themselves, and hyper's buffer is then twice as
     // large for as long as the connection is open. Boxed, as few clients are served by it, and HTTP/2 needs more space.
     if speaks_http1 {
-        let connection = protocols.http1.serve_connection(stream, answer).with_upgrades();
-        run(connection, patience, shutdown.clone(), name, peer).await;
-        hand_over(&slot, shutdown).await;
+        let connection = rules.protocols.http1.serve_connection(stream, answer).with_upgrades();
+        run(connection, patience, &rules, peer).await;
+        hand_over(&slot, rules.shutdown.clone()).await;
     } else {
-        let connection = protocols.either.serve_connection(stream, answer);
-        Box::pin(run(connection, patience, shutdown, name, peer)).await;
+        let connection = rules.protocols.either.serve_connection(stream, answer);
+        Box::pin(run(connection, patience, &rules, peer)).await;
+    }
+}
+
+/// Finds out what is spoken, or why nothing is: a name for the log and metrics.
+async fn begin<S>(rules: &Rules<S>, stream: TcpStream) -> Result<Begun, &'static str> {
+    match &rules.tls {
+        None => {
+            let first = timeout(rules.limits.idle_timeout, first(&stream)).await;
+            let first = first.map_err(|_| "idle")?.map_err(|_| "left")?;
+            let speaks_http1 = first != FIRST_OF_PREFACE;
+            Ok(Begun { transport: Transport::Plain(stream), speaks_http1, shown: None })
+        }
+        // Boxed, so that who speaks without TLS does not pay for the space that a handshake takes.
+        Some(tls) => match timeout(rules.limits.handshake_timeout, Box::pin(secure(tls, stream))).await {
+            Ok(secured) => secured,
+            Err(_) => Err("slow-handshake"),
+        },
+    }
+}
+
+async fn secure(tls: &Tls, stream: TcpStream) -> Result<Begun, &'static str> {
+    if first(&stream).await.map_err(|_| "left")? != FIRST_OF_TLS {
+        // As much as goes at once: the client is mistaken, and not worth waiting for.
+        let _ = stream.try_write(WRONG_SCHEME);
+        return Err("no-tls");
+    }
+    match tls.accept(stream).await {
+        Ok(Secured { stream, speaks_http2, shown }) => {
+            let transport = Transport::Tls(Box::new(stream));
+            Ok(Begun { transport, speaks_http1: !speaks_http2, shown: Some(shown) })
+        }
+        Err(reason) => {
+            tracing::debug!(%reason, "TLS handshake failed");
+            Err("handshake-failed")
+        }
     }
 }
 
@@ -154,20 +222,19 @@ where
     }
 }
 
-/// True if the first byte, which is left where it is, rules HTTP/2 out.
-async fn speaks_http1(stream: &TcpStream) -> io::Result<bool> {
+/// The first byte, which is left where it is.
+async fn first(stream: &TcpStream) -> io::Result<u8> {
     let mut first = [0];
     match stream.peek(&mut first).await? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
-        _ => Ok(first[0] != FIRST_OF_PREFACE),
+        _ => Ok(first[0]),
     }
 }
 
-async fn run<E: fmt::Display>(
+async fn run<S: origin::Service, E: fmt::Display>(
     connection: impl Graceful<Output = Result<(), E>>,
     patience: Patience,
-    shutdown: CancellationToken,
-    listener: &'static str,
+    rules: &Rules<S>,
     peer: SocketAddr,
 ) {
     let mut connection = pin!(connection);
@@ -179,16 +246,18 @@ async fn run<E: fmt::Display>(
             biased;
             ended = connection.as_mut() => {
                 if let Err(reason) = ended {
-                    tracing::debug!(listener, %peer, %reason, "connection ended");
+                    rules.metrics.closed("broken");
+                    tracing::debug!(listener = S::NAME, %peer, %reason, "connection ended");
                 }
                 return;
             }
-            () = shutdown.cancelled(), if !closing => {
+            () = rules.shutdown.cancelled(), if !closing => {
                 closing = true;
                 connection.as_mut().end();
             }
             ran_out = patience.as_mut() => {
-                tracing::debug!(listener, %peer, "{ran_out}: closed");
+                rules.metrics.closed(ran_out.name());
+                tracing::debug!(listener = S::NAME, %peer, why = ran_out.name(), "closed");
                 return;
             }
         }

@@ -1,6 +1,13 @@
 //! Listening: accepting connections until told to stop, then letting them finish.
 
-use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::pending,
+    io::ErrorKind,
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
@@ -11,10 +18,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Service,
-    connection::{Protocols, drive},
+    connection::{Protocols, Rules, drive},
     error::Error,
+    gate::{Gate, Place, TurnedAway},
+    lanes::Lanes,
+    secret::Secret,
+    tls::Tls,
 };
-use crate::metrics;
+use crate::{
+    clock,
+    config::{Cdn, Limits},
+    metrics,
+};
 
 /// How long responses that are under way may take to finish after the end was called (T-33).
 const DRAIN: Duration = Duration::from_secs(10);
@@ -23,18 +38,53 @@ const BACKLOG: u32 = 4096;
 /// The longest pause after a failed accept, and so the longest time until a freed descriptor is used (T-34).
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// How often the log is told, at most, that connections are turned away.
+const COMPLAINTS: Duration = Duration::from_secs(10);
+/// What a client reads that is not let in.
+const TURNED_AWAY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
+    Cache-Control: no-store\r\nRetry-After: 1\r\nContent-Length: 50\r\nConnection: close\r\n\r\n\
+    Too many connections are open. Try again in a bit.\n";
 
 /// A port that is open, but where nobody answers yet.
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
+    limits: Limits,
+    cdn: Cdn,
+    tls: Option<Arc<Tls>>,
+    secret: Option<Arc<Secret>>,
+    lanes: Option<Lanes>,
 }
 
 impl Listener {
     /// Where it listens, with the port that was chosen if port 0 was asked for.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Lets each client, and all of them, take so much, except for `cdn`.
+    #[must_use]
+    pub fn limited(self, limits: Limits, cdn: Cdn) -> Self {
+        Self { limits, cdn, ..self }
+    }
+
+    /// Speaks TLS, if there is any.
+    #[must_use]
+    pub fn secured(self, tls: Option<Tls>) -> Self {
+        Self { tls: tls.map(Arc::new), ..self }
+    }
+
+    /// Answers only who says `secret`, if there is one.
+    #[must_use]
+    pub fn confided(self, secret: Option<Secret>) -> Self {
+        Self { secret: secret.map(Arc::new), ..self }
+    }
+
+    /// Serves connections on `lanes`; otherwise on the runtime that accepts them.
+    #[must_use]
+    pub fn on(self, lanes: Lanes) -> Self {
+        Self { lanes: Some(lanes), ..self }
     }
 }
 
@@ -49,7 +99,15 @@ pub fn listen(address: SocketAddr) -> Result<Listener, Error> {
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         let socket = socket.listen(BACKLOG)?;
-        Ok(Listener { address: socket.local_addr()?, socket })
+        Ok(Listener {
+            address: socket.local_addr()?,
+            socket,
+            limits: Limits::default(),
+            cdn: Cdn::default(),
+            tls: None,
+            secret: None,
+            lanes: None,
+        })
     };
     open().map_err(|error: std::io::Error| match error.kind() {
         ErrorKind::AddrInUse => Error::PortInUse(address),
@@ -67,21 +125,34 @@ pub async fn serve<S: Service>(
     metrics: metrics::Http,
     shutdown: CancellationToken,
 ) {
-    let metrics = metrics.of(S::NAME);
-    let service = Arc::new(service);
-    let protocols = Arc::new(Protocols::new());
-    let mut connections = JoinSet::new();
+    let Listener { socket, limits, cdn, tls, secret, lanes, .. } = listener;
+    let rules = Arc::new(Rules {
+        service: Arc::new(service),
+        protocols: Protocols::new(&limits),
+        metrics: metrics.of(S::NAME),
+        limits: Arc::new(limits),
+        tls,
+        secret,
+        shutdown,
+    });
+    let mut floor = Floor {
+        gate: Gate::new(&rules.limits, &cdn, clock::now()),
+        rules: rules.clone(),
+        lanes,
+        connections: JoinSet::new(),
+        complained: None,
+    };
     let mut pause = FIRST_PAUSE;
+    let mut files = pin!(follow_files(&rules));
     loop {
         tokio::select! {
-            () = shutdown.cancelled() => break,
-            Some(ended) = connections.join_next() => report(ended, S::NAME),
-            accepted = listener.socket.accept() => match accepted {
+            () = rules.shutdown.cancelled() => break,
+            () = &mut files => {}
+            Some(ended) = floor.connections.join_next() => report(ended, S::NAME),
+            accepted = socket.accept() => match accepted {
                 Ok((stream, peer)) => {
                     pause = FIRST_PAUSE;
-                    prepare(&stream);
-                    let (protocols, service, metrics) = (protocols.clone(), service.clone(), metrics.clone());
-                    connections.spawn(drive(protocols, stream, peer, service, metrics, shutdown.clone()));
+                    floor.admit(stream, peer);
                 }
                 // The connection's fault, not the listener's: the next one may be fine.
                 Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
@@ -94,8 +165,79 @@ pub async fn serve<S: Service>(
             }
         }
     }
-    drop(listener);
-    drain(connections, S::NAME).await;
+    drop(socket);
+    drain(floor.connections, S::NAME).await;
+}
+
+/// Keeps what is in files as it is there, for ever.
+async fn follow_files<S>(rules: &Rules<S>) {
+    let certificates = async {
+        match &rules.tls {
+            Some(tls) => tls.follow(&rules.metrics).await,
+            None => pending().await,
+        }
+    };
+    let secret = async {
+        match &rules.secret {
+            Some(secret) => secret.follow().await,
+            None => pending().await,
+        }
+    };
+    tokio::join!(certificates, secret);
+}
+
+/// The connections of a listener.
+struct Floor<S> {
+    gate: Gate,
+    rules: Arc<Rules<S>>,
+    lanes: Option<Lanes>,
+    connections: JoinSet<()>,
+    /// When the log was last told that somebody was turned away.
+    complained: Option<Instant>,
+}
+
+impl<S: Service> Floor<S> {
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+        match self.gate.enter(peer.ip(), clock::now()) {
+            Ok(place) => {
+                prepare(&stream);
+                self.seat(stream, peer, place);
+            }
+            Err(why) => self.turn_away(&stream, peer, why),
+        }
+    }
+
+    fn seat(&mut self, stream: TcpStream, peer: SocketAddr, place: Place) {
+        let rules = self.rules.clone();
+        let Some((runtime, seat)) = self.lanes.as_ref().and_then(Lanes::join) else {
+            self.connections.spawn(drive(rules, stream, peer, place));
+            return;
+        };
+        // A socket belongs to the runtime that waits for it.
+        let Ok(stream) = stream.into_std() else { return };
+        let connection = async move {
+            let _seat = seat;
+            match TcpStream::from_std(stream) {
+                Ok(stream) => drive(rules, stream, peer, place).await,
+                Err(error) => tracing::warn!(listener = S::NAME, %error, "a connection is lost"),
+            }
+        };
+        self.connections.spawn_on(connection, runtime);
+    }
+
+    fn turn_away(&mut self, stream: &TcpStream, peer: SocketAddr, why: TurnedAway) {
+        self.rules.metrics.closed(why.name());
+        tracing::debug!(listener = S::NAME, %peer, %why, "turned away");
+        let now = clock::now();
+        if self.complained.is_none_or(|last| now.saturating_duration_since(last) > COMPLAINTS) {
+            self.complained = Some(now);
+            tracing::warn!(listener = S::NAME, %peer, %why, "connections are turned away; see [server.limits]");
+        }
+        if self.rules.tls.is_none() {
+            // As much as goes at once. With TLS there is nothing that the client would understand.
+            let _ = stream.try_write(TURNED_AWAY);
+        }
+    }
 }
 
 /// A response leaves in as few packets as it fits in anyway, so nothing is gained by waiting for more.

@@ -16,6 +16,16 @@ pub enum Refusal {
     RequestBody,
     /// HTTP/1.1 without exactly one Host field (RFC 9112 3.2).
     Host,
+    /// Its address has asked more often than it may.
+    TooManyRequests,
+    /// Path and query are longer than any of ours.
+    UrlTooLong,
+    /// The request's fields are larger than they may be.
+    FieldsTooLarge,
+    /// The request does not say what only the CDN knows.
+    NotTheCdn,
+    /// The host has another certificate than the one that was shown on this connection (RFC 9110 7.4).
+    Misdirected,
     /// The path has something in it that is in none of our URLs.
     MalformedPath,
     /// The path is none of our URLs.
@@ -73,7 +83,11 @@ impl Refusal {
             | Self::TooFarAhead
             | Self::Handshake
             | Self::ViewerQuery => StatusCode::BAD_REQUEST,
-            Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+            Self::UrlTooLong => StatusCode::URI_TOO_LONG,
+            Self::FieldsTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::ForeignOrigin | Self::NotTheCdn => StatusCode::FORBIDDEN,
             Self::NotAWebSocket => StatusCode::UPGRADE_REQUIRED,
             Self::UnknownPath
             | Self::UnknownChannel
@@ -116,6 +130,11 @@ impl Refusal {
             Self::Method => "method",
             Self::RequestBody => "request-body",
             Self::Host => "host",
+            Self::TooManyRequests => "too-many-requests",
+            Self::UrlTooLong => "url-too-long",
+            Self::FieldsTooLarge => "fields-too-large",
+            Self::NotTheCdn => "not-the-cdn",
+            Self::Misdirected => "misdirected",
             Self::MalformedPath => "malformed-path",
             Self::UnknownPath => "unknown-path",
             Self::Directive => "directive",
@@ -147,6 +166,11 @@ impl Refusal {
             Self::Method => "Only GET, HEAD and OPTIONS are answered here.",
             Self::RequestBody => "A request here has no body.",
             Self::Host => "An HTTP/1.1 request has exactly one Host field.",
+            Self::TooManyRequests => "This address asks too often. Try again in a second.",
+            Self::UrlTooLong => "No URL here is as long as this.",
+            Self::FieldsTooLarge => "The fields of this request are too large.",
+            Self::NotTheCdn => "This server answers its CDN only.",
+            Self::Misdirected => "This host has a connection of its own, with its certificate.",
             Self::MalformedPath => {
                 "A path here is made of names of letters, digits, '.', '_' and '-', with one slash between them."
             }

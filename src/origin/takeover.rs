@@ -7,10 +7,11 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use hyper::upgrade::OnUpgrade;
-use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-type Run = dyn Fn(TcpStream, CancellationToken) -> BoxFuture<'static, ()> + Send + Sync;
+use super::connection::Transport;
+
+type Run = dyn Fn(Transport, CancellationToken) -> BoxFuture<'static, ()> + Send + Sync;
 
 /// Goes into the extensions of a 101 response, and takes the connection over when that has been sent.
 #[derive(Clone)]
@@ -19,13 +20,13 @@ pub struct Takeover(Arc<Run>);
 impl Takeover {
     /// `run` speaks the other protocol until it is over, which should be soon after it is told to stop.
     pub fn new(
-        run: impl Fn(TcpStream, CancellationToken) -> BoxFuture<'static, ()> + Send + Sync + 'static,
+        run: impl Fn(Transport, CancellationToken) -> BoxFuture<'static, ()> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(run))
     }
 
     /// Speaks on `stream` until it is over.
-    pub(super) async fn run(&self, stream: TcpStream, shutdown: CancellationToken) {
+    pub(super) async fn run(&self, stream: Transport, shutdown: CancellationToken) {
         (self.0)(stream, shutdown).await;
     }
 }

@@ -12,11 +12,12 @@ use std::{
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request::Parts,
+    uri::Authority,
 };
 use http_body::{Frame, SizeHint};
 use hyper::{body::Incoming, upgrade};
 
-use super::patience::InFlight;
+use super::{Rules, patience::InFlight};
 use crate::{
     clock,
     metrics::{self, Held, Outcome},
@@ -24,10 +25,12 @@ use crate::{
         Service,
         body::{Aborted, Body},
         error::HttpError,
+        gate::Place,
         preview::handshake,
         refusal::Refusal,
         respond::{Verdict, finish},
         takeover::Slot,
+        tls::Shown,
         waiters::Waiting,
     },
 };
@@ -37,11 +40,10 @@ use crate::{
 /// What hyper has read is let go of before this returns: while it is referred to, hyper takes another 8 KB to see whether
 /// the client is still there, and a request may wait for long.
 pub(super) fn exchange<S: Service>(
-    service: Arc<S>,
+    rules: &Arc<Rules<S>>,
     mut request: Request<Incoming>,
     client: &Client,
     slot: &Slot,
-    metrics: metrics::Listener,
     in_flight: InFlight,
 ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<S> {
     let began = clock::now();
@@ -50,12 +52,13 @@ pub(super) fn exchange<S: Service>(
     let (peer, waiting) = (client.peer, client.waiting.clone());
     let (request, body) = request.into_parts();
     let has_body = !http_body::Body::is_end_stream(&body);
-    let refused = refuse(&request, has_body);
+    let refused = rules.refuse(&request, client, has_body);
     let request = detached(&request);
+    let rules = rules.clone();
     async move {
         let response = match refused {
             Some(refusal) => HttpError::from(refusal).response(),
-            None => service.answer(&request, &waiting).await,
+            None => rules.service.answer(&request, &waiting).await,
         };
         let mut response = finish(&request.method, response);
         if has_body && request.version < Version::HTTP_2 {
@@ -75,7 +78,7 @@ pub(super) fn exchange<S: Service>(
             uri: request.uri,
             status: response.status(),
             verdict: response.extensions().get().copied(),
-            metrics,
+            metrics: rules.metrics.clone(),
             sent: 0,
             whole: false,
             began,
@@ -88,6 +91,9 @@ pub(super) fn exchange<S: Service>(
 /// Who asks.
 pub(super) struct Client {
     pub(super) peer: SocketAddr,
+    pub(super) place: Place,
+    /// The certificate that it was shown, over TLS.
+    pub(super) shown: Option<Shown>,
     pub(super) waiting: Waiting,
 }
 
@@ -113,14 +119,43 @@ fn detached(received: &Parts) -> Parts {
     request
 }
 
-/// What is refused whatever is asked for.
-fn refuse(request: &Parts, has_body: bool) -> Option<Refusal> {
-    let reads = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
-    if has_body && reads {
-        return Some(Refusal::RequestBody);
+impl<S> Rules<S> {
+    /// Why a request is refused whatever it asks for, the cheapest reasons first.
+    fn refuse(&self, request: &Parts, client: &Client, has_body: bool) -> Option<Refusal> {
+        if !client.place.may_ask() {
+            return Some(Refusal::TooManyRequests);
+        }
+        if request.uri.path_and_query().is_some_and(|url| url.as_str().len() > self.limits.url_bytes) {
+            return Some(Refusal::UrlTooLong);
+        }
+        if field_bytes(request) > self.limits.header_bytes {
+            return Some(Refusal::FieldsTooLarge);
+        }
+        if has_body && matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS) {
+            return Some(Refusal::RequestBody);
+        }
+        let hosts = request.headers.get_all(header::HOST).iter().count();
+        if request.version == Version::HTTP_11 && hosts != 1 {
+            return Some(Refusal::Host);
+        }
+        if self.secret.as_ref().is_some_and(|secret| !secret.is_in(&request.headers)) {
+            return Some(Refusal::NotTheCdn);
+        }
+        client.is_misdirected(request).then_some(Refusal::Misdirected)
     }
-    let hosts = request.headers.get_all(header::HOST).iter().count();
-    (request.version == Version::HTTP_11 && hosts != 1).then_some(Refusal::Host)
+}
+
+fn field_bytes(request: &Parts) -> usize {
+    request.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+}
+
+impl Client {
+    fn is_misdirected(&self, request: &Parts) -> bool {
+        let Some(shown) = &self.shown else { return false };
+        let field = || request.headers.get(header::HOST)?.to_str().ok()?.parse().ok();
+        let authority: Option<Authority> = request.uri.authority().cloned().or_else(field);
+        authority.is_some_and(|authority| shown.misdirects(authority.host()))
+    }
 }
 
 /// A body on its way, which leaves a line in the log when it has gone or was given up.

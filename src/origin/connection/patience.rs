@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, io,
+    io,
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
@@ -17,19 +17,10 @@ use tokio::{
     time::Sleep,
 };
 
-use crate::clock;
+use crate::{clock, config::Limits};
 
-/// How long a connection may be idle between requests, and before the first.
-pub(in crate::origin) const IDLE: Duration = Duration::from_secs(75);
-/// How long an HTTP/1.1 request head may take from its first byte.
-const HEAD: Duration = Duration::from_secs(5);
-
-/// How long a client may take nothing of what is being sent to it.
-const STALL: Duration = Duration::from_secs(10);
-/// A client that cannot keep up takes at least [`SLOWEST`] bytes in this time.
+/// A client that cannot keep up is measured for this long.
 const MEASURED: Duration = Duration::from_secs(30);
-/// 32 KiB a second: less than the smallest sound with the smallest picture needs.
-const SLOWEST: u64 = 32 * 1024 * MEASURED.as_secs();
 
 /// Where every HTTP/2 connection starts (RFC 9113 3.4), and no method does.
 const PREFACE: &[u8] = b"PRI";
@@ -37,6 +28,7 @@ const PREFACE: &[u8] = b"PRI";
 /// What happens on a connection, as far as patience depends on it.
 #[derive(Debug)]
 pub(super) struct Activity {
+    limits: Arc<Limits>,
     state: Mutex<State>,
     /// Shared beside the lock, because it is looked at with every byte that is read.
     waiting_for_bytes: AtomicBool,
@@ -76,19 +68,20 @@ pub(super) enum RanOut {
     Rate,
 }
 
-impl fmt::Display for RanOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Idle => "nothing was asked for too long",
-            Self::Head => "a request head took too long",
-            Self::Stall => "nothing of a response was taken for too long",
-            Self::Rate => "a response was taken too slowly",
-        })
+impl RanOut {
+    /// Its name in the log and in metrics.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Head => "slow-head",
+            Self::Stall => "stalled",
+            Self::Rate => "too-slow",
+        }
     }
 }
 
 impl Activity {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(limits: Arc<Limits>) -> Self {
         let state = State {
             requests: 0,
             idle_since: clock::now(),
@@ -98,7 +91,7 @@ impl Activity {
             answers: 0,
         };
         let (waiting_for_bytes, blocked) = (AtomicBool::new(true), AtomicBool::new(false));
-        Self { state: Mutex::new(state), waiting_for_bytes, blocked }
+        Self { limits, state: Mutex::new(state), waiting_for_bytes, blocked }
     }
 
     /// Counts a request until the guard is dropped.
@@ -123,11 +116,15 @@ impl Activity {
     }
 
     /// `offered` bytes were to be sent, and so many were `taken`; `None` if the socket is full.
-    fn wrote(&self, offered: usize, taken: Option<usize>, now: Instant) {
+    fn wrote(&self, offered: usize, taken: Option<usize>) {
         let whole = taken.is_some_and(|taken| taken >= offered);
-        if whole && !self.blocked.load(Ordering::Relaxed) {
-            return;
+        if !whole || self.blocked.load(Ordering::Relaxed) {
+            self.wrote_at(offered, taken, clock::now());
         }
+    }
+
+    fn wrote_at(&self, offered: usize, taken: Option<usize>, now: Instant) {
+        let whole = taken.is_some_and(|taken| taken >= offered);
         self.blocked.store(!whole, Ordering::Relaxed);
         self.with(|state| {
             let writing = state.writing.get_or_insert(Writing { progress: now, since: now, taken: 0 });
@@ -142,7 +139,7 @@ impl Activity {
     }
 
     fn ran_out(&self, now: Instant) -> Result<RanOut, Option<Instant>> {
-        self.with(|state| state.ran_out(now))
+        self.with(|state| state.ran_out(&self.limits, now))
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
@@ -152,25 +149,26 @@ impl Activity {
 
 impl Writing {
     /// Counts anew, once enough was taken for long enough.
-    fn turn(&mut self, now: Instant) {
-        if self.taken >= SLOWEST && self.since + MEASURED <= now {
+    fn turn(&mut self, slowest: u64, now: Instant) {
+        if self.taken >= slowest * MEASURED.as_secs() && self.since + MEASURED <= now {
             (self.since, self.taken) = (now, 0);
         }
     }
 }
 
 impl State {
-    fn ran_out(&mut self, now: Instant) -> Result<RanOut, Option<Instant>> {
-        self.writing.iter_mut().for_each(|writing| writing.turn(now));
+    fn ran_out(&mut self, limits: &Limits, now: Instant) -> Result<RanOut, Option<Instant>> {
+        self.writing.iter_mut().for_each(|writing| writing.turn(limits.slowest, now));
         let (idle, writing) = (self.requests == 0, self.writing.as_ref());
-        let limits = [
-            idle.then_some((self.idle_since + IDLE, RanOut::Idle)),
-            self.head_since.filter(|_| idle).map(|since| (since + HEAD, RanOut::Head)),
-            writing.map(|writing| (writing.progress + STALL, RanOut::Stall)),
+        let stall = limits.stall_timeout;
+        let deadlines = [
+            idle.then_some((self.idle_since + limits.idle_timeout, RanOut::Idle)),
+            self.head_since.filter(|_| idle).map(|since| (since + limits.head_timeout, RanOut::Head)),
+            writing.map(|writing| (writing.progress + stall, RanOut::Stall)),
             writing.map(|writing| (writing.since + MEASURED, RanOut::Rate)),
-            self.untaken.values().min().map(|since| (*since + STALL, RanOut::Stall)),
+            self.untaken.values().min().map(|since| (*since + stall, RanOut::Stall)),
         ];
-        match limits.into_iter().flatten().min_by_key(|(deadline, _)| *deadline) {
+        match deadlines.into_iter().flatten().min_by_key(|(deadline, _)| *deadline) {
             Some((deadline, ran_out)) if deadline <= now => Ok(ran_out),
             Some((deadline, _)) => Err(Some(deadline)),
             None => Err(None),
@@ -216,7 +214,8 @@ pub(super) struct Patience {
 
 impl Patience {
     pub(super) fn new(activity: Arc<Activity>) -> Self {
-        Self { activity, alarm: Box::pin(tokio::time::sleep(IDLE)) }
+        let alarm = Box::pin(tokio::time::sleep(activity.limits.idle_timeout));
+        Self { activity, alarm }
     }
 }
 
@@ -230,7 +229,7 @@ impl Future for Patience {
                 Ok(ran_out) => return Poll::Ready(ran_out),
                 Err(Some(deadline)) => deadline,
                 // A request that ends on another task does not wake this one: look again soon enough.
-                Err(None) => now + HEAD,
+                Err(None) => now + self.activity.limits.head_timeout,
             };
             // An alarm that is too early only makes us look once more; setting it anew at every poll would cost more.
             if self.alarm.is_elapsed() || deadline < self.alarm.deadline().into_std() {
@@ -264,7 +263,7 @@ impl<S> Watched<S> {
             Poll::Ready(Err(_)) => return,
             Poll::Pending => None,
         };
-        self.activity.wrote(offered, taken, clock::now());
+        self.activity.wrote(offered, taken);
     }
 
     /// HTTP/2 clients send frames that ask for nothing, so there a byte does not begin a head.
@@ -317,7 +316,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let outcome = Pin::new(&mut self.stream).poll_flush(cx);
+        // What TLS has taken is not yet with the socket.
+        match outcome {
+            Poll::Pending => self.activity.wrote(1, None),
+            Poll::Ready(_) => self.activity.wrote(0, Some(0)),
+        }
+        outcome
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -333,12 +338,12 @@ mod tests {
 
     /// What becomes of a client that takes `taken` bytes a second of what is there, and when, in seconds.
     fn course(taken: impl Fn(u64) -> Option<usize>) -> Option<(u64, RanOut)> {
-        let activity = Arc::new(Activity::new());
+        let activity = Arc::new(Activity::new(Arc::default()));
         let _request = activity.begin();
         let start = clock::now();
         (0..200).find_map(|second| {
             let now = start + Duration::from_secs(second);
-            activity.wrote(OFFERED, taken(second), now);
+            activity.wrote_at(OFFERED, taken(second), now);
             activity.ran_out(now).ok().map(|ran_out| (second, ran_out))
         })
     }
@@ -361,11 +366,11 @@ mod tests {
 
     #[test]
     fn who_has_taken_all_is_not_measured() {
-        let activity = Arc::new(Activity::new());
+        let activity = Arc::new(Activity::new(Arc::default()));
         let _request = activity.begin();
         let start = clock::now();
-        activity.wrote(OFFERED, Some(7), start);
-        activity.wrote(7, Some(7), start + Duration::from_secs(1));
+        activity.wrote_at(OFFERED, Some(7), start);
+        activity.wrote_at(7, Some(7), start + Duration::from_secs(1));
         assert_eq!(activity.ran_out(start + Duration::from_secs(100)), Err(None));
     }
 }

@@ -6,8 +6,10 @@ use std::{future::poll_fn, pin::Pin, task::Poll, time::Duration};
 use bytes::Bytes;
 use futures_util::{Sink, Stream};
 use socket2::SockRef;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 use tokio_websockets::{CloseCode, Config, Error, Limits, Message, ServerBuilder, WebSocketStream};
+
+use crate::origin::connection::Transport;
 
 /// Bytes of a viewer's message.
 const LONGEST_MESSAGE: usize = 4 << 10;
@@ -21,7 +23,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// A viewer's WebSocket.
 #[derive(Debug)]
 pub(super) struct Socket {
-    stream: WebSocketStream<TcpStream>,
+    stream: WebSocketStream<Transport>,
     /// True while something that was queued has not been handed to the system whole.
     pending: bool,
 }
@@ -48,8 +50,8 @@ pub(super) enum Event {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream) -> Self {
-        if let Err(error) = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT) {
+    pub(super) fn new(stream: Transport) -> Self {
+        if let Err(error) = SockRef::from(stream.socket()).set_tcp_notsent_lowat(UNSENT) {
             tracing::debug!(%error, "TCP_NOTSENT_LOWAT is not set");
         }
         // One message is one frame, and when it is sent is decided here.

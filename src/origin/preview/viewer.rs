@@ -7,7 +7,6 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{
-    net::TcpStream,
     sync::watch,
     time::{Interval, MissedTickBehavior, interval_at},
 };
@@ -25,7 +24,7 @@ use crate::{
     channel::{edge::Reader, status::State},
     clock,
     ladder::wire::viewer::{self, Notice, Request},
-    origin::public,
+    origin::{Transport, public},
 };
 
 /// How often a viewer is asked whether it is there.
@@ -70,7 +69,7 @@ pub(super) struct Viewer {
 }
 
 impl Viewer {
-    pub(super) fn new(stream: TcpStream, reader: Reader, query: &Query, place: Arc<Place>) -> Self {
+    pub(super) fn new(stream: Transport, reader: Reader, query: &Query, place: Arc<Place>) -> Self {
         let now = clock::now();
         Self {
             socket: Socket::new(stream),

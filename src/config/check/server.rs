@@ -1,0 +1,120 @@
+//! The tables `[server]` and below.
+
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    ops::RangeInclusive,
+    time::Duration,
+};
+
+use http::HeaderName;
+
+use super::Refusal;
+use crate::config::{Cdn, Limits, Pair, Secret, Server, Tls, defaults, file, unit::Span};
+
+/// hyper reads no head of more than 64 KiB, and a player of ours needs half a kilobyte.
+const HEADER_BYTES: RangeInclusive<usize> = 1 << 10..=60 << 10;
+const URL_BYTES: RangeInclusive<usize> = 256..=32 << 10;
+/// Below, nobody on a bad line would get through; above, there is no limit.
+const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(3600);
+
+pub(super) fn check(written: file::Server) -> Result<Server, Refusal> {
+    let count = |written: Option<NonZeroUsize>, default| written.map_or(default, NonZeroUsize::get);
+    Ok(Server {
+        media: written.media.map_or(defaults::MEDIA, |address| address.0),
+        control: written.control.map_or(defaults::CONTROL, |address| address.0),
+        file_root: written.file_root,
+        max_waiters: count(written.max_waiters, defaults::MAX_WAITERS),
+        max_waiters_per_connection: count(
+            written.max_waiters_per_connection,
+            defaults::MAX_WAITERS_PER_CONNECTION,
+        ),
+        max_viewers: written.max_viewers.unwrap_or(defaults::MAX_VIEWERS),
+        max_viewers_per_channel: count(written.max_viewers_per_channel, defaults::MAX_VIEWERS_PER_CHANNEL),
+        origins: written.origins.into_iter().map(|origin| origin.0).collect(),
+        tls: written.tls.map(tls),
+        cdn: cdn(written.cdn)?,
+        limits: limits(written.limits)?,
+    })
+}
+
+fn tls(written: file::Tls) -> Tls {
+    let first = file::Pair { certificate: written.certificate, key: written.key };
+    let pairs = std::iter::once(first).chain(written.also);
+    let pairs = pairs.map(|file::Pair { certificate, key }| Pair { certificate, key }).collect();
+    Tls { pairs, client_ca: written.client_ca }
+}
+
+fn cdn(written: file::Cdn) -> Result<Cdn, Refusal> {
+    let addresses = written
+        .addresses
+        .map_or(Cdn::default().addresses, |networks| networks.into_iter().map(|network| network.0).collect());
+    let secret = match (written.secret_header, written.secret_file) {
+        (None, None) => None,
+        (Some(header), Some(file)) => Some(Secret { header: field(header)?, file }),
+        (Some(_), None) => return Err(missing("secret_file", "the file with its value", "secret_header")),
+        (None, Some(_)) => {
+            return Err(missing("secret_header", "the name of the request field", "secret_file"));
+        }
+    };
+    Ok(Cdn { addresses, secret })
+}
+
+fn field(written: String) -> Result<String, Refusal> {
+    match HeaderName::try_from(&written) {
+        Ok(name) => Ok(name.as_str().to_owned()),
+        Err(_) => {
+            let reason =
+                format!("{written:?} is no name of a request field; write for example \"x-origin-secret\"");
+            Err(("server.cdn.secret_header".into(), reason))
+        }
+    }
+}
+
+fn missing(key: &str, what: &str, other: &str) -> Refusal {
+    (format!("server.cdn.{key}"), format!("is missing: {what} comes with {other}"))
+}
+
+fn limits(written: file::Limits) -> Result<Limits, Refusal> {
+    let default = Limits::default();
+    let count = |written: Option<NonZeroUsize>, default| written.map_or(default, NonZeroUsize::get);
+    let rate = |written: Option<NonZeroU32>, default| written.map_or(default, NonZeroU32::get);
+    Ok(Limits {
+        connections: count(written.connections, default.connections),
+        connections_per_address: count(written.connections_per_address, default.connections_per_address),
+        requests_per_second: rate(written.requests_per_second, default.requests_per_second),
+        http2_streams: rate(written.http2_streams, default.http2_streams),
+        header_bytes: bytes("header_bytes", written.header_bytes, default.header_bytes, HEADER_BYTES)?,
+        url_bytes: bytes("url_bytes", written.url_bytes, default.url_bytes, URL_BYTES)?,
+        handshake_timeout: span("handshake_timeout", written.handshake_timeout, default.handshake_timeout)?,
+        head_timeout: span("head_timeout", written.head_timeout, default.head_timeout)?,
+        idle_timeout: span("idle_timeout", written.idle_timeout, default.idle_timeout)?,
+        stall_timeout: span("stall_timeout", written.stall_timeout, default.stall_timeout)?,
+        slowest: written.slowest_bytes_per_second.unwrap_or(default.slowest),
+    })
+}
+
+fn bytes(
+    key: &str,
+    written: Option<usize>,
+    default: usize,
+    possible: RangeInclusive<usize>,
+) -> Result<usize, Refusal> {
+    let bytes = written.unwrap_or(default);
+    if possible.contains(&bytes) {
+        return Ok(bytes);
+    }
+    let reason = format!("{bytes} is impossible; {} to {} are possible", possible.start(), possible.end());
+    Err((format!("server.limits.{key}"), reason))
+}
+
+fn span(key: &str, written: Option<Span>, default: Duration) -> Result<Duration, Refusal> {
+    let span = written.map_or(default, |span| span.0);
+    if TIMEOUTS.contains(&span) {
+        return Ok(span);
+    }
+    let (least, most) = (Span(*TIMEOUTS.start()), Span(*TIMEOUTS.end()));
+    Err((
+        format!("server.limits.{key}"),
+        format!("{} is impossible; {least} to {most} are possible", Span(span)),
+    ))
+}

@@ -1,0 +1,95 @@
+//! What only the CDN knows, and says with each request.
+
+use std::{
+    fs, io,
+    path::PathBuf,
+    sync::{PoisonError, RwLock},
+};
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use http::{HeaderMap, HeaderName};
+use thiserror::Error;
+
+use super::follow::follow;
+use crate::config;
+
+/// A value of which others could try all is none.
+const SHORTEST: usize = 16;
+
+/// Why there is no secret.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is no secret.
+    #[error("{} has to have a line of at least {SHORTEST} visible characters, and none that is shorter", path.display())]
+    NoSecret {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// The secret, as its file now is.
+pub struct Secret {
+    header: HeaderName,
+    path: PathBuf,
+    values: RwLock<Vec<Vec<u8>>>,
+}
+
+impl Secret {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// Says why it is no secret.
+    pub fn load(config: &config::Secret) -> Result<Self, Error> {
+        let values = RwLock::new(read(&config.file)?);
+        // The configuration was checked to have a name that this takes.
+        let header = HeaderName::try_from(&config.header).unwrap_or(http::header::AUTHORIZATION);
+        Ok(Self { header, path: config.file.clone(), values })
+    }
+
+    /// Reads the file again whenever it changes, for ever.
+    pub(super) async fn follow(&self) {
+        follow(vec![self.path.clone()], || match read(&self.path) {
+            Ok(values) => {
+                *self.values.write().unwrap_or_else(PoisonError::into_inner) = values;
+                tracing::info!("the CDN's secret has changed");
+            }
+            Err(error) => tracing::error!(%error, "the CDN's secret has changed and is not used"),
+        })
+        .await;
+    }
+
+    /// True if a request says it.
+    pub(super) fn is_in(&self, headers: &HeaderMap) -> bool {
+        let values = self.values.read().unwrap_or_else(PoisonError::into_inner);
+        headers.get(&self.header).is_some_and(|said| {
+            // All of them, in a time that tells nothing.
+            values
+                .iter()
+                .fold(false, |found, value| found | verify_slices_are_equal(value, said.as_bytes()).is_ok())
+        })
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Secret").field("header", &self.header).finish_non_exhaustive()
+    }
+}
+
+fn read(path: &std::path::Path) -> Result<Vec<Vec<u8>>, Error> {
+    let text = fs::read_to_string(path).map_err(|source| Error::Unreadable { path: path.into(), source })?;
+    let values: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let good = |value: &&str| value.len() >= SHORTEST && value.bytes().all(|byte| byte.is_ascii_graphic());
+    if values.is_empty() || !values.iter().all(good) {
+        return Err(Error::NoSecret { path: path.into() });
+    }
+    Ok(values.into_iter().map(|value| value.as_bytes().to_vec()).collect())
+}
