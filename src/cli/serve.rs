@@ -86,7 +86,7 @@ fn media(server: &config::Server) -> anyhow::Result<Listener> {
     raise_descriptors(limits.connections);
     let lanes = Lanes::start().context("cannot start threads for connections")?;
     let listener = origin::listen(media).context("the media listener")?;
-    Ok(listener.limited(limits, cdn).secured(tls).confided(secret).on(lanes))
+    Ok(listener.limited(limits, cdn).secured(tls.map(Arc::new)).confided(secret).on(lanes))
 }
 
 /// Each connection is a file to the system, which by default allows a program a thousand.

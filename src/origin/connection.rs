@@ -61,7 +61,7 @@ const FIRST_OF_PREFACE: u8 = b'P';
 const FIRST_OF_TLS: u8 = 0x16;
 /// For who asks for `http://` where `https://` is spoken.
 const WRONG_SCHEME: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
-    Cache-Control: no-store\r\nContent-Length: 44\r\nConnection: close\r\n\r\n\
+    Cache-Control: no-store\r\nConnection: close\r\n\r\n\
     This port speaks HTTPS. Write https:// here.\n";
 
 type Stream = TokioIo<Watched<Transport>>;
@@ -85,12 +85,13 @@ pub(super) struct Protocols {
 
 impl Protocols {
     pub(super) fn new(limits: &Limits) -> Self {
-        let mut http1 = http1::Builder::new();
         // hyper's limit for reading a head also runs while a connection is idle, so it cannot tell a slow head from a
         // client that has nothing to ask. `Patience` does; this one is behind it.
-        http1.timer(TokioTimer::new()).header_read_timeout(limits.idle_timeout).max_buf_size(BUFFER);
+        let head = limits.idle_timeout + limits.head_timeout;
+        let mut http1 = http1::Builder::new();
+        http1.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(BUFFER);
         let mut either = auto::Builder::new(TokioExecutor::new());
-        either.http1().timer(TokioTimer::new()).header_read_timeout(limits.idle_timeout).max_buf_size(BUFFER);
+        either.http1().timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(BUFFER);
         either
             .http2()
             .timer(TokioTimer::new())

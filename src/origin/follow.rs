@@ -1,38 +1,44 @@
 //! Files that may be replaced while the program runs.
 
-use std::{fs::Metadata, os::unix::fs::MetadataExt, path::PathBuf, time::Duration};
+use std::{fs, os::unix::fs::MetadataExt, path::PathBuf, time::Duration};
 
-use tokio::{fs, time::sleep};
+use tokio::time::sleep;
 
 /// How often they are looked at. Asked, not told: a directory that is mounted, or a link that is moved to another
 /// directory, as Kubernetes does it, tells nobody.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Calls `changed` whenever one of `paths` leads to another file than before, or to one that was written to.
-pub(super) async fn follow(paths: Vec<PathBuf>, mut changed: impl FnMut()) {
-    let mut seen = look(&paths).await;
-    loop {
-        sleep(PAUSE).await;
-        let now = look(&paths).await;
-        if now != seen {
-            seen = now;
-            changed();
-        }
-    }
+/// Files, as they were before they were read first.
+#[derive(Debug)]
+pub(super) struct Files {
+    paths: Vec<PathBuf>,
+    seen: Vec<Look>,
 }
 
 /// What changes with a file, where there is one.
 type Look = Option<(u64, u64, i64, i64, u64)>;
 
-async fn look(paths: &[PathBuf]) -> Vec<Look> {
-    let mut looks = Vec::with_capacity(paths.len());
-    for path in paths {
-        looks.push(
-            fs::metadata(path)
-                .await
-                .ok()
-                .map(|file: Metadata| (file.dev(), file.ino(), file.mtime(), file.mtime_nsec(), file.size())),
-        );
+impl Files {
+    /// Looks at `paths`, which are to be read after this.
+    pub(super) fn new(paths: Vec<PathBuf>) -> Self {
+        Self { seen: look(&paths), paths }
     }
-    looks
+
+    /// Calls `changed` whenever one of the paths leads to another file than before, or to one that was written to.
+    pub(super) async fn follow(&self, mut changed: impl FnMut()) {
+        let mut seen = self.seen.clone();
+        loop {
+            sleep(PAUSE).await;
+            let now = look(&self.paths);
+            if now != seen {
+                seen = now;
+                changed();
+            }
+        }
+    }
+}
+
+fn look(paths: &[PathBuf]) -> Vec<Look> {
+    let of = |file: fs::Metadata| (file.dev(), file.ino(), file.mtime(), file.mtime_nsec(), file.size());
+    paths.iter().map(|path| fs::metadata(path).ok().map(of)).collect()
 }

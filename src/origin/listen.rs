@@ -42,7 +42,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const COMPLAINTS: Duration = Duration::from_secs(10);
 /// What a client reads that is not let in.
 const TURNED_AWAY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
-    Cache-Control: no-store\r\nRetry-After: 1\r\nContent-Length: 50\r\nConnection: close\r\n\r\n\
+    Cache-Control: no-store\r\nRetry-After: 1\r\nConnection: close\r\n\r\n\
     Too many connections are open. Try again in a bit.\n";
 
 /// A port that is open, but where nobody answers yet.
@@ -71,8 +71,8 @@ impl Listener {
 
     /// Speaks TLS, if there is any.
     #[must_use]
-    pub fn secured(self, tls: Option<Tls>) -> Self {
-        Self { tls: tls.map(Arc::new), ..self }
+    pub fn secured(self, tls: Option<Arc<Tls>>) -> Self {
+        Self { tls, ..self }
     }
 
     /// Answers only who says `secret`, if there is one.

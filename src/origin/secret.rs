@@ -1,8 +1,8 @@
 //! What only the CDN knows, and says with each request.
 
 use std::{
-    fs, io,
-    path::PathBuf,
+    fmt, fs, io,
+    path::{Path, PathBuf},
     sync::{PoisonError, RwLock},
 };
 
@@ -10,7 +10,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use http::{HeaderMap, HeaderName};
 use thiserror::Error;
 
-use super::follow::follow;
+use super::follow::Files;
 use crate::config;
 
 /// A value of which others could try all is none.
@@ -39,6 +39,7 @@ pub enum Error {
 pub struct Secret {
     header: HeaderName,
     path: PathBuf,
+    files: Files,
     values: RwLock<Vec<Vec<u8>>>,
 }
 
@@ -48,22 +49,23 @@ impl Secret {
     /// # Errors
     /// Says why it is no secret.
     pub fn load(config: &config::Secret) -> Result<Self, Error> {
+        let files = Files::new(vec![config.file.clone()]);
         let values = RwLock::new(read(&config.file)?);
         // The configuration was checked to have a name that this takes.
         let header = HeaderName::try_from(&config.header).unwrap_or(http::header::AUTHORIZATION);
-        Ok(Self { header, path: config.file.clone(), values })
+        Ok(Self { header, path: config.file.clone(), files, values })
     }
 
     /// Reads the file again whenever it changes, for ever.
     pub(super) async fn follow(&self) {
-        follow(vec![self.path.clone()], || match read(&self.path) {
+        let changed = || match read(&self.path) {
             Ok(values) => {
                 *self.values.write().unwrap_or_else(PoisonError::into_inner) = values;
                 tracing::info!("the CDN's secret has changed");
             }
             Err(error) => tracing::error!(%error, "the CDN's secret has changed and is not used"),
-        })
-        .await;
+        };
+        self.files.follow(changed).await;
     }
 
     /// True if a request says it.
@@ -78,13 +80,13 @@ impl Secret {
     }
 }
 
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Secret").field("header", &self.header).finish_non_exhaustive()
     }
 }
 
-fn read(path: &std::path::Path) -> Result<Vec<Vec<u8>>, Error> {
+fn read(path: &Path) -> Result<Vec<Vec<u8>>, Error> {
     let text = fs::read_to_string(path).map_err(|source| Error::Unreadable { path: path.into(), source })?;
     let values: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let good = |value: &&str| value.len() >= SHORTEST && value.bytes().all(|byte| byte.is_ascii_graphic());

@@ -17,7 +17,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 pub use self::error::Error;
 use self::identity::{Identities, certificates};
-use super::follow::follow;
+use super::follow::Files;
 use crate::{config, metrics};
 
 /// In the order in which we prefer them (RFC 7301).
@@ -26,7 +26,8 @@ const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 /// The certificates of a listener, as their files now are.
 #[derive(Debug)]
 pub struct Tls {
-    files: config::Tls,
+    config: config::Tls,
+    files: Files,
     provider: Arc<CryptoProvider>,
     /// Shared by all that follow each other, so that a client may resume what it began before a change.
     tickets: Arc<dyn ProducesTickets>,
@@ -54,15 +55,17 @@ pub(super) struct Shown {
 }
 
 impl Tls {
-    /// Reads what `files` name.
+    /// Reads what `config` names.
     ///
     /// # Errors
     /// Says which file cannot be used, and why.
-    pub fn load(files: config::Tls) -> Result<Self, Error> {
+    pub fn load(config: config::Tls) -> Result<Self, Error> {
+        let pairs = config.pairs.iter().flat_map(|pair| [&pair.certificate, &pair.key]);
+        let files = Files::new(pairs.chain(&config.client_ca).cloned().collect());
         let provider = Arc::new(aws_lc_rs::default_provider());
         let tickets = aws_lc_rs::Ticketer::new().map_err(Error::System)?;
-        let current = read(&files, &provider, &tickets)?;
-        Ok(Self { files, provider, tickets, current: RwLock::new(current) })
+        let current = read(&config, &provider, &tickets)?;
+        Ok(Self { config, files, provider, tickets, current: RwLock::new(current) })
     }
 
     /// Reads the files again. Connections that are open keep what they have, and all keep it if the files cannot be used.
@@ -70,24 +73,22 @@ impl Tls {
     /// # Errors
     /// Says which file cannot be used, and why.
     pub fn reload(&self) -> Result<(), Error> {
-        let next = read(&self.files, &self.provider, &self.tickets)?;
+        let next = read(&self.config, &self.provider, &self.tickets)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
         Ok(())
     }
 
     /// Reads the files again whenever they change, for ever.
     pub(super) async fn follow(&self, metrics: &metrics::Listener) {
-        let pairs = self.files.pairs.iter().flat_map(|pair| [&pair.certificate, &pair.key]);
-        let paths = pairs.chain(&self.files.client_ca).cloned().collect();
-        follow(paths, || {
+        let changed = || {
             let outcome = self.reload();
             metrics.reloaded(outcome.is_ok());
             match outcome {
                 Ok(()) => tracing::info!("the certificates have changed"),
                 Err(error) => tracing::error!(%error, "the certificates have changed and are not used"),
             }
-        })
-        .await;
+        };
+        self.files.follow(changed).await;
     }
 
     /// Shakes hands with a client.
@@ -111,15 +112,15 @@ impl Shown {
 }
 
 fn read(
-    files: &config::Tls,
+    config: &config::Tls,
     provider: &Arc<CryptoProvider>,
     tickets: &Arc<dyn ProducesTickets>,
 ) -> Result<Current, Error> {
-    let identities = Arc::new(Identities::read(&files.pairs, provider)?);
+    let identities = Arc::new(Identities::read(&config.pairs, provider)?);
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(Error::System)?;
-    let builder = match &files.client_ca {
+    let builder = match &config.client_ca {
         None => builder.with_no_client_auth(),
         Some(path) => {
             let refused = |reason: String| Error::Authorities { path: path.clone(), reason };

@@ -4,11 +4,13 @@ mod abuse;
 mod caching;
 mod control;
 mod lifecycle;
+mod limits;
 mod low_latency;
 mod metrics;
 mod nginx;
 mod preview;
 mod slow;
+mod tls;
 mod waiters;
 mod wire;
 
@@ -28,7 +30,7 @@ use headwater::{
     },
     metrics::Metrics,
     origin::{
-        self, Admission, Origin, Service,
+        self, Admission, Listener, Origin, Service,
         preview::viewers::{self, Viewers},
         waiters::{Limits, Waiters, Waiting},
     },
@@ -54,7 +56,20 @@ impl Server {
     }
 
     fn measured(service: impl Service, metrics: &Metrics) -> Self {
-        let listener = origin::listen(([127, 0, 0, 1], 0).into()).unwrap();
+        Self::behind_measured(service, metrics, |listener| listener)
+    }
+
+    /// Behind a listener that is not as it comes.
+    fn behind(service: impl Service, set: impl FnOnce(Listener) -> Listener) -> Self {
+        Self::behind_measured(service, &Metrics::default(), set)
+    }
+
+    fn behind_measured(
+        service: impl Service,
+        metrics: &Metrics,
+        set: impl FnOnce(Listener) -> Listener,
+    ) -> Self {
+        let listener = set(origin::listen(([127, 0, 0, 1], 0).into()).unwrap());
         let (address, stop) = (listener.address(), CancellationToken::new());
         let task = tokio::spawn(origin::serve(listener, service, metrics.http.clone(), stop.clone()));
         Self { address, stop, task }
