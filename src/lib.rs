@@ -16,6 +16,7 @@ pub mod ladder;
 pub mod metrics;
 pub mod origin;
 pub mod package;
+pub mod pages;
 pub mod source;
 pub mod store;
 pub mod telemetry;

@@ -12,6 +12,7 @@ use moka::{Expiry, future, policy::EvictionPolicy};
 use object_store::ObjectStore;
 
 use super::{Error, Object, etag, read};
+use crate::pages;
 
 /// How much the cache holds.
 const CAPACITY: u64 = 256 << 20;
@@ -56,7 +57,7 @@ impl Cache {
     async fn fill(self, path: String) -> Result<Arc<Object>, Error> {
         let fill = async {
             self.fills.fetch_add(1, Ordering::Relaxed);
-            let body = read(&self.objects, &path).await?;
+            let body = pages::keep(read(&self.objects, &path).await?);
             Ok(Arc::new(Object { etag: etag([&body[..]]), body }))
         };
         self.entries.try_get_with(path.clone(), fill).await.map_err(|error: Arc<Error>| (*error).clone())

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use headwater_packager::{
     chunk::Chunk,
     hls,
@@ -14,9 +15,12 @@ use headwater_packager::{
     window::{Era, Open, Part, Segment, Window},
 };
 
-use crate::channel::{
-    edge::{self, Body, Head},
-    record::TrackRecord,
+use crate::{
+    channel::{
+        edge::{self, Body, Head},
+        record::TrackRecord,
+    },
+    pages::Arena,
 };
 
 /// For how many target durations behind the end of the list a part can be asked for: it is listed for three, and stays
@@ -60,6 +64,7 @@ struct Opened {
 /// Owns what has been cut.
 #[derive(Debug)]
 pub(in crate::channel) struct Shelf {
+    arena: Arena,
     low_latency: bool,
     /// Numbers from which on parts are published.
     parts_from: i64,
@@ -88,6 +93,7 @@ impl Shelf {
         let in_memory =
             Duration::from_secs(PARTS_KEPT * target).as_nanos().div_ceil(grid.segment.as_nanos().max(1));
         Self {
+            arena: Arena::default(),
             low_latency: false,
             parts_from: 0,
             open: None,
@@ -137,7 +143,8 @@ impl Shelf {
             size: chunk.size(),
             independent: chunk.independent,
         });
-        open.chunks.push(Arc::new(Body::new(vec![chunk.to_bytes()])));
+        let pieces: Vec<Bytes> = std::iter::once(&chunk.header).chain(&chunk.payload).cloned().collect();
+        open.chunks.push(Arc::new(Body::new(vec![self.arena.keep(&pieces)])));
         if open.streamed {
             let segment = edge::Segment {
                 chunks: open.chunks.clone(),
