@@ -72,7 +72,7 @@ pub(super) struct Rules<S> {
     pub(super) limits: Arc<Limits>,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) secret: Option<Arc<Secret>>,
-    pub(super) metrics: metrics::Listener,
+    pub(super) metrics: Arc<metrics::Listener>,
     pub(super) shutdown: CancellationToken,
     pub(super) protocols: Protocols,
 }

@@ -129,7 +129,7 @@ pub async fn serve<S: Service>(
     let rules = Arc::new(Rules {
         service: Arc::new(service),
         protocols: Protocols::new(&limits),
-        metrics: metrics.of(S::NAME),
+        metrics: Arc::new(metrics.of(S::NAME)),
         limits: Arc::new(limits),
         tls,
         secret,

@@ -11,8 +11,9 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request::Parts,
-    uri::Authority,
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header,
+    request::Parts,
+    uri::{Authority, PathAndQuery},
 };
 use http_body::{Frame, SizeHint};
 use hyper::{body::Incoming, upgrade};
@@ -46,7 +47,6 @@ pub(super) fn exchange<S: Service>(
     slot: &Slot,
     in_flight: InFlight,
 ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<S> {
-    let began = clock::now();
     let upgrade =
         request.headers().contains_key(header::UPGRADE).then(|| (upgrade::on(&mut request), slot.clone()));
     let (peer, waiting) = (client.peer, client.waiting.clone());
@@ -81,7 +81,7 @@ pub(super) fn exchange<S: Service>(
             metrics: rules.metrics.clone(),
             sent: 0,
             whole: false,
-            began,
+            began: in_flight.began(),
         };
         let held = response.extensions_mut().remove();
         Ok(response.map(|body| Answer { body, line, held, in_flight, is_watched }))
@@ -112,8 +112,12 @@ fn detached(received: &Parts) -> Parts {
             }
         }
     }
-    let uri = Uri::from_maybe_shared(Bytes::from(received.uri.to_string()));
-    request.uri = uri.unwrap_or_else(|_| received.uri.clone());
+    // Whom it was meant for has been looked at.
+    let target =
+        received.uri.path_and_query().map(|target| Bytes::copy_from_slice(target.as_str().as_bytes()));
+    if let Some(Ok(target)) = target.map(PathAndQuery::from_maybe_shared) {
+        request.uri = Uri::from(target);
+    }
     request.method = received.method.clone();
     request.version = received.version;
     request
@@ -176,7 +180,7 @@ struct Line {
     uri: Uri,
     status: StatusCode,
     verdict: Option<Verdict>,
-    metrics: metrics::Listener,
+    metrics: Arc<metrics::Listener>,
     sent: u64,
     /// True once there is no more to send.
     whole: bool,
@@ -192,12 +196,12 @@ impl Drop for Answer {
         let refusal = verdict.and_then(|verdict| verdict.refusal).map_or("", Refusal::name);
         let whole = *whole || self.body.remaining() == Some(0);
         metrics.answered(Outcome { status, cache, refusal });
-        let ms = began.elapsed().as_millis() as u64;
+        let ms = || began.elapsed().as_millis() as u64;
         // A viewer asks every second or so: only what is our fault is worth a line by default.
         if status >= 500 {
-            tracing::info!(target: "access", listener, %peer, %method, path, status, sent, whole, cache, refusal, ms);
+            tracing::info!(target: "access", listener, %peer, %method, path, status, sent, whole, cache, refusal, ms = ms());
         } else {
-            tracing::debug!(target: "access", listener, %peer, %method, path, status, sent, whole, cache, refusal, ms);
+            tracing::debug!(target: "access", listener, %peer, %method, path, status, sent, whole, cache, refusal, ms = ms());
         }
     }
 }

@@ -96,13 +96,12 @@ impl Activity {
 
     /// Counts a request until the guard is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
-        let answer = self.with(|state| {
+        self.with(|state| {
             state.requests += 1;
-            state.head_since = None;
             state.answers += 1;
-            state.answers
-        });
-        InFlight { activity: self.clone(), answer }
+            let began = state.head_since.take().unwrap_or_else(clock::now);
+            InFlight { activity: self.clone(), answer: state.answers, began }
+        })
     }
 
     fn head_begins(&self) {
@@ -181,9 +180,15 @@ impl State {
 pub(super) struct InFlight {
     activity: Arc<Activity>,
     answer: u64,
+    began: Instant,
 }
 
 impl InFlight {
+    /// When its first byte came; over HTTP/2, when it was complete.
+    pub(super) fn began(&self) -> Instant {
+        self.began
+    }
+
     /// A piece of the body was handed over; there is more.
     pub(super) fn handed(&self) {
         self.activity.with(|state| state.untaken.insert(self.answer, clock::now()));
