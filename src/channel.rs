@@ -1,7 +1,9 @@
 //! A live channel: one task owns it, packages what the encoder sends, fills what it does not, and publishes
 //! immutable [`edge::Edge`] snapshots.
 
+pub mod cmsd;
 mod commit;
+mod document;
 pub mod edge;
 mod filler;
 pub mod frames;

@@ -12,8 +12,9 @@ use headwater_packager::{
 use tokio::sync::watch;
 
 use super::{
+    cmsd::Format,
     commit::Work,
-    edge::{Document, Edge, LowLatency, TrackEdge},
+    edge::{Edge, LowLatency, TrackEdge},
     filler::Filler,
     frames::{Fresh, Lineup, Publisher},
     measure::Made,
@@ -306,9 +307,10 @@ impl Presentation {
     fn publish_edge(&mut self, view: &View) -> Arc<Edge> {
         let whole = !self.writers.is_empty()
             && self.writers.iter().all(|writer| is_long_enough(writer.shelf().window(), view));
+        let document = |text, format| Arc::new(render::document(text, format, view));
         self.edge = Arc::new(Edge {
-            multivariant: whole.then(|| Arc::new(Document::new(render::multivariant(&self.writers)))),
-            mpd: whole.then(|| Arc::new(Document::new(render::mpd(&self.writers, view)))),
+            multivariant: whole.then(|| document(render::multivariant(&self.writers), Format::Hls)),
+            mpd: whole.then(|| document(render::mpd(&self.writers, view), Format::Dash)),
             tracks: self.tracks.iter().map(|(name, track)| (name.clone(), track.subscribe())).collect(),
             target_duration: render::target_duration(self.grid),
             ended: view.ended,

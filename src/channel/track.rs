@@ -12,8 +12,10 @@ use headwater_packager::{
     track::Track,
     window::{Bandwidth, Era, Window},
 };
+use http::HeaderValue;
 
 use super::{
+    cmsd,
     edge::{Body, Playlist, TrackEdge},
     filler::Filler,
     frames::Fresh,
@@ -262,13 +264,21 @@ impl Writer {
         for output in outputs {
             match output {
                 Output::Chunk { number, chunk, .. } => {
-                    self.shelf.add(number, &chunk, &self.era);
+                    self.shelf.add(number, &chunk, &self.era, self.cmsd(chunk.duration));
                     let part = Part { captured_at: chunk.captured_at, arrived: self.arrived };
                     self.made.parts.push(CutPart { part, published: self.shelf.publishes_parts(number) });
                 }
-                Output::Segment { number, start, duration } => self.shelf.close(number, start, duration),
+                Output::Segment { number, start, duration } => {
+                    self.shelf.close(number, start, duration, self.cmsd(duration));
+                }
             }
         }
+    }
+
+    /// CMSD-Static of media that is so long.
+    fn cmsd(&self, duration: Ticks) -> HeaderValue {
+        let nanos = u64::try_from(self.timescale().nanos(duration)).unwrap_or_default();
+        cmsd::media(self.track(), Some(Duration::from_nanos(nanos)))
     }
 
     fn timescale(&self) -> Timescale {
@@ -358,6 +368,7 @@ impl Writer {
             inits: self.inits.clone(),
             segments: self.shelf.segments().clone(),
             stored: self.shelf.kept(),
+            cmsd: Some(cmsd::media(self.track(), None)),
             published_at: Some(view.at),
         }
     }
@@ -365,5 +376,5 @@ impl Writer {
 
 fn init(track: &Track) -> (String, Arc<Body>) {
     let bytes = bmff::init_segment(track);
-    (bmff::init_name(&bytes), Arc::new(Body::new(vec![bytes])))
+    (bmff::init_name(&bytes), Arc::new(Body::new(vec![bytes]).described(cmsd::init(true))))
 }

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use http::HeaderValue;
+
 use super::{
     ahead::{self, Media},
     body::{Body, growing},
@@ -16,7 +18,10 @@ use super::{
     waiters::{Waiters, Waiting},
 };
 use crate::{
-    channel::edge::{Document, Edge, Reader},
+    channel::{
+        cmsd,
+        edge::{Document, Edge, Reader},
+    },
     store::{self, Store},
 };
 
@@ -87,13 +92,15 @@ impl Channels {
             Media::Whole(body) => (Content::Chunks(body), CachePolicy::Immutable),
             Media::Stored => {
                 let path = format!("live/{channel}/{name}/{number}.m4s");
-                (self.stored(&path).await?, CachePolicy::Immutable)
+                let cmsd = track.borrow().cmsd.clone();
+                (self.stored(&path, cmsd).await?, CachePolicy::Immutable)
             }
             Media::Growing => {
                 let waiter = self.waiters.enter(patience.connection)?;
                 let first_byte = self.waiters.metrics().first_byte(channel, name, kind);
+                let cmsd = track.borrow().cmsd.clone();
                 let body = Body::growing(growing(track, number, patience.duration, first_byte, waiter));
-                (Content::Growing(body), CachePolicy::Growing)
+                (Content::Growing(body, cmsd), CachePolicy::Growing)
             }
         };
         let found = Representation { content, media_type: media_type::of_track(name), cache };
@@ -112,7 +119,7 @@ impl Channels {
             Some(body) => Content::Chunks(body.clone()),
             // Inits of earlier configurations are needed as long as segments of theirs may be in the store.
             None if snapshot.stored.is_some() => {
-                self.stored(&format!("live/{channel}/{name}/{init}")).await?
+                self.stored(&format!("live/{channel}/{name}/{init}"), Some(cmsd::init(true))).await?
             }
             None => return Err(Refusal::UnknownSegment.into()),
         };
@@ -121,9 +128,9 @@ impl Channels {
         Ok(Found { found, held: None })
     }
 
-    async fn stored(&self, path: &str) -> Result<Content, HttpError> {
+    async fn stored(&self, path: &str, cmsd: Option<HeaderValue>) -> Result<Content, HttpError> {
         match self.store.object(path).await {
-            Ok(object) => Ok(Content::Object(object)),
+            Ok(object) => Ok(Content::Object(object, cmsd)),
             Err(store::Error::NotFound { .. }) => Err(Refusal::UnknownSegment.into()),
             Err(reason) => {
                 tracing::debug!(%reason, path, "the store did not give it");
