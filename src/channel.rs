@@ -6,6 +6,7 @@ mod commit;
 mod document;
 pub mod edge;
 mod filler;
+pub mod fitness;
 pub mod frames;
 mod lateness;
 mod measure;

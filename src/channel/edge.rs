@@ -14,10 +14,11 @@ use tokio::sync::watch;
 pub use super::document::{Coded, Coding, Document};
 use super::{
     document::tag,
+    fitness::{Limits, Unfit, of_channel},
     frames::{KeyFrames, Lineup},
     status::Status,
 };
-use crate::store::etag;
+use crate::{clock, store::etag};
 
 /// The body of an init segment or of a whole segment, in chunks that are shared and never copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +99,8 @@ pub struct Edge {
     pub target_duration: Duration,
     /// True when the presentation is complete and will not change.
     pub ended: bool,
+    /// From when on it is not fit to be shown.
+    pub limits: Limits,
 }
 
 /// A track at one moment.
@@ -119,6 +122,10 @@ pub struct TrackEdge {
     pub stored: Option<RangeInclusive<i64>>,
     /// CMSD-Static of media of it of which no more is known.
     pub cmsd: Option<HeaderValue>,
+    /// When the playlist last came to list more.
+    pub moved_at: Option<Instant>,
+    /// Since when it has been made of the filler, if it is.
+    pub slate_since: Option<Instant>,
     /// When this was published.
     pub published_at: Option<Instant>,
 }
@@ -143,4 +150,11 @@ pub struct Reader {
     pub lineup: watch::Receiver<Arc<Lineup>>,
     /// Asks its encoder for key frames.
     pub key_frames: KeyFrames,
+}
+
+impl Reader {
+    /// Why the channel is not fit to be shown now, if it is not.
+    pub fn unfit(&self) -> Option<Unfit> {
+        of_channel(&self.edge.borrow(), clock::now())
+    }
 }

@@ -358,10 +358,20 @@ impl Writer {
         self.inits.iter()
     }
 
-    /// What is published, with its rendered playlist.
-    pub(super) fn edge(&self, playlist: Option<Arc<Playlist>>, view: &View) -> TrackEdge {
+    /// What is published after `before`, with its rendered playlist.
+    pub(super) fn edge(
+        &self,
+        before: Option<&TrackEdge>,
+        playlist: Option<Arc<Playlist>>,
+        view: &View,
+    ) -> TrackEdge {
+        let head = playlist.as_ref().and_then(|_| self.shelf.head());
+        let unmoved = before.filter(|before| before.head == head).and_then(|before| before.moved_at);
+        let on_slate = before.and_then(|before| before.slate_since).or(Some(view.at));
         TrackEdge {
-            head: playlist.as_ref().and_then(|_| self.shelf.head()),
+            moved_at: unmoved.or(head.map(|_| view.at)),
+            slate_since: on_slate.filter(|_| self.arrived.is_none()),
+            head,
             playlist,
             ended: view.ended,
             low_latency: view.low_latency,

@@ -7,7 +7,7 @@ use std::{
 
 use headwater_packager::time::Grid;
 
-use super::{Channel, Config, Ladder, Rung, Server, Store, VideoCodec};
+use super::{Channel, Config, Ladder, Rung, Server, Store, Unfit, VideoCodec};
 
 pub(super) const MEDIA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
 pub(super) const CONTROL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
@@ -23,6 +23,8 @@ pub(super) const SEGMENT: Duration = Duration::from_secs(2);
 pub(super) const PART: Duration = Duration::from_millis(400);
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
 pub(super) const LOW_LATENCY: bool = true;
+/// One for the segment that is due, one for the encoder that dies over it, one for a slow machine.
+pub(super) const STALE_AFTER: u32 = 3;
 pub(super) const PRESET: &str = "veryfast";
 pub(super) const AUDIO_BITRATE: u32 = 128_000;
 pub(super) const AUDIO_CHANNELS: u16 = 2;
@@ -48,6 +50,7 @@ impl Default for Config {
             low_latency: LOW_LATENCY,
             ladder: Ladder { video, ..Ladder::default() },
             encoder_socket: None,
+            unfit: Unfit { stale_after: STALE_AFTER, incomplete_after: 0, slate_after: None },
         };
         Self {
             server: Server {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     VideoCodec,
-    unit::{Address, BitRate, Rate, Span, WebOrigin},
+    unit::{Address, BitRate, Rate, Span, Targets, WebOrigin},
 };
 
 #[derive(Debug, Deserialize)]
@@ -52,6 +52,9 @@ pub(super) struct Channel {
     pub(super) frame_rate: Option<Rate>,
     pub(super) encoder: Option<String>,
     pub(super) encoder_socket: Option<PathBuf>,
+    pub(super) stale_after: Option<Targets>,
+    pub(super) incomplete_after: Option<Targets>,
+    pub(super) slate_after: Option<Span>,
     pub(super) ladder: Option<Automatic>,
     #[serde(default)]
     pub(super) video: Vec<Video>,

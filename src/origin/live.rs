@@ -21,7 +21,9 @@ use crate::{
     channel::{
         cmsd,
         edge::{Document, Edge, Reader},
+        fitness,
     },
+    clock,
     store::{self, Store},
 };
 
@@ -52,6 +54,9 @@ impl Channels {
         let edge = reader.edge.borrow().clone();
         let not_yet = || public::not_yet(&reader.status.borrow().state);
         let manifest = |document: &Option<Arc<Document>>, media_type| {
+            if let Some(unfit) = fitness::of_channel(&edge, clock::now()) {
+                return Err(Refusal::from(unfit).into());
+            }
             let content = Content::Document(document.clone().ok_or_else(not_yet)?);
             let found = Representation { content, media_type, cache: CachePolicy::LiveManifest };
             Ok(Found { found, held: None })
@@ -63,8 +68,14 @@ impl Channels {
             File::Track { track, file } => (track, file),
         };
         let track = edge.tracks.get(name).ok_or_else(|| unknown_track(&edge, file))?.clone();
-        if matches!(file, TrackFile::Playlist(_)) && track.borrow().playlist.is_none() {
-            return Err(not_yet());
+        if matches!(file, TrackFile::Playlist(_)) {
+            let track = track.borrow().clone();
+            if track.playlist.is_none() {
+                return Err(not_yet());
+            }
+            if let Some(unfit) = fitness::of_track(&edge, &track, clock::now()) {
+                return Err(Refusal::from(unfit).into());
+            }
         }
         let target = edge.target_duration;
         // What waits holds on to its track only.

@@ -97,9 +97,9 @@ impl CachePolicy {
             Self::LiveManifest => {
                 Some(HeaderValue::from_static("max-age=1, stale-while-revalidate=1, stale-if-error=0"))
             }
-            Self::VodManifest => {
-                Some(HeaderValue::from_static("max-age=600, stale-while-revalidate=600, stale-if-error=86400"))
-            }
+            Self::VodManifest => Some(HeaderValue::from_static(
+                "max-age=600, stale-while-revalidate=600, stale-if-error=86400",
+            )),
             // Each browser asks about it each time; a CDN has an answer for all of them.
             Self::Revalidate => {
                 Some(HeaderValue::from_static("max-age=5, stale-while-revalidate=5, stale-if-error=86400"))

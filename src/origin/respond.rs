@@ -13,6 +13,7 @@ use super::{
     encoding,
     error::HttpError,
     policy::CachePolicy,
+    problem,
     range::{self, Selection},
     refusal::Refusal,
 };
@@ -85,7 +86,8 @@ pub fn options() -> Response<Body> {
 }
 
 /// What is the same for every response of either listener, refusals included.
-pub fn finish(method: &Method, mut response: Response<Body>) -> Response<Body> {
+pub fn finish(request: &Parts, response: Response<Body>) -> Response<Body> {
+    let mut response = problem::phrased(request, response);
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let bodiless = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if !bodiless {
@@ -94,7 +96,7 @@ pub fn finish(method: &Method, mut response: Response<Body>) -> Response<Body> {
             response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
     }
-    if *method == Method::HEAD { response.map(|_| Body::empty()) } else { response }
+    if request.method == Method::HEAD { response.map(|_| Body::empty()) } else { response }
 }
 
 /// A representation in one content coding.

@@ -2,13 +2,16 @@
 
 mod abuse;
 mod caching;
+mod cmsd;
 mod control;
 mod lifecycle;
 mod low_latency;
 mod metrics;
 mod nginx;
 mod preview;
+mod refusals;
 mod slow;
+mod unfit;
 mod waiters;
 mod wire;
 
@@ -188,7 +191,7 @@ fn edge(channel: &str) -> Edge {
         mpd: Some(document(&format!("{channel} mpd"))),
         tracks: HashMap::from(["720p", "audio-en"].map(track)),
         target_duration: Duration::from_secs(6),
-        ended: false,
+        ..Edge::default()
     }
 }
 

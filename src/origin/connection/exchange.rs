@@ -25,6 +25,7 @@ use crate::{
         body::{Aborted, Body},
         error::HttpError,
         preview::handshake,
+        problem,
         refusal::Refusal,
         respond::{Verdict, finish},
         takeover::Slot,
@@ -57,7 +58,7 @@ pub(super) fn exchange<S: Service>(
             Some(refusal) => HttpError::from(refusal).response(),
             None => service.answer(&request, &waiting).await,
         };
-        let mut response = finish(&request.method, response);
+        let mut response = finish(&request, response);
         if has_body && request.version < Version::HTTP_2 {
             // What follows on this connection is a body that nobody asked for, or a smuggled request.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -106,6 +107,7 @@ fn detached(received: &Parts) -> Parts {
             }
         }
     }
+    problem::remember(&received.headers, &mut request.extensions);
     let uri = Uri::from_maybe_shared(Bytes::from(received.uri.to_string()));
     request.uri = uri.unwrap_or_else(|_| received.uri.clone());
     request.method = received.method.clone();

@@ -14,20 +14,11 @@ pub(super) struct Table {
 }
 
 /// Cache-Control of live playlists.
-pub(super) static FRESH: Table = Table {
-    ready: LazyLock::new(|| ready(fresh)),
-    make: fresh,
-};
+pub(super) static FRESH: Table = Table { ready: LazyLock::new(|| ready(fresh)), make: fresh };
 /// CDN-Cache-Control of live playlists.
-pub(super) static SHARED: Table = Table {
-    ready: LazyLock::new(|| ready(shared)),
-    make: shared,
-};
+pub(super) static SHARED: Table = Table { ready: LazyLock::new(|| ready(shared)), make: shared };
 /// Cache-Control of refusals.
-pub(super) static REFUSED: Table = Table {
-    ready: LazyLock::new(|| ready(refused)),
-    make: refused,
-};
+pub(super) static REFUSED: Table = Table { ready: LazyLock::new(|| ready(refused)), make: refused };
 
 impl Table {
     /// Delta-seconds are whole (RFC 9111 1.2.2): rounded down so that nothing is kept too long, but at least 1, because 0

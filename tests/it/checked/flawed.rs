@@ -15,7 +15,7 @@ use headwater::{
     clock,
     origin::{Origin, Service, body::Body, waiters::Waiting},
 };
-use http::{HeaderValue, Response, StatusCode, header, request::Parts};
+use http::{Response, StatusCode, header, request::Parts};
 use http_body_util::BodyExt;
 use tokio::sync::watch;
 
