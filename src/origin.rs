@@ -10,6 +10,7 @@ mod connection;
 mod cors;
 pub mod encoding;
 pub mod error;
+mod head;
 mod hold;
 mod listen;
 mod listing;

@@ -17,6 +17,10 @@ pub enum Refusal {
     RequestBody,
     /// HTTP/1.1 without exactly one Host field (RFC 9112 3.2).
     Host,
+    /// The header fields are larger than any client of ours has use for.
+    HeaderFields,
+    /// Likewise the URI.
+    UriTooLong,
     /// The path has something in it that is in none of our URLs.
     MalformedPath,
     /// The path is none of our URLs.
@@ -77,7 +81,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them, in the order of their statuses.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::RequestBody,
         Self::Host,
         Self::MalformedPath,
@@ -97,9 +101,11 @@ impl Refusal {
         Self::SegmentGone,
         Self::PartGone,
         Self::PreconditionFailed,
+        Self::UriTooLong,
         Self::RangeNotSatisfiable,
         Self::Misdirected,
         Self::NotAWebSocket,
+        Self::HeaderFields,
         Self::NotYetPublished,
         Self::Stale,
         Self::Incomplete,
@@ -140,6 +146,8 @@ impl Refusal {
             | Self::TooManyViewers
             | Self::StoreUnavailable
             | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+            Self::HeaderFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
@@ -169,6 +177,8 @@ impl Refusal {
             Self::Method => "method",
             Self::RequestBody => "request-body",
             Self::Host => "host",
+            Self::HeaderFields => "header-fields",
+            Self::UriTooLong => "uri-too-long",
             Self::MalformedPath => "malformed-path",
             Self::UnknownPath => "unknown-path",
             Self::Directive => "directive",
@@ -206,6 +216,8 @@ impl Refusal {
             Self::Method => "Only GET, HEAD and OPTIONS are answered here.",
             Self::RequestBody => "A request here has no body.",
             Self::Host => "An HTTP/1.1 request has exactly one Host field.",
+            Self::HeaderFields => "The header fields of a request here are at most 16 KiB.",
+            Self::UriTooLong => "A URI here is at most 16 KiB.",
             Self::MalformedPath => {
                 "A path here is made of names of letters, digits, '.', '_' and '-', with one slash between them."
             }

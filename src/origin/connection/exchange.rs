@@ -24,6 +24,7 @@ use crate::{
         Service,
         body::{Aborted, Body},
         error::HttpError,
+        head,
         preview::handshake,
         problem,
         refusal::Refusal,
@@ -122,7 +123,8 @@ fn refuse(request: &Parts, has_body: bool) -> Option<Refusal> {
         return Some(Refusal::RequestBody);
     }
     let hosts = request.headers.get_all(header::HOST).iter().count();
-    (request.version == Version::HTTP_11 && hosts != 1).then_some(Refusal::Host)
+    let host = (request.version == Version::HTTP_11 && hosts != 1).then_some(Refusal::Host);
+    head::oversized(request).or(host)
 }
 
 /// A body on its way, which leaves a line in the log when it has gone or was given up.
