@@ -97,9 +97,10 @@ fn channel(name: &str, written: file::Channel) -> Result<Channel, Refusal> {
     let encoder_socket = written.encoder_socket.clone();
     encoder_socket.iter().try_for_each(|path| socket(path)).map_err(within)?;
     let low_latency = written.low_latency.unwrap_or(defaults::LOW_LATENCY);
+    let usual = Unfit::default();
     let unfit = Unfit {
-        stale_after: written.stale_after.map_or(defaults::STALE_AFTER, |targets| targets.0),
-        incomplete_after: written.incomplete_after.map_or(0, |targets| targets.0),
+        stale_after: written.stale_after.map_or(usual.stale_after, |targets| targets.0),
+        incomplete_after: written.incomplete_after.map_or(usual.incomplete_after, |targets| targets.0),
         slate_after: slate(written.slate_after).map_err(within)?,
     };
     let ladder = ladder(written).map_err(within)?;

@@ -23,11 +23,17 @@ pub(super) const SEGMENT: Duration = Duration::from_secs(2);
 pub(super) const PART: Duration = Duration::from_millis(400);
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
 pub(super) const LOW_LATENCY: bool = true;
-/// One for the segment that is due, one for the encoder that dies over it, one for a slow machine.
-pub(super) const STALE_AFTER: u32 = 3;
 pub(super) const PRESET: &str = "veryfast";
 pub(super) const AUDIO_BITRATE: u32 = 128_000;
 pub(super) const AUDIO_CHANNELS: u16 = 2;
+
+impl Default for Unfit {
+    fn default() -> Self {
+        // One for the segment that is due, one for the encoder that dies over it, one for a slow machine. Players can do
+        // without a track, and a slate is better than nothing unless there is another origin.
+        Self { stale_after: 3, incomplete_after: 0, slate_after: None }
+    }
+}
 
 impl Default for Config {
     /// One demo channel that two cores carry.
@@ -50,7 +56,7 @@ impl Default for Config {
             low_latency: LOW_LATENCY,
             ladder: Ladder { video, ..Ladder::default() },
             encoder_socket: None,
-            unfit: Unfit { stale_after: STALE_AFTER, incomplete_after: 0, slate_after: None },
+            unfit: Unfit::default(),
         };
         Self {
             server: Server {

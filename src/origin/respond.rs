@@ -189,8 +189,9 @@ fn represent(request: &Parts, representation: Representation) -> Result<Response
 }
 
 fn precondition(request: &Parts, etag: Option<&HeaderValue>) -> Precondition {
-    let etag = etag.and_then(|etag| etag.to_str().ok());
-    etag.map_or(Precondition::Passed, |etag| conditional::evaluate(&request.headers, etag))
+    // What has no tag is the version of no list, but it is there, as a star asks (RFC 9110 13.1.1 and 13.1.2).
+    let etag = etag.and_then(|etag| etag.to_str().ok()).unwrap_or_default();
+    conditional::evaluate(&request.headers, etag)
 }
 
 /// 200 with all of `body`, 206 with the range that is asked for, or 416. Only GET has ranges (RFC 9110 14.2).

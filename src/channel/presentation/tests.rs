@@ -22,7 +22,7 @@ fn config() -> config::Channel {
         low_latency: true,
         ladder: config::Ladder::default(),
         encoder_socket: None,
-        unfit: config::Unfit { stale_after: 3, incomplete_after: 0, slate_after: None },
+        unfit: config::Unfit::default(),
     }
 }
 

@@ -198,6 +198,16 @@ async fn an_open_segment_is_sent_as_it_grows_to_those_who_join_early_and_late() 
 }
 
 #[tokio::test]
+async fn an_open_segment_has_no_version_that_a_client_could_ask_for() {
+    let live = Live::start();
+    let get = || http1().get(live.segment_url());
+    assert_eq!(sent(get().header("if-match", "\"x\"")).await.status(), 412);
+    for (name, value) in [("if-match", "*"), ("if-none-match", "\"x\"")] {
+        assert_eq!(sent(get().header(name, value)).await.status(), 200, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_segment_that_is_never_completed_is_never_taken_for_whole() {
     for client in [http1(), http2()] {
         let live = Live::start();
