@@ -1,9 +1,12 @@
 //! A live channel: one task owns it, packages what the encoder sends, fills what it does not, and publishes
 //! immutable [`edge::Edge`] snapshots.
 
+pub mod cmsd;
 mod commit;
+mod document;
 pub mod edge;
 mod filler;
+pub mod fitness;
 pub mod frames;
 mod lateness;
 mod measure;

@@ -112,6 +112,19 @@ pub struct Channel {
     pub ladder: Ladder,
     /// Where to wait for encoders that somebody else starts; `None` to start them.
     pub encoder_socket: Option<PathBuf>,
+    /// When its playlists and its MPD are an error.
+    pub unfit: Unfit,
+}
+
+/// When a live channel is answered with an error, so that caches and players turn to another origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unfit {
+    /// After how many target durations in which nothing moves; 0 for never.
+    pub stale_after: u32,
+    /// After how many target durations in which one track does not move and others do; 0 for never.
+    pub incomplete_after: u32,
+    /// How long it may be of slate and silence; `None` for as long as it takes.
+    pub slate_after: Option<Duration>,
 }
 
 /// The renditions of a presentation.
@@ -196,6 +209,19 @@ mod tests {
     }
 
     #[test]
+    fn a_channel_may_be_an_error_earlier_or_later_or_never() {
+        let unfit = |lines: &str| {
+            let text = format!("[channel.a]\nsource = \"test:\"\n{lines}");
+            Config::parse(Path::new("h.toml"), &text).unwrap().channels["a"].unfit
+        };
+        assert_eq!(unfit(""), Unfit { stale_after: 3, incomplete_after: 0, slate_after: None });
+        assert_eq!(
+            unfit("stale_after = 0\nincomplete_after = 4\nslate_after = \"30s\"\n"),
+            Unfit { stale_after: 0, incomplete_after: 4, slate_after: Some(Duration::from_secs(30)) }
+        );
+    }
+
+    #[test]
     fn every_refusal_names_file_key_and_what_would_be_right() {
         let channel = |lines: &str| format!("[channel.a]\nsource = \"test:\"\n{lines}");
         let rung = |lines: &str| channel(&format!("[[channel.a.video]]\n{lines}"));
@@ -239,6 +265,10 @@ mod tests {
                 refusal(&channel("encoder_socket = \"run/a.sock\"\n")),
                 refusal(&channel("encoder_socket = \"/run/headwater/\"\n")),
                 refusal(&channel(&format!("encoder_socket = \"/run/{}\"\n", "a".repeat(103)))),
+                refusal(&channel("stale_after = 1\n")),
+                refusal(&channel("incomplete_after = 1\n")),
+                refusal(&channel("stale_after = \"3s\"\n")),
+                refusal(&channel("slate_after = \"0s\"\n")),
                 refusal(&(channel(SOCKET) + "[channel.b]\nsource = \"test:\"\n" + SOCKET)),
             ]
             .join("\n")

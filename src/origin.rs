@@ -21,6 +21,7 @@ pub mod media_type;
 mod page;
 pub mod policy;
 pub mod preview;
+mod problem;
 mod public;
 pub mod range;
 pub mod refusal;

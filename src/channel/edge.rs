@@ -2,48 +2,23 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    io::Write,
     ops::RangeInclusive,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use flate2::{Compression, write::GzEncoder};
+use http::HeaderValue;
 use tokio::sync::watch;
 
+pub use super::document::{Coded, Coding, Document};
 use super::{
+    document::tag,
+    fitness::{Limits, Unfit, of_channel},
     frames::{KeyFrames, Lineup},
     status::Status,
 };
-use crate::store::etag;
-
-/// A rendered playlist or manifest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Document {
-    /// As it is.
-    pub body: Bytes,
-    /// Compressed with gzip.
-    pub gzip: Bytes,
-    /// Strong entity tag of `body`, quoted. That of `gzip` is another one: see [`Document::gzip_etag`].
-    pub etag: String,
-}
-
-impl Document {
-    /// Compresses and hashes `body`.
-    pub fn new(body: impl Into<Bytes>) -> Self {
-        let body = body.into();
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-        // Writing into a Vec cannot fail.
-        let gzip = gzip.write_all(&body).and_then(|()| gzip.finish()).unwrap_or_default();
-        Self { etag: etag([&body[..]]), gzip: gzip.into(), body }
-    }
-
-    /// Strong entity tag of `gzip`, quoted (RFC 9110 8.8.3.3: each content coding has its own).
-    pub fn gzip_etag(&self) -> String {
-        format!("{}-gz\"", self.etag.trim_end_matches('"'))
-    }
-}
+use crate::{clock, store::etag};
 
 /// The body of an init segment or of a whole segment, in chunks that are shared and never copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,14 +28,22 @@ pub struct Body {
     /// Sum of the chunks' lengths.
     pub length: u64,
     /// Strong entity tag of the whole, quoted.
-    pub etag: String,
+    pub etag: HeaderValue,
+    /// CMSD-Static, where it is known what it is.
+    pub cmsd: Option<HeaderValue>,
 }
 
 impl Body {
     /// Hashes `chunks`.
     pub fn new(chunks: Vec<Bytes>) -> Self {
         let length = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-        Self { length, etag: etag(chunks.iter().map(|chunk| &chunk[..])), chunks }
+        Self { length, etag: tag(etag(chunks.iter().map(|chunk| &chunk[..]))), cmsd: None, chunks }
+    }
+
+    /// The same, of which CMSD-Static says what it is.
+    #[must_use]
+    pub fn described(self, cmsd: HeaderValue) -> Self {
+        Self { cmsd: Some(cmsd), ..self }
     }
 }
 
@@ -116,6 +99,8 @@ pub struct Edge {
     pub target_duration: Duration,
     /// True when the presentation is complete and will not change.
     pub ended: bool,
+    /// From when on it is not fit to be shown.
+    pub limits: Limits,
 }
 
 /// A track at one moment.
@@ -135,6 +120,12 @@ pub struct TrackEdge {
     pub segments: BTreeMap<i64, Arc<Segment>>,
     /// Numbers of complete segments that are in the store, whether or not they are in memory too.
     pub stored: Option<RangeInclusive<i64>>,
+    /// CMSD-Static of media of it of which no more is known.
+    pub cmsd: Option<HeaderValue>,
+    /// When the playlist last came to list more.
+    pub moved_at: Option<Instant>,
+    /// Since when it has been made of the filler, if it is.
+    pub slate_since: Option<Instant>,
     /// When this was published.
     pub published_at: Option<Instant>,
 }
@@ -159,4 +150,11 @@ pub struct Reader {
     pub lineup: watch::Receiver<Arc<Lineup>>,
     /// Asks its encoder for key frames.
     pub key_frames: KeyFrames,
+}
+
+impl Reader {
+    /// Why the channel is not fit to be shown now, if it is not.
+    pub fn unfit(&self) -> Option<Unfit> {
+        of_channel(&self.edge.borrow(), clock::now())
+    }
 }

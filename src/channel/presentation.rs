@@ -12,9 +12,11 @@ use headwater_packager::{
 use tokio::sync::watch;
 
 use super::{
+    cmsd::Format,
     commit::Work,
-    edge::{Document, Edge, LowLatency, TrackEdge},
+    edge::{Edge, LowLatency, TrackEdge},
     filler::Filler,
+    fitness::Limits,
     frames::{Fresh, Lineup, Publisher},
     measure::Made,
     record::{self, Record},
@@ -46,6 +48,8 @@ pub(super) struct Presentation {
     ladder: config::Ladder,
     grid: Grid,
     window: Duration,
+    /// From when on it is not fit to be shown.
+    limits: Limits,
     /// True if parts are to be published one by one.
     wants_low_latency: bool,
     /// How they are laid out, where they are.
@@ -82,6 +86,7 @@ impl Presentation {
             ladder: config.ladder.clone(),
             grid: config.grid,
             window: config.window,
+            limits: limits(config),
             wants_low_latency: config.low_latency,
             low_latency: None,
             low_latency_off: None,
@@ -306,12 +311,14 @@ impl Presentation {
     fn publish_edge(&mut self, view: &View) -> Arc<Edge> {
         let whole = !self.writers.is_empty()
             && self.writers.iter().all(|writer| is_long_enough(writer.shelf().window(), view));
+        let document = |text, format| Arc::new(render::document(text, format, view));
         self.edge = Arc::new(Edge {
-            multivariant: whole.then(|| Arc::new(Document::new(render::multivariant(&self.writers)))),
-            mpd: whole.then(|| Arc::new(Document::new(render::mpd(&self.writers, view)))),
+            multivariant: whole.then(|| document(render::multivariant(&self.writers), Format::Hls)),
+            mpd: whole.then(|| document(render::mpd(&self.writers, view), Format::Dash)),
             tracks: self.tracks.iter().map(|(name, track)| (name.clone(), track.subscribe())).collect(),
             target_duration: render::target_duration(self.grid),
             ended: view.ended,
+            limits: self.limits,
         });
         self.edge.clone()
     }
@@ -329,7 +336,8 @@ impl Presentation {
 
     /// What is published of a track, with a new playlist if there is more to list than bytes.
     fn track_edge(&self, writer: &Writer, news: News, view: &View) -> TrackEdge {
-        let published = self.tracks.get(writer.name()).and_then(|track| track.borrow().playlist.clone());
+        let before = self.tracks.get(writer.name()).map(|track| track.borrow().clone());
+        let published = before.as_ref().and_then(|before| before.playlist.clone());
         let playlist = if news == News::Bytes && published.is_some() {
             published
         } else if is_long_enough(writer.shelf().window(), view) {
@@ -338,7 +346,7 @@ impl Presentation {
         } else {
             None
         };
-        writer.edge(playlist, view)
+        writer.edge(before.as_deref(), playlist, view)
     }
 
     /// What the tracks have made since this was asked last, by their names.
@@ -381,6 +389,13 @@ impl Presentation {
     fn path(&self, track: &str, file: &str) -> String {
         format!("{}/{track}/{file}", self.prefix)
     }
+}
+
+/// From when on a channel is not fit to be shown, in time and not in target durations.
+fn limits(config: &config::Channel) -> Limits {
+    let config::Unfit { stale_after, incomplete_after, slate_after } = config.unfit;
+    let targets = |count: u32| (count > 0).then(|| render::target_duration(config.grid) * count);
+    Limits { stale: targets(stale_after), incomplete: targets(incomplete_after), slate: slate_after }
 }
 
 /// A list is never shorter than three target durations, unless nothing follows (rfc8216bis 6.2.2).

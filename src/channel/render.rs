@@ -8,6 +8,7 @@ use std::{
 use headwater_packager::{dash, hls, time::Grid, window::Window};
 
 use super::{
+    cmsd::{self, Format},
     edge::{Document, LowLatency, Playlist},
     track::Writer,
 };
@@ -64,8 +65,13 @@ pub(super) fn playlist<'a>(
         reports: &reports,
     });
     let media = hls::Media { low_latency, ..view.media(shelf.window(), hls::Kind::Live) };
-    let document = |text| Arc::new(Document::new(text));
+    let document = |text| Arc::new(document(text, Format::Hls, view));
     Playlist { whole: document(hls::media(&media)), delta: hls::delta(&media).map(document) }
+}
+
+/// A document for readers.
+pub(super) fn document(text: String, format: Format, view: &View) -> Document {
+    Document::new(text).described(cmsd::manifest(format, !view.ended))
 }
 
 fn report(writer: &Writer) -> Option<hls::Report<'_>> {

@@ -12,8 +12,10 @@ use headwater_packager::{
     track::Track,
     window::{Bandwidth, Era, Window},
 };
+use http::HeaderValue;
 
 use super::{
+    cmsd,
     edge::{Body, Playlist, TrackEdge},
     filler::Filler,
     frames::Fresh,
@@ -263,13 +265,21 @@ impl Writer {
         for output in outputs {
             match output {
                 Output::Chunk { number, chunk, .. } => {
-                    self.shelf.add(number, &chunk, &self.era);
+                    self.shelf.add(number, &chunk, &self.era, self.cmsd(chunk.duration));
                     let part = Part { captured_at: chunk.captured_at, arrived: self.arrived };
                     self.made.parts.push(CutPart { part, published: self.shelf.publishes_parts(number) });
                 }
-                Output::Segment { number, start, duration } => self.shelf.close(number, start, duration),
+                Output::Segment { number, start, duration } => {
+                    self.shelf.close(number, start, duration, self.cmsd(duration));
+                }
             }
         }
+    }
+
+    /// CMSD-Static of media that is so long.
+    fn cmsd(&self, duration: Ticks) -> HeaderValue {
+        let nanos = u64::try_from(self.timescale().nanos(duration)).unwrap_or_default();
+        cmsd::media(self.track(), Some(Duration::from_nanos(nanos)))
     }
 
     fn timescale(&self) -> Timescale {
@@ -349,16 +359,27 @@ impl Writer {
         self.inits.iter()
     }
 
-    /// What is published, with its rendered playlist.
-    pub(super) fn edge(&self, playlist: Option<Arc<Playlist>>, view: &View) -> TrackEdge {
+    /// What is published after `before`, with its rendered playlist.
+    pub(super) fn edge(
+        &self,
+        before: Option<&TrackEdge>,
+        playlist: Option<Arc<Playlist>>,
+        view: &View,
+    ) -> TrackEdge {
+        let head = playlist.as_ref().and_then(|_| self.shelf.head());
+        let unmoved = before.filter(|before| before.head == head).and_then(|before| before.moved_at);
+        let on_slate = before.and_then(|before| before.slate_since).or(Some(view.at));
         TrackEdge {
-            head: playlist.as_ref().and_then(|_| self.shelf.head()),
+            moved_at: unmoved.or(head.map(|_| view.at)),
+            slate_since: on_slate.filter(|_| self.arrived.is_none()),
+            head,
             playlist,
             ended: view.ended,
             low_latency: view.low_latency,
             inits: self.inits.clone(),
             segments: self.shelf.segments().clone(),
             stored: self.shelf.kept(),
+            cmsd: Some(cmsd::media(self.track(), None)),
             published_at: Some(view.at),
         }
     }
@@ -366,5 +387,5 @@ impl Writer {
 
 fn init(track: &Track) -> (String, Arc<Body>) {
     let bytes = bmff::init_segment(track);
-    (bmff::init_name(&bytes), Arc::new(Body::new(vec![bytes])))
+    (bmff::init_name(&bytes), Arc::new(Body::new(vec![bytes]).described(cmsd::init(true))))
 }

@@ -6,7 +6,9 @@ use std::{collections::BTreeMap, ops::RangeInclusive, os::unix::ffi::OsStrExt, p
 
 use headwater_packager::time::Grid;
 
-use super::{AudioRung, Channel, Config, Ladder, Rung, Server, Store, defaults, file, grid, unit::Span};
+use super::{
+    AudioRung, Channel, Config, Ladder, Rung, Server, Store, Unfit, defaults, file, grid, unit::Span,
+};
 
 /// A playlist has to list three segments; one more leaves room for the one that is leaving.
 const SEGMENTS_IN_WINDOW: u32 = 4;
@@ -79,12 +81,27 @@ fn channel(name: &str, written: file::Channel) -> Result<Channel, Refusal> {
     let encoder_socket = written.encoder_socket.clone();
     encoder_socket.iter().try_for_each(|path| socket(path)).map_err(within)?;
     let low_latency = written.low_latency.unwrap_or(defaults::LOW_LATENCY);
+    let usual = Unfit::default();
+    let unfit = Unfit {
+        stale_after: written.stale_after.map_or(usual.stale_after, |targets| targets.0),
+        incomplete_after: written.incomplete_after.map_or(usual.incomplete_after, |targets| targets.0),
+        slate_after: slate(written.slate_after).map_err(within)?,
+    };
     let ladder = ladder(written).map_err(within)?;
     if low_latency {
         grid::check_parts(&grid, rate).map_err(wrong)?;
         without_delay(&ladder).map_err(within)?;
     }
-    Ok(Channel { source, grid, window, low_latency, ladder, encoder_socket })
+    Ok(Channel { source, grid, window, low_latency, ladder, encoder_socket, unfit })
+}
+
+fn slate(after: Option<Span>) -> Result<Option<Duration>, Refusal> {
+    if after == Some(Span(Duration::ZERO)) {
+        let reason =
+            "0s would make every slate an error; write for example \"30s\", or leave it out for never";
+        return Err(("slate_after".into(), reason.into()));
+    }
+    Ok(after.map(|span| span.0))
 }
 
 /// Whether a socket can have this path. What is there is seen when it is opened.

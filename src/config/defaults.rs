@@ -8,7 +8,7 @@ use std::{
 use headwater_packager::time::Grid;
 use ipnet::IpNet;
 
-use super::{Cdn, Channel, Config, Ladder, Limits, Rung, Server, Store, VideoCodec};
+use super::{Cdn, Channel, Config, Ladder, Limits, Rung, Server, Store, Unfit, VideoCodec};
 
 pub(super) const MEDIA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
 pub(super) const CONTROL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
@@ -62,6 +62,14 @@ impl Default for Limits {
     }
 }
 
+impl Default for Unfit {
+    fn default() -> Self {
+        // One for the segment that is due, one for the encoder that dies over it, one for a slow machine. Players can do
+        // without a track, and a slate is better than nothing unless there is another origin.
+        Self { stale_after: 3, incomplete_after: 0, slate_after: None }
+    }
+}
+
 impl Default for Config {
     /// One demo channel that two cores carry.
     fn default() -> Self {
@@ -83,6 +91,7 @@ impl Default for Config {
             low_latency: LOW_LATENCY,
             ladder: Ladder { video, ..Ladder::default() },
             encoder_socket: None,
+            unfit: Unfit::default(),
         };
         Self {
             server: Server {

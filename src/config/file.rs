@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{
     VideoCodec,
-    unit::{Address, BitRate, Network, Rate, Span, WebOrigin},
+    unit::{Address, BitRate, Network, Rate, Span, Targets, WebOrigin},
 };
 
 #[derive(Debug, Deserialize)]
@@ -103,6 +103,9 @@ pub(super) struct Channel {
     pub(super) frame_rate: Option<Rate>,
     pub(super) encoder: Option<String>,
     pub(super) encoder_socket: Option<PathBuf>,
+    pub(super) stale_after: Option<Targets>,
+    pub(super) incomplete_after: Option<Targets>,
+    pub(super) slate_after: Option<Span>,
     pub(super) ladder: Option<Automatic>,
     #[serde(default)]
     pub(super) video: Vec<Video>,

@@ -19,6 +19,10 @@ pub struct Span(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BitRate(pub u32);
 
+/// A number of target durations, 0 for never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Targets(pub u32);
+
 /// Frames per second: `25`, `29.97`, `30000/1001`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate(pub FrameRate);
@@ -117,6 +121,23 @@ impl FromStr for BitRate {
     }
 }
 
+impl FromStr for Targets {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(1) => {
+                Err("1 target duration passes from one segment to the next; write 2 or more, or 0 for never"
+                    .into())
+            }
+            Ok(targets) => Ok(Self(targets)),
+            Err(_) => Err(format!(
+                "{text:?} is no whole number of target durations; write for example 3, or 0 for never"
+            )),
+        }
+    }
+}
+
 impl FromStr for Rate {
     type Err = String;
 
@@ -187,6 +208,12 @@ impl<'de> Deserialize<'de> for Span {
 }
 
 impl<'de> Deserialize<'de> for BitRate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        written(deserializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Targets {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         written(deserializer)
     }

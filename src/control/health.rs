@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    channel::{edge::Reader, status::State},
+    channel::{edge::Reader, fitness::Unfit, status::State},
     store::Store,
 };
 
@@ -20,12 +20,22 @@ pub(super) async fn obstacles(
     if shutdown.is_cancelled() {
         obstacles.push("shutting down".to_owned());
     }
-    obstacles
-        .extend(channels.iter().filter_map(|(name, reader)| obstacle(name, &reader.status.borrow().state)));
+    for (name, reader) in channels {
+        obstacles.extend(obstacle(name, &reader.status.borrow().state));
+        obstacles.extend(reader.unfit().map(|unfit| format!("channel {name} {}", words(unfit))));
+    }
     if let Err(reason) = store.assets().await {
         obstacles.push(format!("store {} does not answer: {reason}", store.url()));
     }
     obstacles
+}
+
+fn words(unfit: Unfit) -> &'static str {
+    match unfit {
+        Unfit::Stale => "is stale: nothing new was published for too long",
+        Unfit::Incomplete => "is incomplete: a track has stopped, others go on",
+        Unfit::Slate => "is on slate: nothing came of the source for too long",
+    }
 }
 
 fn obstacle(name: &str, state: &State) -> Option<String> {

@@ -9,32 +9,31 @@ use prometheus_client::{
     registry::Unit,
 };
 
-use crate::channel::{
-    edge::Reader,
-    status::{State, Status},
-};
+use crate::channel::{edge::Reader, fitness::Unfit, status::State};
 
 const STATES: [&str; 6] = ["starting", "live", "stalled", "restarting", "ended", "failed"];
+
+/// Name and value.
+type Label = (&'static str, &'static str);
 
 /// How the channels do.
 #[derive(Debug)]
 pub(super) struct States(pub(super) Arc<BTreeMap<String, Reader>>);
 
 impl States {
-    /// One value for each channel, and, where there are some, for each of its `labels`.
+    /// One value for each channel, and, where there is another label, for each of what that can be.
     fn each<M: EncodeMetric>(
         &self,
         encoder: &mut DescriptorEncoder<'_>,
         (name, help, unit): (&str, &str, Option<Unit>),
         kind: &M,
-        values: impl Fn(&Status) -> Vec<(Option<&'static str>, M)>,
+        values: impl Fn(&Reader) -> Vec<(Option<Label>, M)>,
     ) -> fmt::Result {
         let mut family = encoder.encode_descriptor(name, help, unit.as_ref(), kind.metric_type())?;
         for (channel, reader) in self.0.iter() {
-            let status = reader.status.borrow().clone();
-            for (state, value) in values(&status) {
+            for (label, value) in values(reader) {
                 let mut labels = vec![("channel", channel.as_str())];
-                labels.extend(state.map(|state| ("state", state)));
+                labels.extend(label);
                 value.encode(family.encode_family(&labels)?)?;
             }
         }
@@ -47,19 +46,28 @@ impl Collector for States {
         let gauge = |yes: bool| ConstGauge::new(i64::from(yes));
         let zero = ConstGauge::new(0_i64);
         let of = ("channel_state", "1 for the state that a channel is in, 0 for the others", None);
-        self.each(&mut encoder, of, &zero, |status| {
-            let is = name(&status.state);
-            STATES.map(|state| (Some(state), gauge(state == is))).into()
+        self.each(&mut encoder, of, &zero, |reader| {
+            let is = name(&reader.status.borrow().state);
+            STATES.map(|state| (Some(("state", state)), gauge(state == is))).into()
+        })?;
+        let of = ("channel_unfit", "1 if a channel is answered with an error, for the reason why", None);
+        self.each(&mut encoder, of, &zero, |reader| {
+            let is = reader.unfit();
+            Unfit::ALL.map(|unfit| (Some(("reason", unfit.name())), gauge(is == Some(unfit)))).into()
         })?;
         let of = ("low_latency_off", "1 if parts should be published one by one and cannot be", None);
-        self.each(&mut encoder, of, &zero, |status| vec![(None, gauge(status.low_latency_off.is_some()))])?;
+        self.each(&mut encoder, of, &zero, |reader| {
+            vec![(None, gauge(reader.status.borrow().low_latency_off.is_some()))]
+        })?;
         let of =
             ("store_degraded", "1 while the store lags or fails and the channel goes on from memory", None);
-        self.each(&mut encoder, of, &zero, |status| vec![(None, gauge(status.store_degraded.is_some()))])?;
+        self.each(&mut encoder, of, &zero, |reader| {
+            vec![(None, gauge(reader.status.borrow().store_degraded.is_some()))]
+        })?;
         let starts = Unit::Other("starts".to_owned());
         let of = ("encoder", "Encoder processes started", Some(starts));
-        self.each(&mut encoder, of, &ConstCounter::new(0_u64), |status| {
-            vec![(None, ConstCounter::new(status.encoder_starts))]
+        self.each(&mut encoder, of, &ConstCounter::new(0_u64), |reader| {
+            vec![(None, ConstCounter::new(reader.status.borrow().encoder_starts))]
         })
     }
 }

@@ -60,6 +60,9 @@ impl Http {
     /// One listener's, which are told from now on.
     pub fn of(&self, listener: &'static str) -> Listener {
         let labels = Of { listener };
+        // Told before anything has happened, as zeros.
+        self.closed.get_or_create(&Closed { listener, why: "idle" });
+        self.reloads.get_or_create(&Reloaded { listener, outcome: "used" });
         Listener {
             listener,
             requests: self.requests.clone(),

@@ -78,7 +78,7 @@ fn lists(track: &TrackEdge, head: Head, msn: i64, part: Option<u64>) -> bool {
     msn < head.last || head.parts > 0 || parts.is_none_or(|parts| part < parts as u64)
 }
 
-/// Segment `number`.
+/// Segment `number`. Numbers are places in time (ARCHITECTURE.md), so what lies before all that is kept is past for good.
 pub fn segment(track: &TrackEdge, number: i64) -> Outlook<Media> {
     if let Some(segment) = track.segments.get(&number) {
         return match &segment.whole {
@@ -91,7 +91,15 @@ pub fn segment(track: &TrackEdge, number: i64) -> Outlook<Media> {
     if track.stored.as_ref().is_some_and(|stored| stored.contains(&number)) {
         return Outlook::Now(Media::Stored);
     }
-    if is_next(track, number) { Outlook::Soon } else { Outlook::No(Refusal::UnknownSegment.into()) }
+    let kept = track.stored.as_ref().map(|stored| *stored.start());
+    let first = track.segments.first_key_value().map(|(number, _)| *number);
+    match is_next(track, number) {
+        true => Outlook::Soon,
+        false if kept.into_iter().chain(first).min().is_some_and(|oldest| number < oldest) => {
+            Outlook::No(Refusal::SegmentGone.into())
+        }
+        false => Outlook::No(Refusal::UnknownSegment.into()),
+    }
 }
 
 /// Part `part` of segment `number`.
@@ -106,6 +114,9 @@ pub fn part(track: &TrackEdge, number: i64, part: u32) -> Outlook<Arc<Body>> {
             None => unknown(),
         },
         None if is_next(track, number) && part < parts.parts_per_segment => Outlook::Soon,
+        None if track.segments.first_key_value().is_some_and(|(&oldest, _)| number < oldest) => {
+            Outlook::No(Refusal::PartGone.into())
+        }
         None => unknown(),
     }
 }

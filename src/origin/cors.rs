@@ -7,8 +7,10 @@ use super::{
     respond::{METHODS, options},
 };
 
-/// What a script may read. Date and Age place the live edge, the rest measures the connection.
-const EXPOSED: &str = "Age, Cache-Control, Content-Encoding, Content-Length, Content-Range, Date, ETag, Retry-After, Server-Timing";
+/// What a script may read. Date and Age place the live edge, CMSD says what an object is and a reason why there is none;
+/// the rest measures the connection.
+const EXPOSED: &str = "Age, Cache-Control, CMSD-Dynamic, CMSD-Static, Content-Encoding, Content-Length, Content-Range, \
+    Date, ETag, Headwater-Reason, Retry-After, Server-Timing";
 /// What a script may send: ranges, conditions, and the Common Media Client Data of players (CTA-5004).
 const ACCEPTED: &str = "Accept, Cache-Control, If-Match, If-None-Match, If-Range, Pragma, Range, \
     CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status";

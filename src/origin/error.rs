@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, net::SocketAddr};
 
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use thiserror::Error;
 
 use super::{
@@ -12,6 +12,9 @@ use super::{
     refusal::Refusal,
     respond::{METHODS, Verdict},
 };
+
+/// The refusal's name, for programs: what a player or a CDN that fails over has to know.
+const REASON: HeaderName = HeaderName::from_static("headwater-reason");
 
 /// Why a listener could not be opened.
 #[derive(Debug, Error)]
@@ -72,8 +75,11 @@ impl HttpError {
         let mut response = Response::new(Body::from(bytes::Bytes::from(format!("{}\n", self.public))));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
+        headers.insert(REASON, HeaderValue::from_static(self.cause.name()));
+        // It is text, or what `problem` makes of it.
+        headers.insert(header::VARY, HeaderValue::from_static("accept"));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-        headers.insert(header::CACHE_CONTROL, self.cache.header());
+        self.cache.tell(headers);
         match self.status {
             StatusCode::METHOD_NOT_ALLOWED => {
                 headers.insert(header::ALLOW, HeaderValue::from_static(METHODS));
@@ -89,6 +95,7 @@ impl HttpError {
             _ => {}
         }
         response.extensions_mut().insert(Verdict { cache: self.cache, refusal: Some(self.cause) });
+        response.extensions_mut().insert(self.clone());
         response
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use http::HeaderValue;
+
 use super::{
     ahead::{self, Media},
     body::{Body, growing},
@@ -16,7 +18,12 @@ use super::{
     waiters::{Waiters, Waiting},
 };
 use crate::{
-    channel::edge::{Document, Edge, Reader},
+    channel::{
+        cmsd,
+        edge::{Document, Edge, Reader},
+        fitness,
+    },
+    clock,
     store::{self, Store},
 };
 
@@ -47,6 +54,9 @@ impl Channels {
         let edge = reader.edge.borrow().clone();
         let not_yet = || public::not_yet(&reader.status.borrow().state);
         let manifest = |document: &Option<Arc<Document>>, media_type| {
+            if let Some(unfit) = fitness::of_channel(&edge, clock::now()) {
+                return Err(Refusal::from(unfit).into());
+            }
             let content = Content::Document(document.clone().ok_or_else(not_yet)?);
             let found = Representation { content, media_type, cache: CachePolicy::LiveManifest };
             Ok(Found { found, held: None })
@@ -58,8 +68,14 @@ impl Channels {
             File::Track { track, file } => (track, file),
         };
         let track = edge.tracks.get(name).ok_or_else(|| unknown_track(&edge, file))?.clone();
-        if matches!(file, TrackFile::Playlist(_)) && track.borrow().playlist.is_none() {
-            return Err(not_yet());
+        if matches!(file, TrackFile::Playlist(_)) {
+            let track = track.borrow().clone();
+            if track.playlist.is_none() {
+                return Err(not_yet());
+            }
+            if let Some(unfit) = fitness::of_track(&edge, &track, clock::now()) {
+                return Err(Refusal::from(unfit).into());
+            }
         }
         let target = edge.target_duration;
         // What waits holds on to its track only.
@@ -87,13 +103,15 @@ impl Channels {
             Media::Whole(body) => (Content::Chunks(body), CachePolicy::Immutable),
             Media::Stored => {
                 let path = format!("live/{channel}/{name}/{number}.m4s");
-                (self.stored(&path).await?, CachePolicy::Immutable)
+                let cmsd = track.borrow().cmsd.clone();
+                (self.stored(&path, cmsd).await?, CachePolicy::Immutable)
             }
             Media::Growing => {
                 let waiter = self.waiters.enter(patience.connection)?;
                 let first_byte = self.waiters.metrics().first_byte(channel, name, kind);
+                let cmsd = track.borrow().cmsd.clone();
                 let body = Body::growing(growing(track, number, patience.duration, first_byte, waiter));
-                (Content::Growing(body), CachePolicy::Growing)
+                (Content::Growing(body, cmsd), CachePolicy::Growing)
             }
         };
         let found = Representation { content, media_type: media_type::of_track(name), cache };
@@ -112,7 +130,7 @@ impl Channels {
             Some(body) => Content::Chunks(body.clone()),
             // Inits of earlier configurations are needed as long as segments of theirs may be in the store.
             None if snapshot.stored.is_some() => {
-                self.stored(&format!("live/{channel}/{name}/{init}")).await?
+                self.stored(&format!("live/{channel}/{name}/{init}"), Some(cmsd::init(true))).await?
             }
             None => return Err(Refusal::UnknownSegment.into()),
         };
@@ -121,9 +139,9 @@ impl Channels {
         Ok(Found { found, held: None })
     }
 
-    async fn stored(&self, path: &str) -> Result<Content, HttpError> {
+    async fn stored(&self, path: &str, cmsd: Option<HeaderValue>) -> Result<Content, HttpError> {
         match self.store.object(path).await {
-            Ok(object) => Ok(Content::Object(object)),
+            Ok(object) => Ok(Content::Object(object, cmsd)),
             Err(store::Error::NotFound { .. }) => Err(Refusal::UnknownSegment.into()),
             Err(reason) => {
                 tracing::debug!(%reason, path, "the store did not give it");

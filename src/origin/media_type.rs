@@ -13,5 +13,10 @@ pub const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Init segments and segments of the track called `name` (ISO/IEC 23000-19 7.3.4 allows the types of MP4).
 pub fn of_track(name: &str) -> &'static str {
-    if name.starts_with("audio-") { "audio/mp4" } else { "video/mp4" }
+    if is_audio(name) { "audio/mp4" } else { "video/mp4" }
+}
+
+/// True if the track called `name` is sound.
+pub fn is_audio(name: &str) -> bool {
+    name.starts_with("audio-")
 }

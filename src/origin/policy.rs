@@ -1,8 +1,16 @@
 //! How long caches may keep what, and nothing else decides it (cdn-config/README.md has the table).
+//!
+//! All say it with Cache-Control. CDN-Cache-Control (RFC 9213) goes along where a CDN may do better than a browser: it has
+//! one copy for all, can be told to forget it, and can ask for the next while it hands out the last.
+
+mod table;
 
 use std::{fmt, time::Duration};
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, header, header::HeaderName};
+
+/// RFC 9213 3.1.
+const TARGETED: HeaderName = HeaderName::from_static("cdn-cache-control");
 
 /// A cache decision. The name is the same in the log, in metrics and in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,20 +70,55 @@ impl CachePolicy {
         }
     }
 
-    /// The value of Cache-Control.
+    /// The value of Cache-Control. No playlist of a live channel may stand in for one that failed: that is how caches and
+    /// players learn that there is nothing new (`stale-if-error`, RFC 5861 4). A segment stays what it is whatever fails.
     pub fn header(self) -> HeaderValue {
         match self {
             Self::Immutable | Self::Growing => {
-                HeaderValue::from_static("public, max-age=31536000, immutable")
+                HeaderValue::from_static("public, max-age=31536000, immutable, stale-if-error=86400")
             }
-            Self::LivePlaylist { target } => max_age(target / 2),
-            Self::BlockingPlaylist { target } => max_age(6 * target),
-            Self::MissingBlockingPlaylist { target } => max_age(4 * target),
-            Self::MissingPlaylist { target } => max_age(target),
-            Self::LiveManifest | Self::Brief => HeaderValue::from_static("public, max-age=1"),
-            Self::VodManifest => HeaderValue::from_static("public, max-age=600"),
+            Self::LivePlaylist { target } => table::FRESH.of(target / 2),
+            Self::BlockingPlaylist { target } => table::FRESH.of(6 * target),
+            Self::MissingBlockingPlaylist { target } => table::REFUSED.of(4 * target),
+            Self::MissingPlaylist { target } => table::REFUSED.of(target),
+            Self::LiveManifest => HeaderValue::from_static("public, max-age=1, stale-if-error=0"),
+            Self::Brief => HeaderValue::from_static("public, max-age=1"),
+            Self::VodManifest => HeaderValue::from_static("public, max-age=600, stale-if-error=86400"),
             Self::Revalidate => HeaderValue::from_static("no-cache"),
             Self::NoStore => HeaderValue::from_static("no-store"),
+        }
+    }
+
+    /// The value of CDN-Cache-Control, a dictionary of structured fields, where it says more than Cache-Control.
+    pub fn targeted(self) -> Option<HeaderValue> {
+        match self {
+            // For once its lifetime, so that what is handed out is never older than one target duration.
+            Self::LivePlaylist { target } => Some(table::SHARED.of(target / 2)),
+            Self::LiveManifest => {
+                Some(HeaderValue::from_static("max-age=1, stale-while-revalidate=1, stale-if-error=0"))
+            }
+            Self::VodManifest => Some(HeaderValue::from_static(
+                "max-age=600, stale-while-revalidate=600, stale-if-error=86400",
+            )),
+            // Each browser asks about it each time; a CDN has an answer for all of them.
+            Self::Revalidate => {
+                Some(HeaderValue::from_static("max-age=5, stale-while-revalidate=5, stale-if-error=86400"))
+            }
+            Self::Immutable
+            | Self::Growing
+            | Self::BlockingPlaylist { .. }
+            | Self::MissingBlockingPlaylist { .. }
+            | Self::MissingPlaylist { .. }
+            | Self::Brief
+            | Self::NoStore => None,
+        }
+    }
+
+    /// Tells caches of both kinds.
+    pub fn tell(self, headers: &mut HeaderMap) {
+        headers.insert(header::CACHE_CONTROL, self.header());
+        if let Some(targeted) = self.targeted() {
+            headers.insert(TARGETED, targeted);
         }
     }
 }
@@ -84,13 +127,6 @@ impl fmt::Display for CachePolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
-}
-
-/// Delta-seconds are whole (RFC 9111 1.2.2): rounded down so that nothing is kept too long, but at least 1, because 0
-/// would send every viewer of a CDN to the origin.
-fn max_age(lifetime: Duration) -> HeaderValue {
-    HeaderValue::try_from(format!("public, max-age={}", lifetime.as_secs().max(1)))
-        .unwrap_or(HeaderValue::from_static("no-store"))
 }
 
 #[cfg(test)]
@@ -104,14 +140,41 @@ mod tests {
         {
             let target = Duration::from_secs(seconds);
             let value = |policy: CachePolicy| policy.header().to_str().unwrap().to_owned();
-            for (policy, seconds) in [
-                (CachePolicy::LivePlaylist { target }, playlist),
-                (CachePolicy::MissingPlaylist { target }, missing),
-                (CachePolicy::BlockingPlaylist { target }, blocking),
-                (CachePolicy::MissingBlockingPlaylist { target }, never),
+            for (policy, header) in [
+                (
+                    CachePolicy::LivePlaylist { target },
+                    format!("public, max-age={playlist}, stale-if-error=0"),
+                ),
+                (
+                    CachePolicy::BlockingPlaylist { target },
+                    format!("public, max-age={blocking}, stale-if-error=0"),
+                ),
+                (CachePolicy::MissingPlaylist { target }, format!("public, max-age={missing}")),
+                (CachePolicy::MissingBlockingPlaylist { target }, format!("public, max-age={never}")),
             ] {
-                assert_eq!(value(policy), format!("public, max-age={seconds}"), "{policy}");
+                assert_eq!(value(policy), header, "{policy}");
+            }
+            let shared = CachePolicy::LivePlaylist { target }.targeted().unwrap();
+            assert_eq!(
+                shared,
+                format!("max-age={playlist}, stale-while-revalidate={playlist}, stale-if-error=0")
+            );
+        }
+    }
+
+    #[test]
+    fn what_fails_is_never_hidden_behind_a_live_playlist_that_a_cache_still_has() {
+        let target = Duration::from_secs(2);
+        for policy in [
+            CachePolicy::LivePlaylist { target },
+            CachePolicy::BlockingPlaylist { target },
+            CachePolicy::LiveManifest,
+        ] {
+            for value in [Some(policy.header()), policy.targeted()].into_iter().flatten() {
+                assert!(value.to_str().unwrap().ends_with(", stale-if-error=0"), "{policy}: {value:?}");
             }
         }
+        let segment = CachePolicy::Immutable.header();
+        assert!(segment.to_str().unwrap().ends_with(", stale-if-error=86400"));
     }
 }

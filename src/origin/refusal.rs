@@ -6,6 +6,7 @@ use std::fmt;
 use http::StatusCode;
 
 use super::policy::CachePolicy;
+use crate::channel::fitness::Unfit;
 
 /// Why a request was not served. The name is the same in the log, in metrics and here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,10 +19,10 @@ pub enum Refusal {
     Host,
     /// Its address has asked more often than it may.
     TooManyRequests,
-    /// Path and query are longer than any of ours.
-    UrlTooLong,
+    /// Path and query are longer than they may be.
+    UriTooLong,
     /// The request's fields are larger than they may be.
-    FieldsTooLarge,
+    HeaderFields,
     /// The request does not say what only the CDN knows.
     NotTheCdn,
     /// The host has another certificate than the one that was shown on this connection (RFC 9110 7.4).
@@ -38,16 +39,26 @@ pub enum Refusal {
     UnknownChannel,
     /// The channel has no such track.
     UnknownTrack,
-    /// The track has no such segment or init segment, or no longer.
+    /// The track has no such segment or init segment.
     UnknownSegment,
-    /// The track has no such part, or no longer.
+    /// The track has no such part.
     UnknownPart,
+    /// The segment lies before all that is kept, and does not come back.
+    SegmentGone,
+    /// The part lies before all that are kept, and does not come back.
+    PartGone,
     /// Nothing is packaged under this name.
     UnknownAsset,
     /// The page has no such file.
     UnknownPageFile,
     /// The channel has nothing to show yet.
     NotYetPublished,
+    /// The playlist or MPD has not moved for too long.
+    Stale,
+    /// A track of the presentation has stopped, others go on.
+    Incomplete,
+    /// The channel has shown its slate for too long.
+    Slate,
     /// What was waited for did not come in time.
     WaitedTooLong,
     /// As many requests wait as may.
@@ -73,6 +84,45 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// All of them, in the order of their statuses.
+    pub const ALL: [Self; 35] = [
+        Self::RequestBody,
+        Self::Host,
+        Self::MalformedPath,
+        Self::Directive,
+        Self::TooFarAhead,
+        Self::Handshake,
+        Self::ViewerQuery,
+        Self::ForeignOrigin,
+        Self::NotTheCdn,
+        Self::UnknownPath,
+        Self::UnknownChannel,
+        Self::UnknownTrack,
+        Self::UnknownSegment,
+        Self::UnknownPart,
+        Self::UnknownAsset,
+        Self::UnknownPageFile,
+        Self::Method,
+        Self::SegmentGone,
+        Self::PartGone,
+        Self::PreconditionFailed,
+        Self::UriTooLong,
+        Self::RangeNotSatisfiable,
+        Self::Misdirected,
+        Self::NotAWebSocket,
+        Self::TooManyRequests,
+        Self::HeaderFields,
+        Self::NotYetPublished,
+        Self::Stale,
+        Self::Incomplete,
+        Self::Slate,
+        Self::WaitedTooLong,
+        Self::TooManyWaiters,
+        Self::TooManyViewers,
+        Self::StoreUnavailable,
+        Self::NotReady,
+    ];
+
     /// HTTP status.
     pub fn status(self) -> StatusCode {
         match self {
@@ -84,9 +134,6 @@ impl Refusal {
             | Self::Handshake
             | Self::ViewerQuery => StatusCode::BAD_REQUEST,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
-            Self::UrlTooLong => StatusCode::URI_TOO_LONG,
-            Self::FieldsTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::ForeignOrigin | Self::NotTheCdn => StatusCode::FORBIDDEN,
             Self::NotAWebSocket => StatusCode::UPGRADE_REQUIRED,
             Self::UnknownPath
@@ -96,13 +143,20 @@ impl Refusal {
             | Self::UnknownPart
             | Self::UnknownAsset
             | Self::UnknownPageFile => StatusCode::NOT_FOUND,
+            Self::SegmentGone | Self::PartGone => StatusCode::GONE,
             Self::NotYetPublished
+            | Self::Stale
+            | Self::Incomplete
+            | Self::Slate
             | Self::WaitedTooLong
             | Self::TooManyWaiters
             | Self::TooManyViewers
             | Self::StoreUnavailable
             | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+            Self::HeaderFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
         }
@@ -112,7 +166,7 @@ impl Refusal {
     /// is nobody else's business, what is wrong here spares us the next askers for a moment.
     pub fn cache(self) -> CachePolicy {
         match self.status() {
-            StatusCode::NOT_FOUND => CachePolicy::Brief,
+            StatusCode::NOT_FOUND | StatusCode::GONE => CachePolicy::Brief,
             StatusCode::SERVICE_UNAVAILABLE
                 if !matches!(self, Self::NotReady | Self::TooManyWaiters | Self::TooManyViewers) =>
             {
@@ -131,10 +185,9 @@ impl Refusal {
             Self::RequestBody => "request-body",
             Self::Host => "host",
             Self::TooManyRequests => "too-many-requests",
-            Self::UrlTooLong => "url-too-long",
-            Self::FieldsTooLarge => "fields-too-large",
+            Self::UriTooLong => "uri-too-long",
+            Self::HeaderFields => "header-fields",
             Self::NotTheCdn => "not-the-cdn",
-            Self::Misdirected => "misdirected",
             Self::MalformedPath => "malformed-path",
             Self::UnknownPath => "unknown-path",
             Self::Directive => "directive",
@@ -143,9 +196,14 @@ impl Refusal {
             Self::UnknownTrack => "unknown-track",
             Self::UnknownSegment => "unknown-segment",
             Self::UnknownPart => "unknown-part",
+            Self::SegmentGone => "segment-gone",
+            Self::PartGone => "part-gone",
             Self::UnknownAsset => "unknown-asset",
             Self::UnknownPageFile => "unknown-page-file",
             Self::NotYetPublished => "not-yet-published",
+            Self::Stale => "stale",
+            Self::Incomplete => "incomplete",
+            Self::Slate => "slate",
             Self::WaitedTooLong => "waited-too-long",
             Self::TooManyWaiters => "too-many-waiters",
             Self::NotAWebSocket => "not-a-websocket",
@@ -155,6 +213,7 @@ impl Refusal {
             Self::TooManyViewers => "too-many-viewers",
             Self::StoreUnavailable => "store-unavailable",
             Self::NotReady => "not-ready",
+            Self::Misdirected => "misdirected",
             Self::PreconditionFailed => "precondition-failed",
             Self::RangeNotSatisfiable => "range-not-satisfiable",
         }
@@ -167,10 +226,9 @@ impl Refusal {
             Self::RequestBody => "A request here has no body.",
             Self::Host => "An HTTP/1.1 request has exactly one Host field.",
             Self::TooManyRequests => "This address asks too often. Try again in a second.",
-            Self::UrlTooLong => "No URL here is as long as this.",
-            Self::FieldsTooLarge => "The fields of this request are too large.",
+            Self::UriTooLong => "No URI here is as long as this.",
+            Self::HeaderFields => "The header fields of this request are too large.",
             Self::NotTheCdn => "This server answers its CDN only.",
-            Self::Misdirected => "This host has a connection of its own, with its certificate.",
             Self::MalformedPath => {
                 "A path here is made of names of letters, digits, '.', '_' and '-', with one slash between them."
             }
@@ -185,9 +243,20 @@ impl Refusal {
             Self::UnknownTrack => "The channel has no such track. Its index.m3u8 lists what it has.",
             Self::UnknownSegment => "The track has no such segment now. Its index.m3u8 lists what it has.",
             Self::UnknownPart => "The track has no such part now. Its index.m3u8 lists what it has.",
+            Self::SegmentGone => "This segment is no longer kept. The track's index.m3u8 lists what it has.",
+            Self::PartGone => "This part is no longer kept. The track's index.m3u8 lists what it has.",
             Self::UnknownAsset => "Nothing is packaged under this name. /channels.json lists what there is.",
             Self::UnknownPageFile => "The page has no such file.",
             Self::NotYetPublished => "The channel has nothing to show yet. Try again in a second.",
+            Self::Stale => {
+                "The channel has published nothing new for too long. Try another origin, or again in a second."
+            }
+            Self::Incomplete => {
+                "A track of the channel has published nothing new for too long. Try another origin, or again in a second."
+            }
+            Self::Slate => {
+                "The channel has had no picture for too long. Try another origin, or again in a second."
+            }
             Self::WaitedTooLong => "This did not come in time. Try again in a second.",
             Self::TooManyWaiters => "Too many requests wait already. Try again in a second.",
             Self::NotAWebSocket => {
@@ -203,8 +272,21 @@ impl Refusal {
             Self::TooManyViewers => "Too many viewers watch already. Try again in a few seconds.",
             Self::StoreUnavailable => "This cannot be read at the moment. Try again in a second.",
             Self::NotReady => "This server is not ready.",
+            Self::Misdirected => {
+                "This server does not answer for this host. Ask it over a connection of its own."
+            }
             Self::PreconditionFailed => "This is not the version that If-Match asks for.",
             Self::RangeNotSatisfiable => "The range lies behind the end.",
+        }
+    }
+}
+
+impl From<Unfit> for Refusal {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Stale => Self::Stale,
+            Unfit::Incomplete => Self::Incomplete,
+            Unfit::Slate => Self::Slate,
         }
     }
 }
@@ -212,5 +294,35 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn none_is_left_out_of_the_list_and_none_has_the_name_of_another() {
+        let source = include_str!("refusal.rs");
+        let names = source
+            .split("Its name in the log")
+            .nth(1)
+            .unwrap()
+            .split("What the client reads")
+            .next()
+            .unwrap();
+        let mut listed: Vec<&str> = Refusal::ALL.iter().map(|refusal| refusal.name()).collect();
+        let mut named: Vec<&str> =
+            names.split("=> \"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        listed.sort_unstable();
+        named.sort_unstable();
+        assert_eq!(listed, named);
+        listed.dedup();
+        assert_eq!(listed.len(), Refusal::ALL.len());
+    }
+
+    #[test]
+    fn they_are_listed_in_the_order_of_their_statuses() {
+        assert!(Refusal::ALL.is_sorted_by_key(|refusal| refusal.status()));
     }
 }

@@ -13,11 +13,12 @@ use super::{
     encoding,
     error::HttpError,
     policy::CachePolicy,
+    problem,
     range::{self, Selection},
     refusal::Refusal,
 };
 use crate::{
-    channel::edge::{self, Document},
+    channel::edge::{self, Coding, Document},
     store::Object,
 };
 
@@ -27,6 +28,9 @@ pub const METHODS: &str = "GET, HEAD, OPTIONS";
 /// Tells nginx, and what has learnt it from nginx, to pass a body on as it comes.
 const UNBUFFERED: (HeaderName, HeaderValue) =
     (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+
+/// CTA-5006.
+const CMSD_STATIC: HeaderName = HeaderName::from_static("cmsd-static");
 
 /// What a route leads to.
 #[derive(Debug)]
@@ -42,14 +46,14 @@ pub struct Representation {
 /// The bytes of a representation, shared with all who are sent them.
 #[derive(Debug)]
 pub enum Content {
-    /// Text that is ready in two content codings.
+    /// Text that there is in several content codings.
     Document(Arc<Document>),
     /// A segment, a part or an init segment in memory.
     Chunks(Arc<edge::Body>),
-    /// A segment that is still being made.
-    Growing(Body),
-    /// An object of the store.
-    Object(Arc<Object>),
+    /// A segment that is still being made, and the CMSD-Static that it has.
+    Growing(Body, Option<HeaderValue>),
+    /// An object of the store, and the CMSD-Static that it has.
+    Object(Arc<Object>, Option<HeaderValue>),
     /// Made for this request, without a version.
     Fresh(Bytes),
 }
@@ -76,13 +80,14 @@ pub fn options() -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
-    response.headers_mut().insert(header::CACHE_CONTROL, CachePolicy::NoStore.header());
+    CachePolicy::NoStore.tell(response.headers_mut());
     response.extensions_mut().insert(Verdict { cache: CachePolicy::NoStore, refusal: None });
     response
 }
 
 /// What is the same for every response of either listener, refusals included.
-pub fn finish(method: &Method, mut response: Response<Body>) -> Response<Body> {
+pub fn finish(request: &Parts, response: Response<Body>) -> Response<Body> {
+    let mut response = problem::phrased(request, response);
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let bodiless = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if !bodiless {
@@ -91,29 +96,32 @@ pub fn finish(method: &Method, mut response: Response<Body>) -> Response<Body> {
             response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
     }
-    if *method == Method::HEAD { response.map(|_| Body::empty()) } else { response }
+    if request.method == Method::HEAD { response.map(|_| Body::empty()) } else { response }
 }
 
 /// A representation in one content coding.
 struct Selected {
     body: Body,
-    etag: Option<String>,
-    gzip: bool,
+    etag: Option<HeaderValue>,
+    coding: Option<Coding>,
     negotiated: bool,
+    cmsd: Option<HeaderValue>,
 }
 
 impl Content {
     fn select(self, headers: &HeaderMap) -> Selected {
-        let plain = |body, etag| Selected { body, etag, gzip: false, negotiated: false };
+        let plain = |body, etag, cmsd| Selected { body, etag, coding: None, negotiated: false, cmsd };
         match self {
             Self::Document(document) => select_coding(&document, headers),
             Self::Chunks(chunks) => {
-                let etag = chunks.etag.clone();
-                plain(Body::from(chunks), Some(etag))
+                let (etag, cmsd) = (chunks.etag.clone(), chunks.cmsd.clone());
+                plain(Body::from(chunks), Some(etag), cmsd)
             }
-            Self::Growing(body) => plain(body, None),
-            Self::Object(object) => plain(Body::from(object.body.clone()), Some(object.etag.clone())),
-            Self::Fresh(bytes) => plain(Body::from(bytes), None),
+            Self::Growing(body, cmsd) => plain(body, None, cmsd),
+            Self::Object(object, cmsd) => {
+                plain(Body::from(object.body.clone()), HeaderValue::from_str(&object.etag).ok(), cmsd)
+            }
+            Self::Fresh(bytes) => plain(Body::from(bytes), None, None),
         }
     }
 }
@@ -121,24 +129,28 @@ impl Content {
 fn select_coding(document: &Document, headers: &HeaderMap) -> Selected {
     // Ranges are of the bytes as they are: Chromium's own HLS reads playlists by ranges, lets its network stack unpack
     // them, and then cuts the text off at the length that the packed ones had.
-    let gzip = !headers.contains_key(header::RANGE)
-        && encoding::prefers_gzip(headers)
-        && (1..document.body.len()).contains(&document.gzip.len());
-    let (bytes, etag) = if gzip {
-        (document.gzip.clone(), document.gzip_etag())
-    } else {
-        (document.body.clone(), document.etag.clone())
+    let preferred = if headers.contains_key(header::RANGE) { None } else { encoding::preferred(headers) };
+    let coded = preferred.and_then(|coding| Some((coding, document.coded(coding)?)));
+    let (bytes, etag) = match coded {
+        Some((_, coded)) => (&coded.bytes, &coded.etag),
+        None => (&document.body, &document.etag),
     };
-    Selected { body: Body::from(bytes), etag: Some(etag), gzip, negotiated: true }
+    Selected {
+        body: Body::from(bytes.clone()),
+        etag: Some(etag.clone()),
+        coding: coded.map(|(coding, _)| coding),
+        negotiated: true,
+        cmsd: document.cmsd.clone(),
+    }
 }
 
 fn represent(request: &Parts, representation: Representation) -> Result<Response<Body>, HttpError> {
     let Representation { content, media_type, cache } = representation;
     // To HTTP/1.0 the end of the connection is the end of the body, also of one that is broken off.
-    let cuttable = request.version < Version::HTTP_11 && matches!(content, Content::Growing(_));
+    let cuttable = request.version < Version::HTTP_11 && matches!(content, Content::Growing(..));
     let cache = if cuttable { CachePolicy::NoStore } else { cache };
-    let Selected { body, etag, gzip, negotiated } = content.select(&request.headers);
-    let mut response = match precondition(request, etag.as_deref()) {
+    let Selected { body, etag, coding, negotiated, cmsd } = content.select(&request.headers);
+    let mut response = match precondition(request, etag.as_ref()) {
         Precondition::Failed => return Err(Refusal::PreconditionFailed.into()),
         Precondition::NotModified => {
             let mut response = Response::new(Body::empty());
@@ -147,7 +159,7 @@ fn represent(request: &Parts, representation: Representation) -> Result<Response
         }
         Precondition::Passed => {
             let grows = body.remaining().is_none();
-            let mut response = cut(request, etag.as_deref(), body);
+            let mut response = cut(request, etag.as_ref(), body);
             if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
                 return Ok(response);
             }
@@ -159,30 +171,31 @@ fn represent(request: &Parts, representation: Representation) -> Result<Response
             if grows {
                 headers.insert(UNBUFFERED.0, UNBUFFERED.1);
             }
-            if gzip {
-                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            if let Some(coding) = coding {
+                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
             }
             response
         }
     };
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, cache.header());
+    cache.tell(headers);
     if negotiated {
         headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     }
-    if let Some(etag) = etag.and_then(|etag| HeaderValue::try_from(etag).ok()) {
-        headers.insert(header::ETAG, etag);
-    }
+    etag.map(|etag| headers.insert(header::ETAG, etag));
+    cmsd.map(|cmsd| headers.insert(CMSD_STATIC, cmsd));
     response.extensions_mut().insert(Verdict { cache, refusal: None });
     Ok(response)
 }
 
-fn precondition(request: &Parts, etag: Option<&str>) -> Precondition {
-    etag.map_or(Precondition::Passed, |etag| conditional::evaluate(&request.headers, etag))
+fn precondition(request: &Parts, etag: Option<&HeaderValue>) -> Precondition {
+    // What has no tag is the version of no list, but it is there, as a star asks (RFC 9110 13.1.1 and 13.1.2).
+    let etag = etag.and_then(|etag| etag.to_str().ok()).unwrap_or_default();
+    conditional::evaluate(&request.headers, etag)
 }
 
 /// 200 with all of `body`, 206 with the range that is asked for, or 416. Only GET has ranges (RFC 9110 14.2).
-fn cut(request: &Parts, etag: Option<&str>, body: Body) -> Response<Body> {
+fn cut(request: &Parts, etag: Option<&HeaderValue>, body: Body) -> Response<Body> {
     let Some(length) = body.remaining() else { return Response::new(body) };
     let applies = request.method == Method::GET
         && etag.is_some_and(|etag| conditional::range_applies(&request.headers, etag));

@@ -13,7 +13,10 @@ use super::{
     route::{File, Resource, TrackFile},
 };
 use crate::{
-    channel::edge::Document,
+    channel::{
+        cmsd::{self, Format},
+        edge::Document,
+    },
     store::{self, Object, Store},
 };
 
@@ -34,7 +37,8 @@ impl Assets {
         let documents = Cache::builder()
             .max_capacity(CAPACITY)
             .weigher(|_: &String, document: &Arc<Document>| {
-                u32::try_from(document.body.len() + document.gzip.len()).unwrap_or(u32::MAX)
+                // Coded, each is shorter than its body.
+                u32::try_from(3 * document.body.len()).unwrap_or(u32::MAX)
             })
             .build();
         Self { store, documents }
@@ -53,22 +57,28 @@ impl Assets {
                 return Err(Refusal::StoreUnavailable.into());
             }
         };
-        let media_type = match resource.file {
-            File::Mpd => media_type::DASH,
-            File::Multivariant | File::Track { file: TrackFile::Playlist(_), .. } => media_type::HLS,
-            File::Track { track, .. } => {
+        let (format, media_type) = match resource.file {
+            File::Mpd => (Format::Dash, media_type::DASH),
+            File::Multivariant | File::Track { file: TrackFile::Playlist(_), .. } => {
+                (Format::Hls, media_type::HLS)
+            }
+            File::Track { track, file } => {
                 let media_type = media_type::of_track(track);
-                let content = Content::Object(object);
+                let cmsd = match file {
+                    TrackFile::Init(_) => cmsd::init(false),
+                    _ => cmsd::packaged(media_type::is_audio(track)),
+                };
+                let content = Content::Object(object, Some(cmsd));
                 return Ok(Representation { content, media_type, cache: CachePolicy::Immutable });
             }
         };
-        let content = Content::Document(self.document(object).await);
+        let content = Content::Document(self.document(object, format).await);
         Ok(Representation { content, media_type, cache: CachePolicy::VodManifest })
     }
 
-    async fn document(&self, object: Arc<Object>) -> Arc<Document> {
+    async fn document(&self, object: Arc<Object>, format: Format) -> Arc<Document> {
         let body = object.body.clone();
-        let make = async { Arc::new(Document::new(body)) };
+        let make = async { Arc::new(Document::new(body).described(cmsd::manifest(format, false))) };
         // Boxed for the sake of requests that wait, as in the store.
         Box::pin(self.documents.get_with_by_ref(&object.etag, make)).await
     }

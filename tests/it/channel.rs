@@ -13,6 +13,7 @@ use m3u8_rs::MediaPlaylist;
 use crate::served::{Served, eventually};
 
 mod apart;
+mod unfit;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -2,6 +2,7 @@
 
 mod abuse;
 mod caching;
+mod cmsd;
 mod control;
 mod lifecycle;
 mod limits;
@@ -9,8 +10,10 @@ mod low_latency;
 mod metrics;
 mod nginx;
 mod preview;
+mod refusals;
 mod slow;
 mod tls;
+mod unfit;
 mod waiters;
 mod wire;
 
@@ -203,7 +206,7 @@ fn edge(channel: &str) -> Edge {
         mpd: Some(document(&format!("{channel} mpd"))),
         tracks: HashMap::from(["720p", "audio-en"].map(track)),
         target_duration: Duration::from_secs(6),
-        ended: false,
+        ..Edge::default()
     }
 }
 

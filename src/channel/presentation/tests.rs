@@ -22,6 +22,7 @@ fn config() -> config::Channel {
         low_latency: true,
         ladder: config::Ladder::default(),
         encoder_socket: None,
+        unfit: config::Unfit::default(),
     }
 }
 
@@ -503,4 +504,64 @@ fn a_track_that_begins_anew_at_another_frame_rate_takes_no_name_that_was_used() 
     for (name, body) in rig.bodies("180p") {
         assert!(before.get(&name).is_none_or(|first| *first == body), "{name}");
     }
+}
+
+#[test]
+fn readers_know_when_a_track_last_moved_and_since_when_it_is_of_the_filler() {
+    let mut rig = Rig::new(None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    let playing = rig.track("180p");
+    assert_eq!((playing.moved_at, playing.slate_since), (playing.published_at, None));
+    // Bytes that settle, and a look at the clock, are no movement.
+    rig.store_hangs = true;
+    rig.plays(START + 4, START + 5);
+    let moved = rig.track("180p").moved_at;
+    rig.store_hangs = false;
+    rig.settle();
+    let settled = rig.track("180p");
+    assert_eq!(settled.moved_at, moved);
+    assert!(settled.published_at > moved);
+
+    rig.presentation.lose();
+    rig.passes(START + 7);
+    let filled = rig.track("180p");
+    assert!(filled.moved_at > moved && filled.slate_since > moved);
+    rig.passes(START + 9);
+    let later = rig.track("180p");
+    assert!(later.moved_at > filled.moved_at);
+    assert_eq!(later.slate_since, filled.slate_since, "it is still the same slate");
+    rig.encoder_begins(30);
+    rig.plays(START + 10, START + 12);
+    assert_eq!(rig.track("180p").slate_since, None);
+}
+
+#[test]
+fn limits_in_target_durations_are_told_in_time() {
+    let unfit =
+        config::Unfit { stale_after: 4, incomplete_after: 0, slate_after: Some(Duration::from_secs(30)) };
+    let mut rig = Rig::configured(&config::Channel { unfit, ..config() }, None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    let limits = rig.presentation.edge().limits;
+    let told = (limits.stale, limits.incomplete, limits.slate);
+    assert_eq!(told, (Some(Duration::from_secs(4)), None, unfit.slate_after));
+}
+
+#[test]
+fn parts_segments_and_init_segments_say_what_they_are() {
+    let mut rig = Rig::new(None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    for (track, object) in [("180p", "v"), ("audio-und", "a")] {
+        let track = rig.track(track);
+        let segment = &track.segments[&(START + 2)];
+        let whole = segment.whole.as_ref().unwrap();
+        assert_eq!(whole.cmsd.as_ref().unwrap(), &format!("ot={object},st=l,d=1000,br=100"));
+        assert_eq!(segment.chunks[1].cmsd.as_ref().unwrap(), &format!("ot={object},st=l,d=500,br=100"));
+        assert_eq!(track.cmsd.as_ref().unwrap(), &format!("ot={object},st=l,br=100"));
+        assert_eq!(track.inits.values().next().unwrap().cmsd.as_ref().unwrap(), "ot=i,st=l");
+        assert_eq!(track.playlist.as_ref().unwrap().whole.cmsd.as_ref().unwrap(), "ot=m,sf=h,st=l");
+    }
+    assert_eq!(rig.presentation.edge().mpd.as_ref().unwrap().cmsd.as_ref().unwrap(), "ot=m,sf=d,st=l");
 }

@@ -14,6 +14,7 @@ use headwater_packager::{
     time::{Grid, Ticks, Timescale},
     window::{Era, Open, Part, Segment, Window},
 };
+use http::HeaderValue;
 
 use crate::{
     channel::{
@@ -128,8 +129,8 @@ impl Shelf {
         self.closed.values_mut().for_each(|closed| closed.segment.parts.clear());
     }
 
-    /// Adds a chunk of segment `number`.
-    pub(super) fn add(&mut self, number: i64, chunk: &Chunk, era: &Arc<Era>) {
+    /// Adds a chunk of segment `number`, which `cmsd` describes.
+    pub(super) fn add(&mut self, number: i64, chunk: &Chunk, era: &Arc<Era>, cmsd: HeaderValue) {
         let (streamed, has_parts) = (self.low_latency, self.publishes_parts(number));
         let open = self.open.get_or_insert_with(|| Opened {
             listing: Open { number, start: chunk.start, parts: Vec::new(), era: era.clone() },
@@ -144,7 +145,7 @@ impl Shelf {
             independent: chunk.independent,
         });
         let pieces: Vec<Bytes> = std::iter::once(&chunk.header).chain(&chunk.payload).cloned().collect();
-        open.chunks.push(Arc::new(Body::new(vec![self.arena.keep(&pieces)])));
+        open.chunks.push(Arc::new(Body::new(vec![self.arena.keep(&pieces)]).described(cmsd)));
         if open.streamed {
             let segment = edge::Segment {
                 chunks: open.chunks.clone(),
@@ -159,12 +160,12 @@ impl Shelf {
         }
     }
 
-    /// Closes the open segment, whose number is `number`.
-    pub(super) fn close(&mut self, number: i64, start: Ticks, duration: Ticks) {
+    /// Closes the open segment, whose number is `number`; `cmsd` describes the whole.
+    pub(super) fn close(&mut self, number: i64, start: Ticks, duration: Ticks, cmsd: HeaderValue) {
         let Some(open) = self.open.take() else { return };
         let Opened { listing: Open { parts, era, .. }, chunks, captured_at, streamed, has_parts } = open;
-        let body =
-            Arc::new(Body::new(chunks.iter().flat_map(|chunk| chunk.chunks.iter().cloned()).collect()));
+        let pieces = chunks.iter().flat_map(|chunk| chunk.chunks.iter().cloned()).collect();
+        let body = Arc::new(Body::new(pieces).described(cmsd));
         let parts = if has_parts { parts } else { Vec::new() };
         let segment = Segment { number, start, duration, size: body.length, parts, era, captured_at };
         if streamed {

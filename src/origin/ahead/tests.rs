@@ -120,10 +120,12 @@ fn nothing_is_waited_for_once_the_stream_has_ended() {
 }
 
 #[test]
-fn a_segment_is_whole_or_growing_or_stored_or_soon_or_unknown() {
+fn a_segment_is_whole_or_growing_or_stored_or_soon_or_gone_or_unknown() {
     let unknown = || Outlook::No(Refusal::UnknownSegment.into());
+    let gone = || Outlook::No(Refusal::SegmentGone.into());
     for (number, outlook) in [
-        (89, unknown()),
+        (0, gone()),
+        (89, gone()),
         (90, Outlook::Now(Media::Stored)),
         (99, Outlook::Now(Media::Stored)),
         (100, Outlook::Now(Media::Whole(whole(100)))),
@@ -136,6 +138,8 @@ fn a_segment_is_whole_or_growing_or_stored_or_soon_or_unknown() {
         assert_eq!(super::segment(&track(), number), outlook, "{number}");
     }
     assert_eq!(super::segment(&TrackEdge::default(), 0), unknown());
+    let unstored = TrackEdge { stored: None, ..track() };
+    assert_eq!(super::segment(&unstored, 99), gone());
 }
 
 #[test]
@@ -156,7 +160,7 @@ fn the_next_parts_are_waited_for_and_those_that_never_come_are_not() {
         (104, 4, Outlook::Now(body("104.4"))),
         (104, 5, unknown()),
         (102, 0, unknown()),
-        (99, 0, unknown()),
+        (99, 0, Outlook::No(Refusal::PartGone.into())),
         (105, 1, Outlook::Now(body("105.1"))),
         (105, 2, Outlook::Soon),
         (105, 4, Outlook::Soon),

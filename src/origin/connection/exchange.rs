@@ -28,6 +28,7 @@ use crate::{
         error::HttpError,
         gate::Place,
         preview::handshake,
+        problem,
         refusal::Refusal,
         respond::{Verdict, finish},
         takeover::Slot,
@@ -60,7 +61,7 @@ pub(super) fn exchange<S: Service>(
             Some(refusal) => HttpError::from(refusal).response(),
             None => rules.service.answer(&request, &waiting).await,
         };
-        let mut response = finish(&request.method, response);
+        let mut response = finish(&request, response);
         if has_body && request.version < Version::HTTP_2 {
             // What follows on this connection is a body that nobody asked for, or a smuggled request.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -112,6 +113,7 @@ fn detached(received: &Parts) -> Parts {
             }
         }
     }
+    problem::remember(&received.headers, &mut request.extensions);
     // Whom it was meant for has been looked at.
     let target =
         received.uri.path_and_query().map(|target| Bytes::copy_from_slice(target.as_str().as_bytes()));
@@ -130,10 +132,10 @@ impl<S> Rules<S> {
             return Some(Refusal::TooManyRequests);
         }
         if request.uri.path_and_query().is_some_and(|url| url.as_str().len() > self.limits.url_bytes) {
-            return Some(Refusal::UrlTooLong);
+            return Some(Refusal::UriTooLong);
         }
         if field_bytes(request) > self.limits.header_bytes {
-            return Some(Refusal::FieldsTooLarge);
+            return Some(Refusal::HeaderFields);
         }
         if has_body && matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS) {
             return Some(Refusal::RequestBody);

@@ -24,19 +24,19 @@ use super::{SECOND, TEST, assert_contiguous, assert_decodes, channel, kill};
 use crate::served::{Served, eventually};
 
 /// A channel that waits for its encoder at `socket`.
-fn apart(source: &str, socket: &Path) -> String {
+pub(super) fn apart(source: &str, socket: &Path) -> String {
     let lines = channel("a", source);
     lines.replacen("segment =", &format!("encoder_socket = {socket:?}\nsegment ="), 1)
 }
 
 /// A running `headwater encode`, stopped with the test.
-struct Encode {
+pub(super) struct Encode {
     parent: Child,
     log: PathBuf,
 }
 
 impl Encode {
-    fn start(socket: &Path, log: PathBuf) -> Self {
+    pub(super) fn start(socket: &Path, log: PathBuf) -> Self {
         let parent = Command::new(env!("CARGO_BIN_EXE_headwater"))
             .args(["encode", "--connect", &format!("unix:{}", socket.display())])
             .env_remove("RUST_LOG")
@@ -60,12 +60,12 @@ impl Encode {
         parent == Some(&self.parent.id().to_string())
     }
 
-    fn signal(&self, signal: &str) {
+    pub(super) fn signal(&self, signal: &str) {
         let pid = self.parent.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
-    async fn ended(&mut self, seconds: u64) -> ExitStatus {
+    pub(super) async fn ended(&mut self, seconds: u64) -> ExitStatus {
         eventually("the encoder ends", seconds, async || self.parent.try_wait().unwrap()).await
     }
 }

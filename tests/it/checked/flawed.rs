@@ -15,7 +15,7 @@ use headwater::{
     clock,
     origin::{Origin, Service, body::Body, waiters::Waiting},
 };
-use http::{HeaderValue, Response, StatusCode, header, request::Parts};
+use http::{Response, StatusCode, header, request::Parts};
 use http_body_util::BodyExt;
 use tokio::sync::watch;
 
@@ -112,7 +112,7 @@ impl Flawed {
         let last = self.track(track).head.unwrap().last;
         let is_later = last > self.began(last) + 1;
         let document = Document::new(changed(self.flaw, is_later, last, text));
-        head.headers.insert(header::ETAG, HeaderValue::from_str(&document.etag).unwrap());
+        head.headers.insert(header::ETAG, document.etag.clone());
         Response::from_parts(head, document.body.into())
     }
 }

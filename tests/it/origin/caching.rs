@@ -4,28 +4,30 @@ use std::io::Read;
 
 use super::*;
 
+const SEGMENT: &str = "public, max-age=31536000, immutable, stale-if-error=86400";
+
 #[tokio::test]
 async fn every_kind_lives_in_caches_as_long_as_the_table_says() {
     let server = serve_demo().await;
     for (path, status, lifetime) in [
-        ("/live/demo/720p/933000004.m4s", 200, "public, max-age=31536000, immutable"),
-        ("/live/demo/720p/932999995.m4s", 200, "public, max-age=31536000, immutable"),
-        ("/live/demo/720p/init-0af3.mp4", 200, "public, max-age=31536000, immutable"),
-        ("/vod/clip/360p/1.m4s", 200, "public, max-age=31536000, immutable"),
-        ("/vod/clip/360p/init-ab.mp4", 200, "public, max-age=31536000, immutable"),
-        ("/live/demo/720p/index.m3u8", 200, "public, max-age=3"),
-        ("/live/demo/index.m3u8", 200, "public, max-age=1"),
-        ("/live/demo/manifest.mpd", 200, "public, max-age=1"),
-        ("/vod/clip/index.m3u8", 200, "public, max-age=600"),
-        ("/vod/clip/manifest.mpd", 200, "public, max-age=600"),
-        ("/vod/clip/360p/index.m3u8", 200, "public, max-age=600"),
-        ("/channels.json", 200, "public, max-age=1"),
+        ("/live/demo/720p/933000004.m4s", 200, SEGMENT),
+        ("/live/demo/720p/932999995.m4s", 200, SEGMENT),
+        ("/live/demo/720p/init-0af3.mp4", 200, SEGMENT),
+        ("/vod/clip/360p/1.m4s", 200, SEGMENT),
+        ("/vod/clip/360p/init-ab.mp4", 200, SEGMENT),
+        ("/live/demo/720p/index.m3u8", 200, "public, max-age=3, stale-if-error=0"),
+        ("/live/demo/index.m3u8", 200, "public, max-age=1, stale-if-error=0"),
+        ("/live/demo/manifest.mpd", 200, "public, max-age=1, stale-if-error=0"),
+        ("/vod/clip/index.m3u8", 200, "public, max-age=600, stale-if-error=86400"),
+        ("/vod/clip/manifest.mpd", 200, "public, max-age=600, stale-if-error=86400"),
+        ("/vod/clip/360p/index.m3u8", 200, "public, max-age=600, stale-if-error=86400"),
+        ("/channels.json", 200, "public, max-age=1, stale-if-error=0"),
         ("/time", 200, "no-store"),
         ("/", 200, "no-cache"),
         ("/live/demo/999p/index.m3u8", 404, "public, max-age=6"),
         ("/live/demo/999p/933000004.m4s", 404, "public, max-age=1"),
         ("/live/demo/720p/933000011.m4s", 404, "public, max-age=1"),
-        ("/live/demo/720p/index.m3u8?_HLS_msn=933000009", 200, "public, max-age=36"),
+        ("/live/demo/720p/index.m3u8?_HLS_msn=933000009", 200, "public, max-age=36, stale-if-error=0"),
         ("/live/demo/999p/index.m3u8?_HLS_msn=933000009", 404, "public, max-age=24"),
         ("/live/demo/720p/index.m3u8?_HLS_msn=933000012", 400, "public, max-age=1"),
         ("/live/demo/720p/933000004.0.m4s", 404, "public, max-age=1"),
@@ -41,13 +43,41 @@ async fn every_kind_lives_in_caches_as_long_as_the_table_says() {
 }
 
 #[tokio::test]
+async fn a_cdn_is_told_apart_where_it_may_do_better_than_a_browser() {
+    let server = serve_demo().await;
+    for (path, targeted) in [
+        ("/live/demo/720p/index.m3u8", "max-age=3, stale-while-revalidate=3, stale-if-error=0"),
+        ("/live/demo/index.m3u8", "max-age=1, stale-while-revalidate=1, stale-if-error=0"),
+        ("/live/demo/manifest.mpd", "max-age=1, stale-while-revalidate=1, stale-if-error=0"),
+        ("/vod/clip/index.m3u8", "max-age=600, stale-while-revalidate=600, stale-if-error=86400"),
+        ("/", "max-age=5, stale-while-revalidate=5, stale-if-error=86400"),
+        ("/live/demo/720p/index.m3u8?_HLS_msn=933000009", ""),
+        ("/live/demo/720p/933000004.m4s", ""),
+        ("/live/demo/999p/index.m3u8", ""),
+        ("/live/new/index.m3u8", ""),
+        ("/time", ""),
+    ] {
+        let response = server.get(path).await;
+        assert_eq!(field(response.headers(), "cdn-cache-control"), targeted, "{path}");
+        let etag = field(response.headers(), "etag").to_owned();
+        if !etag.is_empty() {
+            let again = sent(server.request(Method::GET, path).header("if-none-match", etag)).await;
+            assert_eq!(
+                (again.status().as_u16(), field(again.headers(), "cdn-cache-control")),
+                (304, targeted)
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn refusals_explain_themselves_and_repeat_nothing() {
     let server = serve_demo().await;
     for (path, status, says) in [
         ("/live/quux/index.m3u8", 404, "no such channel"),
         ("/live/quux/720p/1.m4s", 404, "no such channel"),
         ("/live/demo/quux/1.m4s", 404, "no such track"),
-        ("/live/demo/720p/932999989.m4s", 404, "no such segment"),
+        ("/live/demo/720p/932999989.m4s", 410, "no longer kept"),
         ("/live/demo/720p/932999991.m4s", 404, "no such segment"),
         ("/live/demo/720p/init-quux.mp4", 404, "no such segment"),
         ("/vod/quux/manifest.mpd", 404, "Nothing is packaged"),
@@ -86,34 +116,46 @@ async fn a_store_that_fails_is_said_to_be_unavailable_and_not_absent() {
     }
 }
 
+fn unpacked(coding: &str, packed: &[u8]) -> Vec<u8> {
+    let mut unpacked = Vec::new();
+    match coding {
+        "gzip" => drop(flate2::read::GzDecoder::new(packed).read_to_end(&mut unpacked).unwrap()),
+        "zstd" => unpacked = zstd::bulk::decompress(packed, 1 << 20).unwrap(),
+        _ => unpacked.extend(packed),
+    }
+    unpacked
+}
+
 #[tokio::test]
-async fn playlists_are_compressed_for_those_who_accept_it_under_another_tag() {
+async fn documents_come_in_the_coding_that_the_client_prefers_and_each_has_a_tag() {
     let server = serve_demo().await;
     for path in ["/live/demo/720p/index.m3u8", "/live/demo/manifest.mpd", "/vod/clip/index.m3u8", "/"] {
-        let plain = server.get(path).await;
-        let request = server.request(Method::GET, path).header("accept-encoding", "br;q=1, gzip;q=0.8");
-        let packed = sent(request).await;
-        for response in [&plain, &packed] {
-            assert_eq!(field(response.headers(), "vary"), "accept-encoding", "{path}");
+        let plain = bytes(server.get(path).await).await;
+        let mut tags = std::collections::BTreeSet::new();
+        for (accepted, coding) in [
+            ("identity", ""),
+            ("br;q=1, gzip;q=0.8", "gzip"),
+            ("gzip, deflate, br, zstd", "zstd"),
+            ("zstd;q=0.5, gzip", "gzip"),
+            ("gzip;q=0, zstd;q=0", ""),
+        ] {
+            let request = server.request(Method::GET, path).header("accept-encoding", accepted);
+            let response = sent(request).await;
+            assert_eq!(field(response.headers(), "vary"), "accept-encoding", "{path} {accepted}");
+            assert_eq!(field(response.headers(), "content-encoding"), coding, "{path} {accepted}");
+            tags.insert(field(response.headers(), "etag").to_owned());
+            let packed = bytes(response).await;
+            assert_eq!(unpacked(coding, &packed), plain, "{path} {accepted}");
+            assert_eq!(packed.len() < plain.len(), !coding.is_empty(), "{path} {accepted}");
         }
-        assert_eq!(field(plain.headers(), "content-encoding"), "");
-        assert_eq!(field(packed.headers(), "content-encoding"), "gzip", "{path}");
-        assert_ne!(field(plain.headers(), "etag"), field(packed.headers(), "etag"), "{path}");
-        let (plain, packed) = (bytes(plain).await, bytes(packed).await);
-        let mut unpacked = Vec::new();
-        flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut unpacked).unwrap();
-        assert_eq!(plain, unpacked, "{path}");
-        assert!(packed.len() < plain.len(), "{path}");
-        let refused = server.request(Method::GET, path).header("accept-encoding", "gzip;q=0, identity");
-        assert_eq!(field(sent(refused).await.headers(), "content-encoding"), "", "{path}");
-        let ranged =
-            server.request(Method::GET, path).header("accept-encoding", "gzip").header("range", "bytes=0-");
-        let ranged = sent(ranged).await;
+        assert_eq!(tags.len(), 3, "{path}: {tags:?}");
+        let ranged = server.request(Method::GET, path).header("accept-encoding", "gzip, zstd");
+        let ranged = sent(ranged.header("range", "bytes=0-")).await;
         assert_eq!(field(ranged.headers(), "content-encoding"), "", "{path}");
         assert_eq!(bytes(ranged).await, plain, "{path}");
     }
     let segment =
-        server.request(Method::GET, "/live/demo/720p/933000004.m4s").header("accept-encoding", "gzip");
+        server.request(Method::GET, "/live/demo/720p/933000004.m4s").header("accept-encoding", "gzip, zstd");
     let segment = sent(segment).await;
     assert_eq!(field(segment.headers(), "content-encoding"), "");
     assert_eq!(field(segment.headers(), "vary"), "", "a segment has one coding for all");

@@ -122,7 +122,7 @@ async fn urls_and_fields_have_sizes() {
     for client in [http1(), http2()] {
         let response = sent(client.get(server.url(&long))).await;
         assert_eq!(response.status(), 414);
-        assert_eq!(text(response).await, "No URL here is as long as this.\n");
+        assert_eq!(text(response).await, "No URI here is as long as this.\n");
         assert_eq!(sent(client.get(server.url("/time")).header("x-large", &large)).await.status(), 431);
         assert_eq!(
             sent(client.get(server.url("/time")).header("x-large", &large[..1000])).await.status(),

@@ -2,6 +2,7 @@
 
 use futures_util::StreamExt;
 use headwater::channel::edge::LowLatency;
+use http::HeaderValue;
 use tokio::time::sleep;
 
 use super::*;
@@ -98,7 +99,8 @@ pub(super) fn all(parts: u32) -> String {
 
 /// `parts` parts of the open segment, or of one that is complete.
 fn snapshot(parts: u32, complete: bool) -> TrackEdge {
-    let chunk = |index| Arc::new(Body::new(vec![Bytes::from(part(index))]));
+    let described = HeaderValue::from_static("ot=v,st=l,d=400,br=700");
+    let chunk = |index| Arc::new(Body::new(vec![Bytes::from(part(index))]).described(described.clone()));
     let open = Segment {
         chunks: (0..parts).map(chunk).collect(),
         has_parts: true,
@@ -113,6 +115,7 @@ fn snapshot(parts: u32, complete: bool) -> TrackEdge {
         low_latency: Some(LowLatency { part_target: Duration::from_millis(400), parts_per_segment: 5 }),
         segments: [(OPEN, Arc::new(open))].into(),
         stored: Some(LAST - 9..=LAST),
+        cmsd: Some(HeaderValue::from_static("ot=v,st=l,br=700")),
         published_at: Some(headwater::clock::now()),
         ..TrackEdge::default()
     }
@@ -126,7 +129,7 @@ async fn a_playlist_is_held_until_it_has_what_is_asked_for() {
     live.waiting(1).await;
     live.publish(2, false);
     let response = request.await.unwrap();
-    assert_eq!(field(response.headers(), "cache-control"), "public, max-age=6");
+    assert_eq!(field(response.headers(), "cache-control"), "public, max-age=6, stale-if-error=0");
     assert_eq!(text(response).await, format!("{OPEN} has 2 parts, complete: false\n"));
     live.waiting(0).await;
     let delta = sent(http1().get(url + "&_HLS_skip=v2")).await;
@@ -141,7 +144,10 @@ async fn the_hinted_part_and_the_next_segment_are_held_and_what_is_far_ahead_is_
     live.waiting(2).await;
     live.publish(2, false);
     let response = next.await.unwrap();
-    assert_eq!(field(response.headers(), "cache-control"), "public, max-age=31536000, immutable");
+    assert_eq!(
+        field(response.headers(), "cache-control"),
+        "public, max-age=31536000, immutable, stale-if-error=86400"
+    );
     assert!(field(response.headers(), "etag").starts_with('"'));
     assert_eq!(text(response).await, part(1));
     for (file, status) in [
@@ -192,6 +198,16 @@ async fn an_open_segment_is_sent_as_it_grows_to_those_who_join_early_and_late() 
 }
 
 #[tokio::test]
+async fn an_open_segment_has_no_version_that_a_client_could_ask_for() {
+    let live = Live::start();
+    let get = || http1().get(live.segment_url());
+    assert_eq!(sent(get().header("if-match", "\"x\"")).await.status(), 412);
+    for (name, value) in [("if-match", "*"), ("if-none-match", "\"x\"")] {
+        assert_eq!(sent(get().header(name, value)).await.status(), 200, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_segment_that_is_never_completed_is_never_taken_for_whole() {
     for client in [http1(), http2()] {
         let live = Live::start();
@@ -209,7 +225,10 @@ async fn http_1_0_cannot_tell_a_segment_that_broke_off_and_is_not_to_keep_it() {
     let request = http1().get(live.segment_url()).version(reqwest::Version::HTTP_10);
     assert_eq!(field(sent(request).await.headers(), "cache-control"), "no-store");
     let newer = sent(http1().get(live.segment_url())).await;
-    assert_eq!(field(newer.headers(), "cache-control"), "public, max-age=31536000, immutable");
+    assert_eq!(
+        field(newer.headers(), "cache-control"),
+        "public, max-age=31536000, immutable, stale-if-error=86400"
+    );
 }
 
 #[tokio::test]

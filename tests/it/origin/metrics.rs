@@ -46,10 +46,10 @@ async fn requests_are_counted_by_what_became_of_them_and_nothing_that_a_client_s
     for index in 0..20 {
         let status = server.get(&format!("/live/nobody-{index}/{index}/index.m3u8?x={index}")).await.status();
         assert_eq!(status, 404);
-        assert_eq!(server.get(&format!("/live/demo/720p/{index}.m4s")).await.status(), 404);
+        assert_eq!(server.get(&format!("/live/demo/720p/{index}.m4s")).await.status(), 410);
     }
     let refused = |told: &openmetrics::Metrics| {
-        let each = ["unknown-channel", "unknown-segment"].map(|why| count(told, "4xx", "brief", why));
+        let each = ["unknown-channel", "segment-gone"].map(|why| count(told, "4xx", "brief", why));
         each == [20.0, 20.0]
     };
     let after = told_once(&metrics, refused).await.unwrap();

@@ -171,6 +171,7 @@ fn channel(bitrates: &[u32]) -> config::Channel {
         low_latency: true,
         ladder: config::Ladder { video, ..ladder },
         encoder_socket: None,
+        unfit: config::Unfit::default(),
     }
 }
 

@@ -1,0 +1,163 @@
+//! Whether a channel is fit to be shown: a playlist that has not moved for too long is an error, so that caches and players
+//! turn to another origin. Pure: a snapshot, limits and the time go in.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::edge::{Edge, TrackEdge};
+
+/// What is wrong with a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// Nothing has moved for too long.
+    Stale,
+    /// A track has not moved for too long, others have.
+    Incomplete,
+    /// All tracks have been made of the filler for too long.
+    Slate,
+}
+
+impl Unfit {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Stale, Self::Incomplete, Self::Slate];
+
+    /// Its name in metrics and for operators.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stale => "stale",
+            Self::Incomplete => "incomplete",
+            Self::Slate => "slate",
+        }
+    }
+}
+
+/// From when on what is an error; `None` for never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// How long a playlist, or all that an MPD describes, may stay as it is.
+    pub stale: Option<Duration>,
+    /// How long one track may stay as it is while others go on, before the presentation is an error.
+    pub incomplete: Option<Duration>,
+    /// How long the filler may be on air.
+    pub slate: Option<Duration>,
+}
+
+/// Why a track's playlist is not to be shown at `now`, if it is not. Other tracks are looked at only if this one is of the
+/// filler for long.
+pub fn of_track(edge: &Edge, track: &TrackEdge, now: Instant) -> Option<Unfit> {
+    let Limits { stale, slate, .. } = edge.limits;
+    if track.ended {
+        return None;
+    }
+    if is_over(track.moved_at, stale, now) {
+        return Some(Unfit::Stale);
+    }
+    (is_over(track.slate_since, slate, now) && tracks(edge).all(|it| is_over(it.slate_since, slate, now)))
+        .then_some(Unfit::Slate)
+}
+
+/// Why a channel's multivariant playlist and MPD are not to be shown at `now`, if they are not.
+pub fn of_channel(edge: &Edge, now: Instant) -> Option<Unfit> {
+    let Limits { stale, incomplete, slate } = edge.limits;
+    if edge.ended || edge.tracks.is_empty() {
+        return None;
+    }
+    let all = |over: &dyn Fn(&TrackEdge) -> bool| tracks(edge).all(|track| over(&track));
+    if all(&|track| is_over(track.moved_at, stale, now)) {
+        return Some(Unfit::Stale);
+    }
+    if all(&|track| is_over(track.slate_since, slate, now)) {
+        return Some(Unfit::Slate);
+    }
+    let stopped = tracks(edge).any(|track| !track.ended && is_over(track.moved_at, incomplete, now));
+    stopped.then_some(Unfit::Incomplete)
+}
+
+fn tracks(edge: &Edge) -> impl Iterator<Item = Arc<TrackEdge>> {
+    edge.tracks.values().map(|track| track.borrow().clone())
+}
+
+/// True if it has been so `since` then for `limit` or longer.
+fn is_over(since: Option<Instant>, limit: Option<Duration>, now: Instant) -> bool {
+    matches!((since, limit), (Some(since), Some(limit)) if now.saturating_duration_since(since) >= limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::clock;
+
+    const LIMITS: Limits = Limits {
+        stale: Some(Duration::from_secs(6)),
+        incomplete: Some(Duration::from_secs(8)),
+        slate: Some(Duration::from_secs(30)),
+    };
+
+    /// A track that moved, and has been of the filler, so many seconds after `began`.
+    fn track(began: Instant, moved: u64, slate: Option<u64>) -> TrackEdge {
+        let at = |seconds| began + Duration::from_secs(seconds);
+        TrackEdge { moved_at: Some(at(moved)), slate_since: slate.map(at), ..TrackEdge::default() }
+    }
+
+    fn edge(limits: Limits, tracks: Vec<TrackEdge>) -> Edge {
+        let named =
+            |(index, track): (usize, TrackEdge)| (index.to_string(), watch::channel(Arc::new(track)).1);
+        Edge { tracks: tracks.into_iter().enumerate().map(named).collect(), limits, ..Edge::default() }
+    }
+
+    /// What is wrong with the channel and with its first track, after so many seconds.
+    fn at(edge: &Edge, began: Instant, seconds: u64) -> (Option<Unfit>, Option<Unfit>) {
+        let now = began + Duration::from_secs(seconds);
+        let first = edge.tracks["0"].borrow().clone();
+        (of_channel(edge, now), of_track(edge, &first, now))
+    }
+
+    #[test]
+    fn a_channel_of_which_nothing_moves_is_stale_and_one_of_which_something_does_is_not() {
+        let began = clock::now();
+        let edge = edge(LIMITS, vec![track(began, 10, None), track(began, 12, None)]);
+        for (seconds, channel, first) in [
+            (15, None, None),
+            (16, None, Some(Unfit::Stale)),
+            (17, None, Some(Unfit::Stale)),
+            (18, Some(Unfit::Stale), Some(Unfit::Stale)),
+        ] {
+            assert_eq!(at(&edge, began, seconds), (channel, first), "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_track_that_stops_alone_makes_the_presentation_incomplete() {
+        let began = clock::now();
+        let edge = edge(LIMITS, vec![track(began, 10, None), track(began, 17, None)]);
+        assert_eq!(at(&edge, began, 17), (None, Some(Unfit::Stale)));
+        assert_eq!(at(&edge, began, 18), (Some(Unfit::Incomplete), Some(Unfit::Stale)));
+    }
+
+    #[test]
+    fn the_slate_is_an_error_when_all_tracks_have_shown_it_for_too_long() {
+        let began = clock::now();
+        let all = edge(LIMITS, vec![track(began, 40, Some(5)), track(began, 40, Some(10))]);
+        assert_eq!(at(&all, began, 39), (None, None));
+        assert_eq!(at(&all, began, 40), (Some(Unfit::Slate), Some(Unfit::Slate)));
+        let sound_only = edge(LIMITS, vec![track(began, 40, Some(5)), track(began, 40, None)]);
+        assert_eq!(at(&sound_only, began, 40), (None, None));
+    }
+
+    #[test]
+    fn what_is_not_limited_what_has_ended_and_what_has_not_begun_is_never_an_error() {
+        let began = clock::now();
+        let unlimited = edge(Limits::default(), vec![track(began, 0, Some(0))]);
+        let ended = TrackEdge { ended: true, ..track(began, 0, Some(0)) };
+        let ended = Edge { ended: true, ..edge(LIMITS, vec![ended]) };
+        let begun = edge(LIMITS, vec![TrackEdge::default()]);
+        for edge in [unlimited, ended, begun] {
+            assert_eq!(at(&edge, began, 1_000_000), (None, None));
+        }
+        assert_eq!(of_channel(&edge(LIMITS, vec![]), began + Duration::from_secs(100)), None);
+    }
+}
