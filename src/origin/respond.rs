@@ -32,6 +32,9 @@ const UNBUFFERED: (HeaderName, HeaderValue) =
 /// CTA-5006.
 const CMSD_STATIC: HeaderName = HeaderName::from_static("cmsd-static");
 
+/// How many fields a response has at most, those of CORS included.
+const FIELDS: usize = 16;
+
 /// What a route leads to.
 #[derive(Debug)]
 pub struct Representation {
@@ -153,7 +156,7 @@ fn represent(request: &Parts, representation: Representation) -> Result<Response
     let mut response = match precondition(request, etag.as_ref()) {
         Precondition::Failed => return Err(Refusal::PreconditionFailed.into()),
         Precondition::NotModified => {
-            let mut response = Response::new(Body::empty());
+            let mut response = roomy(Body::empty());
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             response
         }
@@ -188,6 +191,13 @@ fn represent(request: &Parts, representation: Representation) -> Result<Response
     Ok(response)
 }
 
+/// A response with room for all its fields: it would otherwise be made larger three times while they come.
+fn roomy(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.headers_mut() = HeaderMap::with_capacity(FIELDS);
+    response
+}
+
 fn precondition(request: &Parts, etag: Option<&HeaderValue>) -> Precondition {
     // What has no tag is the version of no list, but it is there, as a star asks (RFC 9110 13.1.1 and 13.1.2).
     let etag = etag.and_then(|etag| etag.to_str().ok()).unwrap_or_default();
@@ -196,14 +206,14 @@ fn precondition(request: &Parts, etag: Option<&HeaderValue>) -> Precondition {
 
 /// 200 with all of `body`, 206 with the range that is asked for, or 416. Only GET has ranges (RFC 9110 14.2).
 fn cut(request: &Parts, etag: Option<&HeaderValue>, body: Body) -> Response<Body> {
-    let Some(length) = body.remaining() else { return Response::new(body) };
+    let Some(length) = body.remaining() else { return roomy(body) };
     let applies = request.method == Method::GET
         && etag.is_some_and(|etag| conditional::range_applies(&request.headers, etag));
     let (mut response, value) =
         match if applies { range::select(&request.headers, length) } else { Selection::Whole } {
-            Selection::Whole => return Response::new(body),
+            Selection::Whole => return roomy(body),
             Selection::Part { first, last } => {
-                let mut response = Response::new(body.slice(first, last - first + 1));
+                let mut response = roomy(body.slice(first, last - first + 1));
                 *response.status_mut() = StatusCode::PARTIAL_CONTENT;
                 (response, format!("bytes {first}-{last}/{length}"))
             }
