@@ -6,6 +6,7 @@ use std::fmt;
 use http::StatusCode;
 
 use super::policy::CachePolicy;
+use crate::access::Denial;
 
 /// Why a request was not served. The name is the same in the log, in metrics and here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +53,14 @@ pub enum Refusal {
     ViewerQuery,
     /// As many viewers watch as may.
     TooManyViewers,
+    /// What is asked for is signed, and no token comes with it.
+    NoToken,
+    /// The token is not one that a key of ours has signed.
+    InvalidToken,
+    /// The token has expired, or does not count yet.
+    TokenOutOfTime,
+    /// The token opens other paths.
+    TokenElsewhere,
     /// The store failed.
     StoreUnavailable,
     /// On the control listener: this server should not be sent viewers.
@@ -73,7 +82,8 @@ impl Refusal {
             | Self::TooFarAhead
             | Self::Handshake
             | Self::ViewerQuery => StatusCode::BAD_REQUEST,
-            Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::ForeignOrigin | Self::TokenElsewhere => StatusCode::FORBIDDEN,
+            Self::NoToken | Self::InvalidToken | Self::TokenOutOfTime => StatusCode::UNAUTHORIZED,
             Self::NotAWebSocket => StatusCode::UPGRADE_REQUIRED,
             Self::UnknownPath
             | Self::UnknownChannel
@@ -134,6 +144,10 @@ impl Refusal {
             Self::ForeignOrigin => "foreign-origin",
             Self::ViewerQuery => "viewer-query",
             Self::TooManyViewers => "too-many-viewers",
+            Self::NoToken => "no-token",
+            Self::InvalidToken => "invalid-token",
+            Self::TokenOutOfTime => "token-out-of-time",
+            Self::TokenElsewhere => "token-elsewhere",
             Self::StoreUnavailable => "store-unavailable",
             Self::NotReady => "not-ready",
             Self::PreconditionFailed => "precondition-failed",
@@ -177,10 +191,25 @@ impl Refusal {
             }
             Self::ViewerQuery => "format is frames or cmaf, and height is a whole number of pixels.",
             Self::TooManyViewers => "Too many viewers watch already. Try again in a few seconds.",
+            Self::NoToken => "This is for those who have a token.",
+            // The one is not told from the other: who tries out tokens learns nothing of keys.
+            Self::InvalidToken | Self::TokenOutOfTime => "The token is not valid, or not at this time.",
+            Self::TokenElsewhere => "The token is not for this.",
             Self::StoreUnavailable => "This cannot be read at the moment. Try again in a second.",
             Self::NotReady => "This server is not ready.",
             Self::PreconditionFailed => "This is not the version that If-Match asks for.",
             Self::RangeNotSatisfiable => "The range lies behind the end.",
+        }
+    }
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::Absent => Self::NoToken,
+            Denial::Invalid => Self::InvalidToken,
+            Denial::OutOfTime => Self::TokenOutOfTime,
+            Denial::Elsewhere => Self::TokenElsewhere,
         }
     }
 }

@@ -19,11 +19,13 @@ const UPSTREAM: &[(&str, &[&str])] = &[
     ("package", &["ladder", "store", "config", "clock"]),
     ("inspect", &[]),
     ("check", &["clock"]),
-    ("origin", &["channel", "ladder", "store", "config", "clock", "metrics"]),
+    ("access", &["config"]),
+    ("origin", &["access", "channel", "ladder", "store", "config", "clock", "metrics"]),
     ("control", &["origin", "channel", "store", "config", "metrics"]),
     (
         "cli",
         &[
+            "access",
             "control",
             "origin",
             "inspect",

@@ -21,6 +21,7 @@ use std::{
 
 use bytes::Bytes;
 use headwater::{
+    access::Access,
     channel::{
         edge::{Body, Document, Edge, Head, Playlist, Reader, Segment, TrackEdge},
         frames::KeyFrames,
@@ -129,7 +130,8 @@ pub(crate) fn reading(edge: watch::Receiver<Arc<Edge>>, status: watch::Receiver<
 /// As many viewers as come, and these requests that wait.
 pub(crate) fn admission(waiters: Waiters) -> Admission {
     let viewers = viewers::Limits { all: 1000, of_channel: 1000 };
-    Admission { waiters, viewers: Viewers::new(viewers, Metrics::default().viewing), origins: Vec::new() }
+    let viewers = Viewers::new(viewers, Metrics::default().viewing);
+    Admission { waiters, viewers, origins: Vec::new(), access: Access::open() }
 }
 
 /// A track that stays as it is, so that nothing is waited for.

@@ -23,6 +23,7 @@ use crate::{
     origin::{
         Service,
         body::{Aborted, Body},
+        credential,
         error::HttpError,
         preview::handshake,
         refusal::Refusal,
@@ -106,8 +107,12 @@ fn detached(received: &Parts) -> Parts {
             }
         }
     }
-    let uri = Uri::from_maybe_shared(Bytes::from(received.uri.to_string()));
-    request.uri = uri.unwrap_or_else(|_| received.uri.clone());
+    let (without_token, credential) = credential::take(received);
+    request.uri = without_token.unwrap_or_else(|| {
+        let uri = Uri::from_maybe_shared(Bytes::from(received.uri.to_string()));
+        uri.unwrap_or_else(|_| received.uri.clone())
+    });
+    credential.map(|credential| request.extensions.insert(credential));
     request.method = received.method.clone();
     request.version = received.version;
     request
@@ -151,7 +156,8 @@ struct Line {
 impl Drop for Answer {
     fn drop(&mut self) {
         let Line { listener, peer, method, uri, status, verdict, metrics, sent, whole, began } = &self.line;
-        let path = uri.path();
+        let path = credential::shown(uri.path());
+        let path = &*path;
         let status = status.as_u16();
         let cache = verdict.map_or("", |verdict| verdict.cache.name());
         let refusal = verdict.and_then(|verdict| verdict.refusal).map_or("", Refusal::name);
