@@ -1,6 +1,7 @@
 //! The media and control listeners over real sockets, on hand-made snapshots.
 
 mod abuse;
+mod access;
 mod caching;
 mod control;
 mod lifecycle;
@@ -196,6 +197,11 @@ fn edge(channel: &str) -> Edge {
 
 /// Channel `demo` is live, `new` is starting, `broken` has failed; asset `clip` is packaged.
 async fn demo(store: Store) -> Origin {
+    guarded(store, Access::open()).await
+}
+
+/// The same with some of it signed.
+async fn guarded(store: Store, access: Access) -> Origin {
     for (path, body) in [
         ("vod/clip/index.m3u8", document("clip multivariant").body.clone()),
         ("vod/clip/manifest.mpd", document("clip mpd").body.clone()),
@@ -213,7 +219,8 @@ async fn demo(store: Store) -> Origin {
         ("broken", reader(Edge::default(), failed)),
     ];
     let channels = channels.map(|(name, reader)| (name.to_owned(), reader)).into();
-    Origin::new(Arc::new(channels), store, admission(waiters()))
+    let admission = Admission { access, ..admission(waiters()) };
+    Origin::new(Arc::new(channels), store, admission)
 }
 
 async fn serve_demo() -> Server {

@@ -119,7 +119,7 @@ pub(super) fn studio_server(reader: Reader, limits: viewers::Limits) -> Server {
 }
 
 /// A handshake without a viewer behind it.
-fn upgrade(server: &Server, path: &str) -> RequestBuilder {
+pub(super) fn upgrade(server: &Server, path: &str) -> RequestBuilder {
     server
         .request(Method::GET, path)
         .header("connection", "Upgrade")

@@ -21,7 +21,7 @@ pub struct Pair {
 /// For EdDSA.
 pub fn ed25519() -> Pair {
     let pair = Ed25519KeyPair::generate().unwrap();
-    pem(pair.to_pkcs8().unwrap().as_ref(), pair.public_key().as_der().unwrap().as_ref())
+    pem(pair.to_pkcs8v1().unwrap().as_ref(), pair.public_key().as_der().unwrap().as_ref())
 }
 
 /// For ES256.
