@@ -35,6 +35,8 @@ libnginx-mod-http-lua              its module by which requests wait for each ot
 procps                             kill, for the tests that kill encoders
 python3                            runs the benchmarks
 python3-prometheus-client          reads our metrics as Prometheus does
+python3-jwt                        judges our tokens, and makes some for us to judge
+python3-cryptography               does so for tokens of public keys
 fonts-dejavu-core                  text in screenshots
 '
 # Names of programs are looked for first: a Node or Chromium from elsewhere is used as it is and never replaced.

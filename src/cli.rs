@@ -5,6 +5,7 @@ mod encode;
 mod package;
 mod serve;
 mod signals;
+mod token;
 
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,8 @@ enum Command {
         /// An MP4 file, a CMAF segment or a playlist.
         file: PathBuf,
     },
+    /// Make a token for a channel or file that is signed.
+    Token(token::Token),
     /// Encode for a server that listens at unix:PATH (channel.NAME.encoder_socket).
     Encode(encode::Encode),
 }
@@ -90,6 +93,7 @@ pub fn run() -> anyhow::Result<()> {
         }
         Command::Check(arguments) => check::run(arguments),
         Command::Inspect { file } => Ok(inspect::run(&file, &mut std::io::stdout().lock())?),
+        Command::Token(arguments) => token::run(arguments),
         Command::Encode(arguments) => encode::run(arguments),
     }
 }

@@ -23,6 +23,12 @@ pub fn unix_nanos() -> i128 {
     }
 }
 
+/// Seconds since 1970-01-01T00:00:00Z of the wall clock, for times that other machines have written down: a step moves
+/// it, as it should.
+pub fn wall_seconds() -> i64 {
+    i64::try_from(wall_clock().div_euclid(1_000_000_000)).unwrap_or_default()
+}
+
 fn wall_clock() -> i128 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => since.as_nanos() as i128,

@@ -1,5 +1,6 @@
 //! What to serve: the values that the rest of the program works with, already checked.
 
+mod access;
 mod check;
 mod defaults;
 mod file;
@@ -86,8 +87,54 @@ pub struct Config {
     pub server: Server,
     /// Where segments, playlists and state records are kept.
     pub store: Store,
+    /// Who may watch what is signed.
+    pub access: Access,
     /// Channels by name.
     pub channels: BTreeMap<String, Channel>,
+}
+
+/// Whose tokens are believed, and where they are asked for besides channels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Keys by their `kid`.
+    pub keys: BTreeMap<String, KeyFile>,
+    /// More keys, which others keep.
+    pub jwks: Option<KeySet>,
+    /// Who may watch packaged files.
+    pub vod: Who,
+    /// What a token has to name as its audience; `None` for tokens that name none.
+    pub audience: Option<String>,
+    /// Who has to have issued a token; `None` for anyone who has a key.
+    pub issuer: Option<String>,
+}
+
+/// Who may watch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Who {
+    /// Everyone.
+    #[default]
+    Open,
+    /// Who has a token that is signed by a key of [`Access`].
+    Signed,
+}
+
+/// A key, by the file that it is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyFile {
+    /// A secret that is shared with who signs: HS256.
+    Secret(PathBuf),
+    /// A public key in PEM: ES256 or EdDSA.
+    Public(PathBuf),
+}
+
+/// Where a JSON Web Key Set (RFC 7517) is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySet {
+    /// A file, which is read again when it has changed.
+    File(PathBuf),
+    /// A URL, which is asked again and again.
+    Url(String),
 }
 
 /// The store.
@@ -102,6 +149,8 @@ pub struct Store {
 pub struct Channel {
     /// What to encode.
     pub source: String,
+    /// Who may watch.
+    pub access: Who,
     /// Segment and part durations.
     pub grid: Grid,
     /// How much of the past a playlist lists.
@@ -270,6 +319,17 @@ mod tests {
                 refusal(&channel("stale_after = \"3s\"\n")),
                 refusal(&channel("slate_after = \"0s\"\n")),
                 refusal(&(channel(SOCKET) + "[channel.b]\nsource = \"test:\"\n" + SOCKET)),
+                refusal(&channel("access = \"secret\"\n")),
+                refusal(&channel("access = \"signed\"\n")),
+                refusal(&(channel("") + "[access]\nvod = \"signed\"\n")),
+                refusal(&(channel("") + "[access]\nsecret = \"hunter2\"\n")),
+                refusal(&(channel("") + "[access]\njwks = \"http://example.com/jwks.json\"\n")),
+                refusal(&(channel("") + "[access]\njwks = \"ftp://example.com/jwks.json\"\n")),
+                refusal(&(channel("") + "[access.key.\"a b\"]\nsecret_file = \"a\"\n")),
+                refusal(&(channel("") + "[access.key.a]\n")),
+                refusal(
+                    &(channel("") + "[access.key.a]\nsecret_file = \"a\"\npublic_key_file = \"a.pem\"\n")
+                ),
             ]
             .join("\n")
         );

@@ -2,9 +2,10 @@
 //!
 //! The modules read in the order data flows: [`config`] says what to serve, [`source`] opens it, [`ladder`] encodes
 //! it in a child process and speaks [`ladder::wire`], [`store`] keeps, [`channel`] packages and publishes,
-//! [`origin`] serves, [`control`] tells how it goes, and what [`metrics`] measure. [`package`] turns a file into a
+//! [`access`] says who may watch, [`origin`] serves, [`control`] tells how it goes, and what [`metrics`] measure. [`package`] turns a file into a
 //! presentation, [`inspect`] tells what is in one, and [`check`] holds any server to what players count on.
 
+pub mod access;
 pub mod channel;
 pub mod check;
 pub mod cli;

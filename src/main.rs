@@ -2,7 +2,7 @@
 
 use std::{error::Error, process::ExitCode};
 
-use headwater::{check, config, package, source::uri, store};
+use headwater::{access, check, config, package, source::uri, store};
 
 fn main() -> ExitCode {
     match headwater::cli::run() {
@@ -23,6 +23,7 @@ const INTERRUPTED: u8 = 130;
 fn status(error: &anyhow::Error) -> u8 {
     let of_configuration = |cause: &(dyn Error + 'static)| {
         matches!(cause.downcast_ref(), Some(store::Error::Unsupported { .. }))
+            || cause.is::<access::Error>()
             || cause.is::<config::Error>()
             || cause.is::<uri::Error>()
     };

@@ -1,6 +1,6 @@
 //! The media listener: hyper, routes, caching. Everything on it is safe to put behind a CDN.
 //!
-//! [`route`] says what is asked for, [`live`], [`preview`], [`vod`], [`listing`] and [`page`] find it, [`ahead`] and [`hold`] wait for it, [`mod@respond`] sends it with the
+//! [`route`] says what is asked for, [`credential`] and [`gate`] whether it may be had, [`live`], [`preview`], [`vod`], [`listing`] and [`page`] find it, [`ahead`] and [`hold`] wait for it, [`mod@respond`] sends it with the
 //! lifetime that [`policy`] gives it, or [`refusal`] says why not. [`mod@listen`] and [`connection`] are all that knows hyper.
 
 pub mod ahead;
@@ -8,6 +8,8 @@ pub mod body;
 pub mod conditional;
 mod connection;
 mod cors;
+pub mod credential;
+mod crowd;
 pub mod encoding;
 pub mod error;
 mod follow;
@@ -41,6 +43,7 @@ use http::{Response, request::Parts};
 
 use self::{
     body::Body,
+    gate::{Gate, Pass},
     hold::Found,
     listing::Names,
     live::Channels,
@@ -58,7 +61,7 @@ pub use self::{
     policy::CachePolicy,
     refusal::Refusal,
 };
-use crate::{channel::edge::Reader, clock, store::Store};
+use crate::{access::Access, channel::edge::Reader, clock, store::Store};
 
 /// What answers the requests of a listener.
 pub trait Service: Send + Sync + 'static {
@@ -77,6 +80,7 @@ pub struct Origin {
     preview: Preview,
     assets: Assets,
     names: Names,
+    gate: Gate,
 }
 
 /// Who is let in.
@@ -88,23 +92,33 @@ pub struct Admission {
     pub viewers: Viewers,
     /// Pages that may open WebSockets, besides our own: `https://example.com`.
     pub origins: Vec<String>,
+    /// What is signed, and whose tokens are believed.
+    pub access: Access,
 }
 
 impl Origin {
     /// Serves `channels`, and what is in `store` of them and of packaged files. Requests for what comes soon wait as far as
     /// `admission` allows.
     pub fn new(channels: Arc<BTreeMap<String, Reader>>, store: Store, admission: Admission) -> Self {
-        let Admission { waiters, viewers, origins } = admission;
+        let Admission { waiters, viewers, origins, access } = admission;
         Self {
             live: Channels::new(channels.clone(), store.clone(), waiters),
             preview: Preview::new(channels.clone(), viewers, origins),
             readers: channels,
             assets: Assets::new(store.clone()),
             names: Names::new(store),
+            gate: Gate::new(access),
         }
     }
 
-    async fn answer_route(&self, request: &Parts, connection: &Waiting, route: Route<'_>) -> Response<Body> {
+    /// What is signed may be watched `until` that second of Unix time.
+    async fn answer_route(
+        &self,
+        request: &Parts,
+        connection: &Waiting,
+        route: Route<'_>,
+        until: Option<i64>,
+    ) -> Response<Body> {
         match route {
             Route::Options => cors::preflight(),
             Route::Live(resource) => {
@@ -117,10 +131,12 @@ impl Origin {
                 response
             }
             Route::Socket(socket) => {
-                self.preview.answer(request, socket).unwrap_or_else(|refused| refused.response())
+                self.preview.answer(request, socket, until).unwrap_or_else(|refused| refused.response())
             }
             Route::Vod(resource) => respond(request, self.assets.find(resource, request.uri.path()).await),
-            Route::Listing => respond(request, Ok(listing::find(&self.readers, &self.names).await)),
+            Route::Listing => {
+                respond(request, Ok(listing::find(&self.readers, &self.names, &self.gate).await))
+            }
             Route::Time => respond(request, Ok(time())),
             Route::Page(file) => page::confined(respond(request, page::find(file))),
         }
@@ -132,7 +148,11 @@ impl Service for Origin {
 
     async fn answer(&self, request: &Parts, connection: &Waiting) -> Response<Body> {
         let response = match route::parse(&request.method, request.uri.path(), request.uri.query()) {
-            Ok(route) => self.answer_route(request, connection, route).await,
+            Ok(route) => match self.gate.pass(request, route, clock::wall_seconds) {
+                Ok(Pass::Through(until)) => self.answer_route(request, connection, route, until).await,
+                Ok(Pass::Again(location)) => gate::again(location),
+                Err(refused) => HttpError::from(refused).response(),
+            },
             Err(refused) => refused.response(),
         };
         cors::allowed(response)

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::signals::Signals;
 use crate::{
+    access::Access,
     channel::{self, Setup},
     clock,
     config::{self, Config},
@@ -35,7 +36,8 @@ pub(super) fn run(config: Config) -> anyhow::Result<()> {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let metrics = Metrics::default();
-    let admission = admission(&config.server, &metrics);
+    let (access, follower) = Access::of(&config)?;
+    let admission = admission(&config.server, access, &metrics);
     let mut doors = doors(&config)?;
     let store = Store::open(&config.store.url)?;
     let media = media(&config.server)?;
@@ -64,6 +66,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     print_links(has_tls, media.address(), control.address(), readers.keys())?;
 
+    follower.map(|follower| tokio::spawn(follower.run(shutdown.clone())));
     let readers = Arc::new(readers);
     let origin = Origin::new(readers.clone(), store.clone(), admission);
     let state = Control::new(readers, store, &metrics, shutdown.clone());
@@ -114,7 +117,7 @@ fn doors(config: &Config) -> anyhow::Result<BTreeMap<String, Door>> {
     Ok(doors)
 }
 
-fn admission(server: &config::Server, metrics: &Metrics) -> Admission {
+fn admission(server: &config::Server, access: Access, metrics: &Metrics) -> Admission {
     let waiters =
         waiters::Limits { all: server.max_waiters, of_connection: server.max_waiters_per_connection };
     let viewers = viewers::Limits { all: server.max_viewers, of_channel: server.max_viewers_per_channel };
@@ -122,6 +125,7 @@ fn admission(server: &config::Server, metrics: &Metrics) -> Admission {
         waiters: Waiters::new(waiters, metrics.waiting.clone()),
         viewers: Viewers::new(viewers, metrics.viewing.clone()),
         origins: server.origins.clone(),
+        access,
     }
 }
 

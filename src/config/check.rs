@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, ops::RangeInclusive, os::unix::ffi::OsStrExt, p
 use headwater_packager::time::Grid;
 
 use super::{
-    AudioRung, Channel, Config, Ladder, Rung, Server, Store, Unfit, defaults, file, grid, unit::Span,
+    AudioRung, Channel, Config, Ladder, Rung, Server, Store, Unfit, access, defaults, file, grid, unit::Span,
 };
 
 /// A playlist has to list three segments; one more leaves room for the one that is leaving.
@@ -32,14 +32,16 @@ pub(super) fn check(file: file::File) -> Result<Config, Refusal> {
             "there is no channel; add a table [channel.NAME] with a source".into(),
         ));
     }
+    let access = access::check(file.access)?;
     let mut channels = BTreeMap::new();
     for (name, written) in file.channel {
         let channel = channel(&name, written)?;
         own_socket(&name, &channel, &channels)?;
+        access::has_key(&access, channel.access, &format!("channel.{name}.access"))?;
         channels.insert(name, channel);
     }
     let store = Store { url: file.store.url.unwrap_or_else(|| defaults::STORE.into()) };
-    Ok(Config { server, store, channels })
+    Ok(Config { server, store, access, channels })
 }
 
 /// Two listeners need two addresses. Port 0 is whichever port is free.
@@ -77,7 +79,7 @@ fn channel(name: &str, written: file::Channel) -> Result<Channel, Refusal> {
         );
         return Err(within(("window".into(), reason)));
     }
-    let source = written.source.clone();
+    let (source, access) = (written.source.clone(), written.access);
     let encoder_socket = written.encoder_socket.clone();
     encoder_socket.iter().try_for_each(|path| socket(path)).map_err(within)?;
     let low_latency = written.low_latency.unwrap_or(defaults::LOW_LATENCY);
@@ -92,7 +94,7 @@ fn channel(name: &str, written: file::Channel) -> Result<Channel, Refusal> {
         grid::check_parts(&grid, rate).map_err(wrong)?;
         without_delay(&ladder).map_err(within)?;
     }
-    Ok(Channel { source, grid, window, low_latency, ladder, encoder_socket, unfit })
+    Ok(Channel { source, access, grid, window, low_latency, ladder, encoder_socket, unfit })
 }
 
 fn slate(after: Option<Span>) -> Result<Option<Duration>, Refusal> {
@@ -195,7 +197,7 @@ fn duration(written: Option<Span>, default: Duration) -> Duration {
 }
 
 /// The grammar of a name in a URL.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-';
     name.len() <= 64 && name.starts_with(letter) && name.chars().all(|each| letter(each) || each == '.')
 }

@@ -8,7 +8,7 @@ use std::{
 use headwater_packager::time::Grid;
 use ipnet::IpNet;
 
-use super::{Cdn, Channel, Config, Ladder, Limits, Rung, Server, Store, Unfit, VideoCodec};
+use super::{Access, Cdn, Channel, Config, Ladder, Limits, Rung, Server, Store, Unfit, VideoCodec, Who};
 
 pub(super) const MEDIA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
 pub(super) const CONTROL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
@@ -86,6 +86,7 @@ impl Default for Config {
         let video = vec![rung(720, 2_500_000), rung(480, 1_200_000), rung(360, 700_000)];
         let channel = Channel {
             source: "test:".into(),
+            access: Who::Open,
             grid: Grid { segment: SEGMENT, part: PART },
             window: WINDOW,
             low_latency: LOW_LATENCY,
@@ -108,6 +109,7 @@ impl Default for Config {
                 limits: Limits::default(),
             },
             store: Store { url: STORE.into() },
+            access: Access::default(),
             channels: [("demo".to_owned(), channel)].into(),
         }
     }

@@ -9,7 +9,7 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    VideoCodec,
+    VideoCodec, Who,
     unit::{Address, BitRate, Network, Rate, Span, Targets, WebOrigin},
 };
 
@@ -20,6 +20,8 @@ pub(super) struct File {
     pub(super) server: Server,
     #[serde(default)]
     pub(super) store: Store,
+    #[serde(default)]
+    pub(super) access: Access,
     #[serde(default)]
     pub(super) channel: BTreeMap<String, Channel>,
 }
@@ -92,10 +94,31 @@ pub(super) struct Store {
     pub(super) url: Option<String>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Access {
+    #[serde(default)]
+    pub(super) key: BTreeMap<String, Key>,
+    pub(super) jwks: Option<String>,
+    #[serde(default)]
+    pub(super) vod: Who,
+    pub(super) audience: Option<String>,
+    pub(super) issuer: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Key {
+    pub(super) secret_file: Option<PathBuf>,
+    pub(super) public_key_file: Option<PathBuf>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Channel {
     pub(super) source: String,
+    #[serde(default)]
+    pub(super) access: Who,
     pub(super) segment: Option<Span>,
     pub(super) part: Option<Span>,
     pub(super) window: Option<Span>,

@@ -91,6 +91,7 @@ impl FromStr for Span {
             "s" => number,
             "m" | "min" => number * 60.0,
             "h" => number * 3600.0,
+            "d" => number * 86_400.0,
             _ => return Err(refused()),
         };
         // To the microsecond: 0.4 s is not a binary fraction.

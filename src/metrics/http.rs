@@ -61,8 +61,8 @@ impl Http {
     pub fn of(&self, listener: &'static str) -> Listener {
         let labels = Of { listener };
         // Told before anything has happened, as zeros.
-        self.closed.get_or_create(&Closed { listener, why: "idle" });
-        self.reloads.get_or_create(&Reloaded { listener, outcome: "used" });
+        self.closed.get_or_create_owned(&Closed { listener, why: "idle" });
+        self.reloads.get_or_create_owned(&Reloaded { listener, outcome: "used" });
         Listener {
             listener,
             requests: self.requests.clone(),

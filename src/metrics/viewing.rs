@@ -28,7 +28,7 @@ struct Closed {
 }
 
 /// Why the server closes connections of viewers. All are told from the first viewer on, so that a rise from zero is seen.
-const WHY: [&str; 4] = ["ended", "going-away", "too-slow", "broken"];
+const WHY: [&str; 5] = ["ended", "going-away", "too-slow", "broken", "expired"];
 
 /// What is measured of all viewers. Cloning is cheap and measures the same.
 #[derive(Clone, Debug)]

@@ -36,7 +36,7 @@ use self::{
 };
 use super::{
     self as origin,
-    gate::Place,
+    crowd::Place,
     secret::Secret,
     takeover::Slot,
     tls::{Secured, Shown, Tls},

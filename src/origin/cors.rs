@@ -1,4 +1,5 @@
-//! What lets a player on any web page read from here. There are no cookies and no secrets, so everyone may.
+//! What lets a player on any web page read from here. There are no cookies, and a page has a
+//! viewer's token only if it was given one, so every page may.
 
 use http::{HeaderValue, Response, header, header::HeaderName};
 
@@ -11,8 +12,8 @@ use super::{
 /// the rest measures the connection.
 const EXPOSED: &str = "Age, Cache-Control, CMSD-Dynamic, CMSD-Static, Content-Encoding, Content-Length, Content-Range, \
     Date, ETag, Headwater-Reason, Retry-After, Server-Timing";
-/// What a script may send: ranges, conditions, and the Common Media Client Data of players (CTA-5004).
-const ACCEPTED: &str = "Accept, Cache-Control, If-Match, If-None-Match, If-Range, Pragma, Range, \
+/// What a script may send: tokens, ranges, conditions, and the Common Media Client Data of players (CTA-5004).
+const ACCEPTED: &str = "Accept, Authorization, Cache-Control, If-Match, If-None-Match, If-Range, Pragma, Range, \
     CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status";
 
 /// Opens a response to scripts of any page.

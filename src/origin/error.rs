@@ -80,6 +80,9 @@ impl HttpError {
         headers.insert(header::VARY, HeaderValue::from_static("accept"));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         self.cache.tell(headers);
+        if let Some(challenge) = challenge(self.cause) {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
         match self.status {
             StatusCode::METHOD_NOT_ALLOWED => {
                 headers.insert(header::ALLOW, HeaderValue::from_static(METHODS));
@@ -97,5 +100,15 @@ impl HttpError {
         response.extensions_mut().insert(Verdict { cache: self.cache, refusal: Some(self.cause) });
         response.extensions_mut().insert(self.clone());
         response
+    }
+}
+
+/// What would have been let in (RFC 6750 3).
+fn challenge(cause: Refusal) -> Option<&'static str> {
+    match cause {
+        Refusal::NoToken => Some("Bearer"),
+        Refusal::InvalidToken | Refusal::TokenOutOfTime => Some("Bearer error=\"invalid_token\""),
+        Refusal::TokenElsewhere => Some("Bearer error=\"insufficient_scope\""),
+        _ => None,
     }
 }

@@ -1,236 +1,97 @@
-//! Who may connect, and how much one address may ask: counted by address, so that one client's trouble is nobody else's.
+//! Who is let through to what is signed.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    net::{IpAddr, Ipv6Addr},
-    num::NonZeroU32,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
+use http::{HeaderValue, Response, StatusCode, header, request::Parts};
+
+use super::{
+    body::Body,
+    credential::{Credential, Place},
+    policy::CachePolicy,
+    refusal::Refusal,
+    respond::Verdict,
+    route::{File, Resource, Route, TrackFile},
 };
+use crate::access::Access;
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use ipnet::IpNet;
-
-use crate::config::{Cdn, Limits};
-
-/// How many seconds' worth of requests may come at once.
-const BURST: u32 = 2;
-/// How long an address is remembered once it has no connection: until all of its budget is there again.
-const MEMORY: Duration = Duration::from_secs(BURST as u64);
-/// How often the addresses that may be forgotten are looked for.
-const SWEEP: Duration = Duration::from_secs(10);
-
-/// Counts the connections of a listener.
+/// Stands in front of all that is signed.
 #[derive(Debug)]
-pub(super) struct Gate {
-    connections: usize,
-    connections_per_address: usize,
-    quota: Quota,
-    exempt: Vec<IpNet>,
-    open: Arc<AtomicUsize>,
-    addresses: Mutex<Addresses>,
-}
+pub struct Gate(Access);
 
+/// What becomes of a request.
 #[derive(Debug)]
-struct Addresses {
-    known: HashMap<IpAddr, Arc<Address>>,
-    swept: Instant,
-}
-
-/// An address, or for IPv6 the /64 that one subscriber has.
-#[derive(Debug)]
-pub(super) struct Address {
-    open: AtomicUsize,
-    requests: DefaultDirectRateLimiter,
-    left: Mutex<Option<Instant>>,
-}
-
-/// A connection that was let in, until this is dropped.
-#[derive(Debug)]
-pub(super) struct Place {
-    open: Arc<AtomicUsize>,
-    address: Option<Arc<Address>>,
-}
-
-/// Why a connection was not let in. The name is the same in the log and in metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TurnedAway {
-    /// As many are open as may.
-    TooManyConnections,
-    /// As many of its address are open as may.
-    TooManyOfAddress,
-}
-
-impl TurnedAway {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::TooManyConnections => "too-many-connections",
-            Self::TooManyOfAddress => "too-many-of-address",
-        }
-    }
-}
-
-impl fmt::Display for TurnedAway {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
+pub enum Pass {
+    /// It is answered; if what it asks for is signed, until this second of Unix time.
+    Through(Option<i64>),
+    /// It is to be asked again with the token in front of the path.
+    Again(String),
 }
 
 impl Gate {
-    pub(super) fn new(limits: &Limits, cdn: &Cdn, now: Instant) -> Self {
-        let rate = NonZeroU32::new(limits.requests_per_second).unwrap_or(NonZeroU32::MIN);
-        Self {
-            connections: limits.connections,
-            connections_per_address: limits.connections_per_address,
-            quota: Quota::per_second(rate)
-                .allow_burst(rate.saturating_mul(NonZeroU32::MIN.saturating_add(BURST - 1))),
-            exempt: cdn.addresses.clone(),
-            open: Arc::default(),
-            addresses: Mutex::new(Addresses { known: HashMap::new(), swept: now }),
-        }
+    /// One that `access` keeps.
+    pub fn new(access: Access) -> Self {
+        Self(access)
     }
 
-    /// Counts a connection from `peer`, if it may come in.
-    pub(super) fn enter(&self, peer: IpAddr, now: Instant) -> Result<Place, TurnedAway> {
-        if self.open.load(Ordering::Relaxed) >= self.connections {
-            return Err(TurnedAway::TooManyConnections);
-        }
-        let peer = peer.to_canonical();
-        let is_exempt = self.exempt.iter().any(|network| network.contains(&peer));
-        let address = if is_exempt { None } else { Some(self.enter_address(peer, now)?) };
-        self.open.fetch_add(1, Ordering::Relaxed);
-        Ok(Place { open: self.open.clone(), address })
-    }
-
-    fn enter_address(&self, peer: IpAddr, now: Instant) -> Result<Arc<Address>, TurnedAway> {
-        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        addresses.sweep(now);
-        let address = addresses.known.entry(subscriber(peer)).or_insert_with(|| {
-            let requests = RateLimiter::direct(self.quota);
-            Arc::new(Address { open: AtomicUsize::new(0), requests, left: Mutex::new(None) })
-        });
-        if address.open.load(Ordering::Relaxed) >= self.connections_per_address {
-            return Err(TurnedAway::TooManyOfAddress);
-        }
-        address.open.fetch_add(1, Ordering::Relaxed);
-        Ok(address.clone())
-    }
-}
-
-impl Addresses {
-    fn sweep(&mut self, now: Instant) {
-        if now.saturating_duration_since(self.swept) > SWEEP {
-            self.swept = now;
-            self.known.retain(|_, address| address.is_remembered(now));
-        }
-    }
-}
-
-impl Address {
-    fn is_remembered(&self, now: Instant) -> bool {
-        let left = *self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        self.open.load(Ordering::Relaxed) > 0
-            || left.is_some_and(|left| now.saturating_duration_since(left) <= MEMORY)
-    }
-}
-
-impl Place {
-    /// True if its address may ask once more.
-    pub(super) fn may_ask(&self) -> bool {
-        self.address.as_ref().is_none_or(|address| address.requests.check().is_ok())
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
-        if let Some(address) = &self.address {
-            *address.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(crate::clock::now());
-            address.open.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-}
-
-/// A subscriber of IPv6 has 2^64 addresses, which would be as many budgets.
-fn subscriber(peer: IpAddr) -> IpAddr {
-    match peer {
-        IpAddr::V4(_) => peer,
-        IpAddr::V6(peer) => Ipv6Addr::from_bits(peer.to_bits() & !u128::from(u64::MAX)).into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock;
-
-    fn gate(connections: usize, connections_per_address: usize, requests_per_second: u32) -> Gate {
-        let limits =
-            Limits { connections, connections_per_address, requests_per_second, ..Limits::default() };
-        Gate::new(&limits, &Cdn::default(), clock::now())
-    }
-
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn no_more_connections_come_in_than_may_and_those_that_leave_make_room() {
-        let gate = gate(2, 2, 1);
-        let first = gate.enter(address("127.0.0.1"), clock::now()).unwrap();
-        let _second = gate.enter(address("192.0.2.1"), clock::now()).unwrap();
-        assert_eq!(
-            gate.enter(address("127.0.0.1"), clock::now()).unwrap_err(),
-            TurnedAway::TooManyConnections
-        );
-        drop(first);
-        gate.enter(address("127.0.0.1"), clock::now()).unwrap();
-    }
-
-    #[test]
-    fn one_address_has_a_share_and_the_cdn_all() {
-        let gate = gate(100, 2, 1);
-        let enter = |peer: &str| gate.enter(address(peer), clock::now());
-        // However its address is written, and whichever of its own a subscriber takes.
-        for [one, two, three, other] in [
-            ["192.0.2.1", "::ffff:192.0.2.1", "192.0.2.1", "192.0.2.2"],
-            ["2001:db8::1", "2001:db8::2", "2001:db8::3:0:0:1", "2001:db8:0:1::1"],
-        ] {
-            let _held = [enter(one).unwrap(), enter(two).unwrap()];
-            assert_eq!(enter(three).unwrap_err(), TurnedAway::TooManyOfAddress, "{three}");
-            enter(other).unwrap();
-        }
-        let _held: Vec<_> = (0..10).map(|_| enter("127.0.0.9").unwrap()).collect();
-    }
-
-    #[test]
-    fn an_address_may_ask_so_often_however_often_it_connects() {
-        let gate = gate(100, 2, 5);
-        let asked = |peer: &str, times: usize| {
-            let place = gate.enter(address(peer), clock::now()).unwrap();
-            (0..times).filter(|_| place.may_ask()).count()
+    /// Whether `request`, which asks for `route`, is let through at `now`, in seconds of Unix time. What is open costs a
+    /// look at a set of names.
+    ///
+    /// # Errors
+    /// [`Refusal::NoToken`], [`Refusal::InvalidToken`], [`Refusal::TokenOutOfTime`] and [`Refusal::TokenElsewhere`].
+    pub fn pass(
+        &self,
+        request: &Parts,
+        route: Route<'_>,
+        now: impl FnOnce() -> i64,
+    ) -> Result<Pass, Refusal> {
+        let is_signed = match route {
+            Route::Live(Resource { presentation, .. }) => self.0.is_signed(presentation),
+            Route::Socket(socket) => self.0.is_signed(socket.channel),
+            Route::Vod(_) => self.0.is_vod_signed(),
+            Route::Page(_) => false,
+            Route::Options | Route::Time | Route::Listing => return Ok(Pass::Through(None)),
         };
-        assert_eq!(asked("192.0.2.1", 8), 8);
-        assert_eq!(asked("192.0.2.1", 8), 2, "two seconds' worth, and another connection is no other budget");
-        assert_eq!(asked("192.0.2.2", 20), 10);
-        assert_eq!(asked("127.0.0.1", 1000), 1000);
+        let until = is_signed.then(|| {
+            let token = request.extensions.get().map(Credential::token);
+            self.0.check(request.uri.path(), token, now())
+        });
+        let until = until.transpose()?;
+        let again = (is_signed || matches!(route, Route::Page("index.html"))) && hands_on(route);
+        Ok(again.then(|| elsewhere(request)).flatten().map_or(Pass::Through(until), Pass::Again))
     }
 
-    #[test]
-    fn an_address_is_forgotten_once_it_has_left_and_its_budget_is_whole() {
-        let gate = gate(100_000, 2, 5);
-        let start = clock::now();
-        let known = || gate.addresses.lock().unwrap().known.len();
-        let _stays = gate.enter(address("198.51.100.1"), start).unwrap();
-        for number in 0..1000u32 {
-            gate.enter(IpAddr::V4((0xc000_0000 + number).into()), start).unwrap();
-        }
-        assert_eq!(known(), 1001);
-        gate.enter(address("192.0.2.1"), start + SWEEP * 2).unwrap();
-        assert_eq!(known(), 2, "the one that stays and the one that came");
+    /// True if a live channel is signed.
+    pub fn is_signed(&self, channel: &str) -> bool {
+        self.0.is_signed(channel)
     }
+}
+
+/// True if it leads to more, by relative URLs.
+fn hands_on(route: Route<'_>) -> bool {
+    match route {
+        Route::Page(file) => file == "index.html",
+        Route::Live(Resource { file, .. }) | Route::Vod(Resource { file, .. }) => match file {
+            File::Multivariant | File::Mpd => true,
+            File::Track { file, .. } => matches!(file, TrackFile::Playlist(_)),
+        },
+        _ => false,
+    }
+}
+
+/// The same with the token in front of the path, if it stands in the query, where no relative URL would carry it on.
+fn elsewhere(request: &Parts) -> Option<String> {
+    let credential = request.extensions.get::<Credential>()?;
+    let is_left_behind = credential.place == Place::Query;
+    is_left_behind.then(|| credential.in_front_of(request.uri.path(), request.uri.query())).flatten()
+}
+
+/// The response that sends on to `location`, for this viewer only.
+pub fn again(location: String) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    let headers = response.headers_mut();
+    if let Ok(location) = HeaderValue::try_from(location) {
+        headers.insert(header::LOCATION, location);
+    }
+    CachePolicy::NoStore.tell(headers);
+    response.extensions_mut().insert(Verdict { cache: CachePolicy::NoStore, refusal: None });
+    response
 }

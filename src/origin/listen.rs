@@ -19,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Service,
     connection::{Protocols, Rules, drive},
+    crowd::{Crowd, Place, TurnedAway},
     error::Error,
-    gate::{Gate, Place, TurnedAway},
     lanes::Lanes,
     secret::Secret,
     tls::Tls,
@@ -136,7 +136,7 @@ pub async fn serve<S: Service>(
         shutdown,
     });
     let mut floor = Floor {
-        gate: Gate::new(&rules.limits, &cdn, clock::now()),
+        crowd: Crowd::new(&rules.limits, &cdn, clock::now()),
         rules: rules.clone(),
         lanes,
         connections: JoinSet::new(),
@@ -188,7 +188,7 @@ async fn follow_files<S>(rules: &Rules<S>) {
 
 /// The connections of a listener.
 struct Floor<S> {
-    gate: Gate,
+    crowd: Crowd,
     rules: Arc<Rules<S>>,
     lanes: Option<Lanes>,
     connections: JoinSet<()>,
@@ -198,7 +198,7 @@ struct Floor<S> {
 
 impl<S: Service> Floor<S> {
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
-        match self.gate.enter(peer.ip(), clock::now()) {
+        match self.crowd.enter(peer.ip(), clock::now()) {
             Ok(place) => {
                 prepare(&stream);
                 self.seat(stream, peer, place);

@@ -6,6 +6,7 @@ use moka::future::Cache;
 use serde::Serialize;
 
 use super::{
+    gate::Gate,
     media_type,
     policy::CachePolicy,
     public,
@@ -39,6 +40,8 @@ struct Channel<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
     tracks: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access: Option<&'static str>,
 }
 
 impl Names {
@@ -59,9 +62,10 @@ impl Names {
 }
 
 /// All channels with their states and tracks, and the names of all assets.
-pub async fn find(channels: &BTreeMap<String, Reader>, assets: &Names) -> Representation {
+pub async fn find(channels: &BTreeMap<String, Reader>, assets: &Names, gate: &Gate) -> Representation {
     let assets = assets.get().await;
-    let channels = channels.iter().map(|(name, reader)| describe(name, reader)).collect();
+    let channels =
+        channels.iter().map(|(name, reader)| describe(name, reader, gate.is_signed(name))).collect();
     let json = serde_json::to_vec(&Listing { channels, assets }).unwrap_or_default();
     Representation {
         content: Content::Document(Arc::new(Document::new(json))),
@@ -70,9 +74,13 @@ pub async fn find(channels: &BTreeMap<String, Reader>, assets: &Names) -> Repres
     }
 }
 
-fn describe<'a>(name: &'a str, reader: &Reader) -> Channel<'a> {
+fn describe<'a>(name: &'a str, reader: &Reader, is_signed: bool) -> Channel<'a> {
     let (state, why) = public::words(&reader.status.borrow().state);
+    if is_signed {
+        // That it exists is no secret, as its name is in every link. What it is made of and from is for its viewers.
+        return Channel { name, state, why: None, tracks: Vec::new(), access: Some("signed") };
+    }
     let mut tracks: Vec<String> = reader.edge.borrow().tracks.keys().cloned().collect();
     tracks.sort();
-    Channel { name, state, why, tracks }
+    Channel { name, state, why, tracks, access: None }
 }

@@ -12,14 +12,17 @@ mod socket;
 mod viewer;
 pub mod viewers;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use http::{Response, request::Parts};
 
 use self::{query::Query, viewer::Viewer, viewers::Viewers};
 use super::{body::Body, error::HttpError, refusal::Refusal, route, takeover::Takeover};
-use crate::channel::edge::Reader;
+use crate::{channel::edge::Reader, clock};
+
+/// Seconds that a viewer may watch in one go; a token that counts for longer is asked for again.
+const LONGEST: u64 = 366 * 24 * 3600;
 
 /// Lets viewers watch the live channels.
 #[derive(Debug)]
@@ -37,14 +40,24 @@ impl Preview {
     }
 
     /// The answer to a handshake. One that switches protocols carries the [`Takeover`] that speaks the other one.
-    pub fn answer(&self, request: &Parts, socket: route::Socket<'_>) -> Result<Response<Body>, HttpError> {
+    /// It speaks `until` that second of Unix time, if there is one.
+    pub fn answer(
+        &self,
+        request: &Parts,
+        socket: route::Socket<'_>,
+        until: Option<i64>,
+    ) -> Result<Response<Body>, HttpError> {
         let (name, reader) = self.readers.get_key_value(socket.channel).ok_or(Refusal::UnknownChannel)?;
         let mut response = handshake::accept(request, &self.origins)?;
         let query = Query::parse(socket.query)?;
         let place = Arc::new(self.viewers.enter(name)?);
         let (reader, query) = (reader.clone(), Arc::new(query));
+        let deadline = until.map(|until| {
+            let left = u64::try_from(until - clock::wall_seconds()).unwrap_or_default();
+            clock::now() + Duration::from_secs(left.min(LONGEST))
+        });
         response.extensions_mut().insert(Takeover::new(move |stream, shutdown| {
-            Viewer::new(stream, reader.clone(), &query, place.clone()).run(shutdown).boxed()
+            Viewer::new(stream, reader.clone(), &query, place.clone(), deadline).run(shutdown).boxed()
         }));
         Ok(response)
     }

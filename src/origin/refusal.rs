@@ -6,7 +6,7 @@ use std::fmt;
 use http::StatusCode;
 
 use super::policy::CachePolicy;
-use crate::channel::fitness::Unfit;
+use crate::{access::Denial, channel::fitness::Unfit};
 
 /// Why a request was not served. The name is the same in the log, in metrics and here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,6 +73,14 @@ pub enum Refusal {
     ViewerQuery,
     /// As many viewers watch as may.
     TooManyViewers,
+    /// What is asked for is signed, and no token comes with it.
+    NoToken,
+    /// The token is not one that a key of ours has signed.
+    InvalidToken,
+    /// The token has expired, or does not count yet.
+    TokenOutOfTime,
+    /// The token opens other paths.
+    TokenElsewhere,
     /// The store failed.
     StoreUnavailable,
     /// On the control listener: this server should not be sent viewers.
@@ -85,7 +93,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them, in the order of their statuses.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 39] = [
         Self::RequestBody,
         Self::Host,
         Self::MalformedPath,
@@ -93,8 +101,12 @@ impl Refusal {
         Self::TooFarAhead,
         Self::Handshake,
         Self::ViewerQuery,
+        Self::NoToken,
+        Self::InvalidToken,
+        Self::TokenOutOfTime,
         Self::ForeignOrigin,
         Self::NotTheCdn,
+        Self::TokenElsewhere,
         Self::UnknownPath,
         Self::UnknownChannel,
         Self::UnknownTrack,
@@ -134,7 +146,8 @@ impl Refusal {
             | Self::Handshake
             | Self::ViewerQuery => StatusCode::BAD_REQUEST,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
-            Self::ForeignOrigin | Self::NotTheCdn => StatusCode::FORBIDDEN,
+            Self::ForeignOrigin | Self::NotTheCdn | Self::TokenElsewhere => StatusCode::FORBIDDEN,
+            Self::NoToken | Self::InvalidToken | Self::TokenOutOfTime => StatusCode::UNAUTHORIZED,
             Self::NotAWebSocket => StatusCode::UPGRADE_REQUIRED,
             Self::UnknownPath
             | Self::UnknownChannel
@@ -211,6 +224,10 @@ impl Refusal {
             Self::ForeignOrigin => "foreign-origin",
             Self::ViewerQuery => "viewer-query",
             Self::TooManyViewers => "too-many-viewers",
+            Self::NoToken => "no-token",
+            Self::InvalidToken => "invalid-token",
+            Self::TokenOutOfTime => "token-out-of-time",
+            Self::TokenElsewhere => "token-elsewhere",
             Self::StoreUnavailable => "store-unavailable",
             Self::NotReady => "not-ready",
             Self::Misdirected => "misdirected",
@@ -270,6 +287,10 @@ impl Refusal {
             }
             Self::ViewerQuery => "format is frames or cmaf, and height is a whole number of pixels.",
             Self::TooManyViewers => "Too many viewers watch already. Try again in a few seconds.",
+            Self::NoToken => "This is for those who have a token.",
+            // The one is not told from the other: who tries out tokens learns nothing of keys.
+            Self::InvalidToken | Self::TokenOutOfTime => "The token is not valid, or not at this time.",
+            Self::TokenElsewhere => "The token is not for this.",
             Self::StoreUnavailable => "This cannot be read at the moment. Try again in a second.",
             Self::NotReady => "This server is not ready.",
             Self::Misdirected => {
@@ -287,6 +308,17 @@ impl From<Unfit> for Refusal {
             Unfit::Stale => Self::Stale,
             Unfit::Incomplete => Self::Incomplete,
             Unfit::Slate => Self::Slate,
+        }
+    }
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::Absent => Self::NoToken,
+            Denial::Invalid => Self::InvalidToken,
+            Denial::OutOfTime => Self::TokenOutOfTime,
+            Denial::Elsewhere => Self::TokenElsewhere,
         }
     }
 }

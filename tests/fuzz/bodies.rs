@@ -2,7 +2,11 @@
 //! go on for ever.
 
 use bytes::BytesMut;
-use headwater::ladder::wire::{self, Error, Message, viewer};
+use headwater::{
+    access::{key::Key, keys::Keys, token},
+    ladder::wire::{self, Error, Message, viewer},
+    origin::credential,
+};
 
 /// The frame decoder on a stream that is cut anywhere: the cuts change nothing, and what it understands it can say again.
 pub fn wire(data: &[u8]) {
@@ -49,4 +53,27 @@ pub fn viewer(data: &[u8]) {
         assert_eq!(data.len(), 5 + u32::from_be_bytes([data[1], data[2], data[3], data[4]]) as usize);
         assert!(matches!((data[0], request), (6..=8, _)));
     }
+}
+
+/// A token that is good, whenever it is shown: of a secret of 32 times `k`, without a kid.
+pub const GOOD: &str = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjk5OTk5OTk5OTksInBhdGhzIjoiLyJ9.VFLBXOpGihhuBC272-WzRJhajgKYFYyWWPHpbC-NzI4";
+
+/// A token: it is the good one to the letter, or is refused. And a request's target, of whose token nothing is left.
+pub fn token(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let keys = Keys::new(Key::secret("k", &[b'k'; 32]).into_iter().collect(), Vec::new());
+    let believed = token::verify(text, &keys, &token::Expected::default()).is_ok();
+    assert_eq!(believed, text == GOOD);
+    let Ok(request) = http::Request::get(format!("/{text}")).body(()) else { return };
+    let (request, ()) = request.into_parts();
+    if let (Some(left), Some(credential)) = credential::take(&request) {
+        assert!(!left.path().starts_with("/t/"), "{left}");
+        assert!(
+            left.query().is_none_or(|query| !query.split('&').any(|pair| pair.starts_with("token="))),
+            "{left}"
+        );
+        let is_long = credential.token().len() > 64;
+        assert!(!is_long || !credential::shown(left.path()).contains(credential.token()), "{left}");
+    }
+    assert!(credential::shown(request.uri.path()).split('/').all(|name| name.len() <= 64));
 }

@@ -58,14 +58,42 @@ fn streams() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn run(body: fn(&[u8])) {
+    try_all(&streams(), body);
+}
+
+fn try_all(strategy: &impl Strategy<Value = Vec<u8>>, body: fn(&[u8])) {
     let mut runner =
         TestRunner::new(Config { cases: 20_000, failure_persistence: None, ..Config::default() });
-    let tried = runner.run(&streams(), |bytes| {
+    let tried = runner.run(strategy, |bytes| {
         body(&bytes);
         body(bytes.get(1..).unwrap_or_default());
         Ok(())
     });
     tried.unwrap();
+}
+
+/// Tokens and targets, some of whose bytes are others.
+fn tokens() -> impl Strategy<Value = Vec<u8>> {
+    let pieces = bodies::GOOD.split('.').map(str::to_owned);
+    let words =
+        ["t/", "/", ".", "?token=", "&token=", "live/demo/index.m3u8", "?", "&", "=", "%2F", bodies::GOOD];
+    let piece = Union::new(pieces.chain(words.map(str::to_owned)).map(Just));
+    let joined = vec(piece, 1..8).prop_map(|pieces| pieces.concat());
+    let damage = (any::<usize>(), prop_oneof![Just(b'A'), Just(b'='), any::<u8>()]);
+    let damaged = (Just(bodies::GOOD), vec(damage, 0..3)).prop_map(|(good, damage)| {
+        let mut token = good.as_bytes().to_vec();
+        for (at, byte) in damage {
+            let at = at % token.len();
+            token[at] = byte;
+        }
+        token
+    });
+    prop_oneof![damaged, joined.prop_map(String::into_bytes)]
+}
+
+#[test]
+fn hostile_tokens_do_no_harm() {
+    try_all(&tokens(), bodies::token);
 }
 
 #[test]

@@ -20,11 +20,13 @@ const UPSTREAM: &[(&str, &[&str])] = &[
     ("package", &["ladder", "store", "config", "clock"]),
     ("inspect", &[]),
     ("check", &["clock"]),
-    ("origin", &["channel", "ladder", "store", "config", "clock", "metrics", "pages"]),
+    ("access", &["config"]),
+    ("origin", &["access", "channel", "ladder", "store", "config", "clock", "metrics", "pages"]),
     ("control", &["origin", "channel", "store", "config", "metrics"]),
     (
         "cli",
         &[
+            "access",
             "control",
             "origin",
             "inspect",

@@ -7,6 +7,8 @@
 )]
 
 #[cfg(feature = "encoder")]
+mod access;
+#[cfg(feature = "encoder")]
 mod channel;
 mod check;
 mod checked;

@@ -1,6 +1,7 @@
 //! The media and control listeners over real sockets, on hand-made snapshots.
 
 mod abuse;
+mod access;
 mod caching;
 mod cmsd;
 mod control;
@@ -26,6 +27,7 @@ use std::{
 
 use bytes::Bytes;
 use headwater::{
+    access::Access,
     channel::{
         edge::{Body, Document, Edge, Head, Playlist, Reader, Segment, TrackEdge},
         frames::KeyFrames,
@@ -147,7 +149,8 @@ pub(crate) fn reading(edge: watch::Receiver<Arc<Edge>>, status: watch::Receiver<
 /// As many viewers as come, and these requests that wait.
 pub(crate) fn admission(waiters: Waiters) -> Admission {
     let viewers = viewers::Limits { all: 1000, of_channel: 1000 };
-    Admission { waiters, viewers: Viewers::new(viewers, Metrics::default().viewing), origins: Vec::new() }
+    let viewers = Viewers::new(viewers, Metrics::default().viewing);
+    Admission { waiters, viewers, origins: Vec::new(), access: Access::open() }
 }
 
 /// A track that stays as it is, so that nothing is waited for.
@@ -212,6 +215,11 @@ fn edge(channel: &str) -> Edge {
 
 /// Channel `demo` is live, `new` is starting, `broken` has failed; asset `clip` is packaged.
 async fn demo(store: Store) -> Origin {
+    guarded(store, Access::open()).await
+}
+
+/// The same with some of it signed.
+async fn guarded(store: Store, access: Access) -> Origin {
     for (path, body) in [
         ("vod/clip/index.m3u8", document("clip multivariant").body.clone()),
         ("vod/clip/manifest.mpd", document("clip mpd").body.clone()),
@@ -229,7 +237,8 @@ async fn demo(store: Store) -> Origin {
         ("broken", reader(Edge::default(), failed)),
     ];
     let channels = channels.map(|(name, reader)| (name.to_owned(), reader)).into();
-    Origin::new(Arc::new(channels), store, admission(waiters()))
+    let admission = Admission { access, ..admission(waiters()) };
+    Origin::new(Arc::new(channels), store, admission)
 }
 
 async fn serve_demo() -> Server {

@@ -16,11 +16,17 @@ pub(crate) struct Served {
     control: u16,
     child: Child,
     http: reqwest::Client,
+    filter: Option<&'static str>,
 }
 
 impl Served {
     /// Starts a server with these channels, in TOML, and waits until it answers.
     pub(crate) async fn start(channels: &str) -> Self {
+        Self::logging(channels, None).await
+    }
+
+    /// The same with a log filter.
+    pub(crate) async fn logging(channels: &str, filter: Option<&'static str>) -> Self {
         let directory = TempDir::new().unwrap();
         let (media, control) = (free_port(), free_port());
         let data = directory.path().join("data");
@@ -28,9 +34,9 @@ impl Served {
             "[server]\nmedia = \"127.0.0.1:{media}\"\ncontrol = \"127.0.0.1:{control}\"\n[store]\nurl = {data:?}\n{channels}"
         );
         std::fs::write(directory.path().join("headwater.toml"), config).unwrap();
-        let child = spawn(directory.path());
+        let child = spawn(directory.path(), filter);
         let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
-        let mut served = Self { directory, media, control, child, http };
+        let mut served = Self { directory, media, control, child, http, filter };
         served.answers().await;
         served
     }
@@ -40,7 +46,7 @@ impl Served {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         tokio::time::sleep(pause).await;
-        self.child = spawn(self.directory.path());
+        self.child = spawn(self.directory.path(), self.filter);
         self.answers().await;
     }
 
@@ -129,11 +135,12 @@ impl Drop for Served {
     }
 }
 
-fn spawn(directory: &Path) -> Child {
+fn spawn(directory: &Path, filter: Option<&str>) -> Child {
     let log = std::fs::File::options().create(true).append(true).open(directory.join("log")).unwrap();
     Command::new(env!("CARGO_BIN_EXE_headwater"))
         .args(["serve", "--config"])
         .arg(directory.join("headwater.toml"))
+        .envs(filter.map(|filter| ("RUST_LOG", filter)))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

@@ -5,7 +5,12 @@ export interface Channel {
   readonly state: string;
   /** Why it is in that state, if there is something to say. */
   readonly why: string | null;
+  /** True if it is for those who have a token. */
+  readonly signed: boolean;
 }
+
+/** A channel as it is written. */
+type Told = Partial<Omit<Channel, 'signed'>> & { access?: string };
 
 /** What there is to watch. */
 export interface Catalog {
@@ -17,13 +22,16 @@ export interface Catalog {
 /** Resolves a path of the server, also when the page is served below a path of a reverse proxy. */
 export const serverUrl = (path: string): string => new URL(path, document.baseURI).href;
 
+/** True if the page was opened with a token, which stands in its path then and so in that of all it asks for. */
+export const hasToken = (): boolean => /\/t\/[^/]+\/[^/]*$/.test(new URL(document.baseURI).pathname);
+
 /** Asks the server what there is to watch. Rejects when it does not answer within five seconds. */
 export async function fetchCatalog(): Promise<Catalog> {
   const answer = await fetch(serverUrl('channels.json'), { cache: 'no-store', signal: AbortSignal.timeout(5000) });
   if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
-  const body = await answer.json() as { channels?: Partial<Channel>[]; assets?: (string | { name: string })[] };
+  const body = await answer.json() as { channels?: Told[]; assets?: (string | { name: string })[] };
   return {
-    channels: (body.channels ?? []).map(({ name = '', state = 'live', why = null }) => ({ name, state, why })),
+    channels: (body.channels ?? []).map(({ name = '', state = 'live', why = null, access }) => ({ name, state, why, signed: access === 'signed' })),
     assets: (body.assets ?? []).map((asset) => (typeof asset === 'string' ? asset : asset.name)),
   };
 }

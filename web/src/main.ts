@@ -1,5 +1,5 @@
 import './style.css';
-import { type Catalog, clockOffset, fetchCatalog } from './api';
+import { type Catalog, clockOffset, fetchCatalog, hasToken } from './api';
 import { Controls } from './controls';
 import { byId, make, setText } from './dom';
 import { Figures } from './figures';
@@ -90,7 +90,9 @@ function veilMessage(): string | null {
   if (reachable === false) return 'The server does not answer. It is asked again until it does.';
   if (catalog && !known(session.route, catalog)) return `There is no ${session.route.kind === 'live' ? 'channel' : 'file'} named ${session.route.name}.`;
   const channel = currentChannel();
+  if (channel?.signed && !hasToken()) return 'This channel is for those who have a link with a token.';
   if (channel && channel.state !== 'live') return explain(channel);
+  if (channel?.signed && session.phase === 'reconnecting') return 'Reconnecting. The link may have expired.';
   return session.phase === 'loading' ? 'Loading' : session.phase === 'stalled' ? 'Waiting for more of the stream' : 'Reconnecting';
 }
 

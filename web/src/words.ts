@@ -17,7 +17,7 @@ const STATES: Record<string, { label: string; tone: Tone }> = {
 export const stateWords = (state: string) => STATES[state] ?? { label: state, tone: 'quiet' as Tone };
 
 /** What a viewer should know about a channel that is not simply live. */
-export function explain({ state, why }: Channel): string {
+export function explain({ state, why }: Pick<Channel, 'state' | 'why'>): string {
   const because = why ? `: ${why}` : '';
   switch (state) {
     case 'starting': return `The channel is starting${because}.`;

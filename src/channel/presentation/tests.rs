@@ -17,6 +17,7 @@ const START: i64 = 1_800_000_000;
 fn config() -> config::Channel {
     config::Channel {
         source: "test:".into(),
+        access: config::Who::Open,
         grid: Grid { segment: Duration::from_secs(1), part: Duration::from_millis(500) },
         window: Duration::from_secs(20),
         low_latency: true,

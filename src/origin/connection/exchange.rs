@@ -25,8 +25,9 @@ use crate::{
     origin::{
         Service,
         body::{Aborted, Body},
+        credential,
+        crowd::Place,
         error::HttpError,
-        gate::Place,
         preview::handshake,
         problem,
         refusal::Refusal,
@@ -114,15 +115,19 @@ fn detached(received: &Parts) -> Parts {
         }
     }
     problem::remember(&received.headers, &mut request.extensions);
-    // Whom it was meant for has been looked at.
-    let target =
-        received.uri.path_and_query().map(|target| Bytes::copy_from_slice(target.as_str().as_bytes()));
-    if let Some(Ok(target)) = target.map(PathAndQuery::from_maybe_shared) {
-        request.uri = Uri::from(target);
-    }
+    let (without_token, credential) = credential::take(received);
+    request.uri = without_token.unwrap_or_else(|| target(received));
+    credential.map(|credential| request.extensions.insert(credential));
     request.method = received.method.clone();
     request.version = received.version;
     request
+}
+
+/// What is asked for. Whom it was meant for has been looked at.
+fn target(received: &Parts) -> Uri {
+    let target = received.uri.path_and_query();
+    let target = target.map(|target| Bytes::copy_from_slice(target.as_str().as_bytes()));
+    target.and_then(|target| PathAndQuery::from_maybe_shared(target).ok()).map(Uri::from).unwrap_or_default()
 }
 
 impl<S> Rules<S> {
@@ -192,7 +197,8 @@ struct Line {
 impl Drop for Answer {
     fn drop(&mut self) {
         let Line { listener, peer, method, uri, status, verdict, metrics, sent, whole, began } = &self.line;
-        let path = uri.path();
+        let path = credential::shown(uri.path());
+        let path = &*path;
         let status = status.as_u16();
         let cache = verdict.map_or("", |verdict| verdict.cache.name());
         let refusal = verdict.and_then(|verdict| verdict.refusal).map_or("", Refusal::name);

@@ -1,6 +1,7 @@
 //! One viewer, from the handshake to the end.
 
 use std::{
+    future::pending,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -8,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use tokio::{
     sync::watch,
-    time::{Interval, MissedTickBehavior, interval_at},
+    time::{Interval, MissedTickBehavior, interval_at, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +32,8 @@ use crate::{
 const PING: Duration = Duration::from_secs(15);
 /// Bytes that are handed to the system at once, so that the rest can still be left out.
 const BATCH: usize = 16 << 10;
+/// Close code of who may watch no longer: one of those that are left to us (RFC 6455 7.4.2), after HTTP's 401.
+const EXPIRED: u16 = 4401;
 /// Messages of a viewer in [`MESSAGES_WITHIN`].
 const MESSAGES: u32 = 50;
 const MESSAGES_WITHIN: Duration = Duration::from_secs(10);
@@ -66,10 +69,18 @@ pub(super) struct Viewer {
     heard: bool,
     refused: bool,
     messages: (Instant, u32),
+    /// When the viewer's token ends, if it has one.
+    deadline: Option<Instant>,
 }
 
 impl Viewer {
-    pub(super) fn new(stream: Transport, reader: Reader, query: &Query, place: Arc<Place>) -> Self {
+    pub(super) fn new(
+        stream: Transport,
+        reader: Reader,
+        query: &Query,
+        place: Arc<Place>,
+        deadline: Option<Instant>,
+    ) -> Self {
         let now = clock::now();
         Self {
             socket: Socket::new(stream),
@@ -83,6 +94,7 @@ impl Viewer {
             heard: true,
             refused: false,
             messages: (now, 0),
+            deadline,
         }
     }
 
@@ -127,10 +139,11 @@ impl Viewer {
 
     /// Lets one thing happen.
     async fn next(&mut self, shutdown: &CancellationToken, pings: &mut Interval) -> Result<(), Ending> {
-        let Self { socket, feed, reader, .. } = self;
+        let Self { socket, feed, reader, deadline, .. } = self;
         tokio::select! {
             biased;
             () = shutdown.cancelled() => return Err(Ending::Close(1001, "the server is going down".into())),
+            () = passed(*deadline) => return Err(Ending::Close(EXPIRED, "the token has expired".into())),
             event = socket.next() => return self.hear(event),
             true = changed(&mut reader.lineup) => self.line_up(),
             true = changed(&mut reader.status) => self.tell_state(),
@@ -283,12 +296,21 @@ async fn changed<T>(receiver: &mut watch::Receiver<T>) -> bool {
     receiver.changed().await.is_ok()
 }
 
+/// Over when `deadline` has passed; never, if there is none.
+async fn passed(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline.into()).await,
+        None => pending().await,
+    }
+}
+
 /// The metric's word for a close code.
 fn closing(code: u16) -> &'static str {
     match code {
         1000 => "ended",
         1001 => "going-away",
         1013 => "too-slow",
+        EXPIRED => "expired",
         _ => "broken",
     }
 }

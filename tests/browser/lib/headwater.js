@@ -3,7 +3,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { promisify } from 'node:util';
 import { artifact, headwaterBinary } from './paths.js';
 import { freeTcpPort } from './ports.js';
 import { until, within } from './wait.js';
@@ -12,9 +14,10 @@ import { until, within } from './wait.js';
 export const TARGET_DURATION = 2;
 
 /** A small ladder, so that two cores carry the encoder and four software decoders. */
-const channelConfig = ([name, source]) => `
+const channelConfig = (access) => ([name, source]) => `
 [channel.${name}]
 source = "${source}"
+access = "${access}"
 segment = "${TARGET_DURATION}s"
 part = "400ms"
 window = "60s"
@@ -34,18 +37,27 @@ bitrate = "96k"
 export class Headwater {
   #child = null;
   #arguments;
+  #config;
+  #fields = {};
   #log;
 
   /**
    * @param {string} name of the log in test-artifacts
    * @param {Record<string, string>} [channels] sources by the channel's name
+   * @param {'open' | 'signed'} [access] who may watch them
    */
-  static async create(name, channels = { demo: 'test:' }) {
+  static async create(name, channels = { demo: 'test:' }, access = 'open') {
     const server = await Headwater.builtIn(name);
     server.channels = channels;
     const config = path.join(server.directory, 'headwater.toml');
-    await fs.writeFile(config, `[store]\nurl = "${server.data}"\n${Object.entries(channels).map(channelConfig).join('')}`);
+    const secret = path.join(server.directory, 'secret');
+    await fs.writeFile(secret, randomBytes(48).toString('base64'));
+    const key = `[access.key.main]\nsecret_file = "${secret}"\n`;
+    const tables = Object.entries(channels).map(channelConfig(access)).join('');
+    await fs.writeFile(config, `[store]\nurl = "${server.data}"\n${key}${tables}`);
     server.#arguments.push('--config', config);
+    server.#config = config;
+    if (access === 'signed') server.#fields = { Authorization: `Bearer ${await server.token('/')}` };
     return server;
   }
 
@@ -72,10 +84,17 @@ export class Headwater {
     const documents = Object.keys(this.channels).flatMap((name) => [`${name}/index.m3u8`, `${name}/manifest.mpd`]);
     await until('every channel has a playlist and a manifest', 40, async () => {
       if (child.exitCode !== null) throw new Error(`headwater exited with ${child.exitCode}: see ${this.#log.path}`);
-      const get = (document) => fetch(`${this.media}/live/${document}`, { signal: AbortSignal.timeout(2000) });
+      const get = (document) => fetch(`${this.media}/live/${document}`, { headers: this.#fields, signal: AbortSignal.timeout(2000) });
       const answers = await Promise.all(documents.map(get));
       return answers.every((answer) => answer.ok) || Promise.reject(new Error(answers.map(({ status }) => status).join()));
     });
+  }
+
+  /** A token that opens `path` for so long. */
+  async token(path, span = '1h') {
+    const args = ['token', '--config', this.#config, '--key', 'main', '--path', path, '--for', span];
+    const { stdout } = await promisify(execFile)(headwaterBinary(), args, { timeout: 10_000 });
+    return stdout.trim();
   }
 
   /** Runs `headwater package` into the data directory of the server. */

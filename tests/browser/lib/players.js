@@ -23,14 +23,15 @@ export class Audience {
    *
    * @param {import('playwright-core').Browser} browser
    * @param {string} host URL of the player host
-   * @param {string} base URL of the presentation's directory
+   * @param {string} base URL of the presentation's directory, and a query if there is to be one
    * @param {string[]} names
    * @param {...Record<string, object>} settings as in `settings.js`, on top of those for low latency
    */
   static async seat(browser, host, base, names = USUAL, ...settings) {
     const audience = new Audience();
+    const [directory, asked] = base.split('?');
     const query = (name) => new URLSearchParams({
-      url: `${base}/${PLAYERS[name]}`,
+      url: `${directory}/${PLAYERS[name]}${asked ? `?${asked}` : ''}`,
       settings: JSON.stringify(settingsOf(name, LOW_LATENCY, ...settings)),
     });
     await Promise.all(names.map((name) => audience.#open(browser, `${host}/${kindOf(name)}.html?${query(name)}`, name)));

@@ -114,12 +114,12 @@ fn now() -> std::time::Instant {
 pub(super) fn studio_server(reader: Reader, limits: viewers::Limits) -> Server {
     let viewers = Viewers::new(limits, Metrics::default().viewing);
     let origins = vec!["https://studio.example".to_owned()];
-    let admission = Admission { waiters: waiters(), viewers, origins };
+    let admission = Admission { waiters: waiters(), viewers, origins, access: Access::open() };
     Server::start(Origin::new(Arc::new([("demo".to_owned(), reader)].into()), memory(), admission))
 }
 
 /// A handshake without a viewer behind it.
-fn upgrade(server: &Server, path: &str) -> RequestBuilder {
+pub(super) fn upgrade(server: &Server, path: &str) -> RequestBuilder {
     server
         .request(Method::GET, path)
         .header("connection", "Upgrade")

@@ -117,6 +117,7 @@ impl Serve {
         let admission = Admission {
             waiters: Waiters::new(limits, metrics.waiting),
             viewers: Viewers::new(viewers, metrics.viewing),
+            access: headwater::access::Access::open(),
             origins: Vec::new(),
         };
         let origin = Origin::new(channels, store, admission);
@@ -166,6 +167,7 @@ fn channel(bitrates: &[u32]) -> config::Channel {
     let video = rungs.map(|(rung, &bitrate)| config::Rung { bitrate, ..rung.clone() }).collect();
     config::Channel {
         source: "test:".into(),
+        access: config::Who::Open,
         grid: grid(),
         window: Duration::from_secs(60),
         low_latency: true,

@@ -35,6 +35,6 @@ function selection(why: string, track: Track | undefined): Note | null {
 }
 
 function state(name: string, why: string | null): Note | null {
-  const text = name === 'live' ? '' : explain({ name: '', state: name, why });
+  const text = name === 'live' ? '' : explain({ state: name, why });
   return text ? { text, lasts: SHORT_MS } : null;
 }
