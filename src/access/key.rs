@@ -89,8 +89,7 @@ impl Key {
     /// The same, if the bytes are what the algorithm works with: the library finds out only with the first token.
     fn checked(id: Option<String>, algorithm: Algorithm, material: DecodingKey) -> Option<Self> {
         let bytes = material.try_get_as_bytes().ok()?;
-        let is_point =
-            |of: &'static dyn VerificationAlgorithm| ParsedPublicKey::new(of, bytes).is_ok();
+        let is_point = |of: &'static dyn VerificationAlgorithm| ParsedPublicKey::new(of, bytes).is_ok();
         let is_sound = match algorithm {
             Algorithm::HS256 => bytes.len() >= SHORTEST_SECRET,
             Algorithm::ES256 => is_point(&ECDSA_P256_SHA256_FIXED),
