@@ -2,11 +2,11 @@
 
 mod abuse;
 mod caching;
+mod cdn;
 mod control;
 mod lifecycle;
 mod low_latency;
 mod metrics;
-mod nginx;
 mod preview;
 mod slow;
 mod waiters;

@@ -1,5 +1,7 @@
 //! What tests of the server and of the packager share: media that may be absent, and how to say so.
 
+pub mod cache;
+
 use std::{
     env,
     fs::File,
