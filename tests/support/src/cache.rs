@@ -4,10 +4,11 @@ mod place;
 mod program;
 
 use std::{
+    fs::{self, File},
     io,
     net::{Ipv4Addr, SocketAddr, TcpStream},
     path::PathBuf,
-    process::{Child, ExitStatus},
+    process::{Child, ExitStatus, Stdio},
     thread,
     time::Duration,
 };
@@ -39,8 +40,8 @@ pub enum Error {
         text: String,
     },
     /// It ended.
-    #[error("{0} ended at once, with {1}; what it said stands above")]
-    Ended(&'static str, ExitStatus),
+    #[error("{0} ended at once, with {1}, and said: {2}")]
+    Ended(&'static str, ExitStatus, String),
     /// It runs and takes no connections.
     #[error("{0} does not listen")]
     Deaf(&'static str),
@@ -87,11 +88,15 @@ impl Cache {
     fn at(program: Program, origin: SocketAddr, address: SocketAddr) -> Result<Self, Error> {
         let directory = tempfile::tempdir().map_err(failed("a directory for a cache"))?;
         let mut command = program.command(directory.path(), origin, address)?;
+        let words = directory.path().join("words");
+        let file = File::create(&words).map_err(failed("a file for what a cache says"))?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
         let process = command.spawn().map_err(failed(format!("starting {}", program.name())))?;
         let mut cache = Self { address, process, _directory: directory };
         for _ in 0..LOOKS {
             if let Some(status) = cache.process.try_wait().map_err(failed(program.name()))? {
-                return Err(Error::Ended(program.name(), status));
+                let words = fs::read_to_string(&words).unwrap_or_default();
+                return Err(Error::Ended(program.name(), status, words));
             }
             if TcpStream::connect(address).is_ok() {
                 return Ok(cache);

@@ -4,7 +4,7 @@ use std::{
     fmt, fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use super::{
@@ -74,6 +74,11 @@ impl Program {
         self != Self::Haproxy
     }
 
+    /// Whether a range of what it has is answered with that range, and not with the whole.
+    pub fn cuts(self) -> bool {
+        self != Self::Haproxy
+    }
+
     /// What is not installed of what it needs.
     pub fn missing(self) -> Option<&'static str> {
         let needs: &[(&str, &str)] = match self {
@@ -95,14 +100,12 @@ impl Program {
         origin: SocketAddr,
         address: SocketAddr,
     ) -> Result<Command, Error> {
-        let mut command = match self {
+        match self {
             Self::Nginx => nginx(directory, origin, address),
             Self::Varnish => varnish(directory, origin, address),
             Self::TrafficServer => traffic_server(directory, origin, address),
             Self::Haproxy => haproxy(directory, origin, address),
-        }?;
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        Ok(command)
+        }
     }
 }
 
@@ -149,7 +152,7 @@ fn varnish(directory: &Path, origin: SocketAddr, address: SocketAddr) -> Result<
     command.arg("-F").arg("-f").arg(file).arg("-n").arg(directory.join("work"));
     command.args(["-a", &address.to_string(), "-s", "default,256m", "-p", "timeout_idle=60"]);
     // Another user may not enter the directory. Without a jail, the two processes are ours.
-    command.args(["-j", "none", "-T", "none"]).stderr(Stdio::null());
+    command.args(["-j", "none", "-T", "none"]);
     Ok(command)
 }
 
@@ -162,7 +165,7 @@ fn haproxy(directory: &Path, origin: SocketAddr, address: SocketAddr) -> Result<
     ];
     copy(&examples().join("haproxy/haproxy.cfg"), &file, &settings)?;
     let mut command = Command::new(path("haproxy"));
-    command.args(["-db", "-f"]).arg(file).stderr(Stdio::null());
+    command.args(["-db", "-f"]).arg(file);
     Ok(command)
 }
 
@@ -208,6 +211,6 @@ fn traffic_server(directory: &Path, origin: SocketAddr, address: SocketAddr) -> 
     let text = RUN_ROOT.replace("DIRECTORY", &directory.display().to_string());
     fs::write(&run_root, text).map_err(failed("runroot.yaml"))?;
     let mut command = Command::new(path("traffic_server"));
-    command.arg(format!("--run-root={}", run_root.display())).stderr(Stdio::null());
+    command.arg(format!("--run-root={}", run_root.display()));
     Ok(command)
 }
