@@ -1,8 +1,10 @@
 //! How long caches may keep what, and nothing else decides it (cdn-config/README.md has the table).
 
+mod table;
+
 use std::{fmt, time::Duration};
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue, header};
 
 /// A cache decision. The name is the same in the log, in metrics and in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,6 +62,11 @@ impl CachePolicy {
             Self::Brief => "brief",
             Self::NoStore => "no-store",
         }
+    }
+
+    /// All header fields that say it.
+    pub fn fields(self) -> Vec<(HeaderName, HeaderValue)> {
+        vec![(header::CACHE_CONTROL, self.header())]
     }
 
     /// The value of Cache-Control.

@@ -1,9 +1,11 @@
 //! The caches of cdn-config: each example is run by its program in front of a real origin, and held to the same
 //! properties. What a program cannot do stands in [`Program`], and in the table of cdn-config/README.md.
 
+mod described;
 mod keeping;
 mod low_latency;
 mod purging;
+mod readme;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

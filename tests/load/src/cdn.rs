@@ -17,7 +17,7 @@ use self::{
 use crate::{child::Server, clock, process, say, server};
 
 /// From the last connection to the first figure.
-const SETTLE: Duration = Duration::from_secs(3);
+const SETTLE: Duration = Duration::from_secs(2);
 /// Parts before the players come: a list that is full, and segments to begin with.
 const WARM_UP: usize = 8;
 
@@ -79,7 +79,7 @@ impl Cdn {
             reports.push(report);
         }
         if self.json {
-            say(&serde_json::to_string(&reports)?)?;
+            say(&serde_json::to_string_pretty(&reports)?)?;
         }
         let Some(bar) = self.min_hits else { return Ok(()) };
         let flaws: Vec<String> = reports.iter().flat_map(|report| report.flaws(bar)).collect();

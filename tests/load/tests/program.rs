@@ -106,3 +106,58 @@ fn slow_viewers_are_dealt_with_and_others_do_not_notice() {
     assert!(report["frames"].as_u64().unwrap() >= 50 * 8 * 70, "{report}");
     assert!(report["hls"]["among"][1].as_f64().unwrap() > 0.0, "{report}");
 }
+
+/// The share of media that a cache gives by itself if it asks the origin once for each: 50 players want each part or segment.
+const HITS: f64 = 0.98;
+/// In two seconds, five parts and a segment are published, each with the playlist that says so: 6 requests a second.
+const ORIGIN_REQUESTS: std::ops::Range<f64> = 4.0..8.0;
+
+/// 100 players for a moment; tests/load/cdn.sh has 500 for a minute.
+fn behind(cache: &str) {
+    let measure = || {
+        let output =
+            load("cdn", &["--cache", cache, "--count", "100", "--few", "20", "--seconds", "6", "--json"]);
+        assert!(output.status.success(), "{output:?}");
+        let reports: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+        reports.into_iter().next()
+    };
+    for _ in 0..TRIES {
+        let Some(report) = measure() else { return skip(&format!("100 players behind {cache}")) };
+        let (few, many) = (&report["few"], &report["many"]);
+        if many["held_up_ms"].as_u64().unwrap() > HELD_UP {
+            continue;
+        }
+        for run in [few, many] {
+            assert_eq!((&run["stalls"], &run["failures"]), (&0.into(), &serde_json::json!({})), "{report}");
+            assert!(run["media"].as_u64().unwrap() > 0, "{report}");
+        }
+        if cache != "haproxy" {
+            // What is asked for in the window may have been counted just before it.
+            assert!(many["hits"].as_f64().unwrap() > HITS - 0.005, "{report}");
+            let requests = many["origin_requests_a_second"].as_f64().unwrap();
+            assert!(ORIGIN_REQUESTS.contains(&requests), "{report}");
+        }
+        return;
+    }
+    skip(&format!("100 players behind {cache}, because this machine was busy with other things each time"));
+}
+
+#[test]
+fn a_hundred_players_behind_nginx_are_one_to_the_origin() {
+    behind("nginx");
+}
+
+#[test]
+fn a_hundred_players_behind_varnish_are_one_to_the_origin() {
+    behind("varnish");
+}
+
+#[test]
+fn a_hundred_players_behind_traffic_server_are_one_to_the_origin() {
+    behind("trafficserver");
+}
+
+#[test]
+fn a_hundred_players_behind_haproxy_do_not_stall() {
+    behind("haproxy");
+}
