@@ -36,15 +36,21 @@ function do_remap()
     return 0
 end
 
--- RFC 9213: what is said to CDNs counts more than what is said to all.
+-- RFC 9213: what is said to CDNs counts more than what is said to all. Players are told the latter.
 function response()
     local said = ts.server_response.header["CDN-Cache-Control"]
     if said then
+        ts.server_response.header["X-To-All"] = ts.server_response.header["Cache-Control"]
         ts.server_response.header["Cache-Control"] = said
     end
 end
 
 function to_player()
+    local to_all = ts.client_response.header["X-To-All"]
+    if to_all then
+        ts.client_response.header["Cache-Control"] = to_all
+        ts.client_response.header["X-To-All"] = nil
+    end
     local hit = ts.http.get_cache_lookup_status() == TS_LUA_CACHE_LOOKUP_HIT_FRESH
     ts.client_response.header["X-Cache-Status"] = hit and "HIT" or "MISS"
 end

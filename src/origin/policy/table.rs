@@ -94,6 +94,9 @@ mod tests {
             let named = format!("| `{policy}` |");
             assert_eq!(table.matches(&named).count(), 1, "{policy}");
         }
-        assert!(table.contains("| TD 2 s: `public, max-age=12`<br>TD 6 s: `public, max-age=36` |"), "{table}");
+        assert!(
+            table.contains("| TD 2 s: `public, max-age=12`<br>TD 6 s: `public, max-age=36` |"),
+            "{table}"
+        );
     }
 }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use headwater::origin::body;
 use headwater_test_support::cache::{Cache, Program};
+use http::HeaderValue;
 
 use super::{low_latency::Live, *};
 
@@ -18,6 +19,8 @@ use super::{low_latency::Live, *};
 struct Counted {
     origin: Origin,
     requests: Arc<AtomicUsize>,
+    /// What it says to CDNs besides.
+    to_cdns: Option<HeaderValue>,
 }
 
 impl Service for Counted {
@@ -29,7 +32,11 @@ impl Service for Counted {
         connection: &Waiting,
     ) -> http::Response<body::Body> {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        self.origin.answer(request, connection).await
+        let mut response = self.origin.answer(request, connection).await;
+        if let Some(value) = &self.to_cdns {
+            response.headers_mut().insert("cdn-cache-control", value.clone());
+        }
+        response
     }
 }
 
@@ -53,6 +60,11 @@ impl Front {
     /// In front of channels that stay as they are: `demo` is live and its playlists are good for longer than a test takes,
     /// `new` is starting.
     async fn of_the_demo(program: Program) -> Option<(Server, Self)> {
+        Self::of_a_demo(program, None).await
+    }
+
+    /// The same, where CDNs are told something else than all.
+    async fn of_a_demo(program: Program, to_cdns: Option<&'static str>) -> Option<(Server, Self)> {
         let requests = Arc::new(AtomicUsize::new(0));
         let lasting = Edge { target_duration: Duration::from_secs(600), ..edge("demo") };
         let channels = [
@@ -62,7 +74,8 @@ impl Front {
         ];
         let channels = channels.map(|(name, reader)| (name.to_owned(), reader)).into();
         let origin = Origin::new(Arc::new(channels), memory(), admission(waiters()));
-        let server = Server::start(Counted { origin, requests: requests.clone() });
+        let to_cdns = to_cdns.map(HeaderValue::from_static);
+        let server = Server::start(Counted { origin, requests: requests.clone(), to_cdns });
         let front = Self::start(program, server.address, requests).await?;
         Some((server, front))
     }
@@ -71,7 +84,8 @@ impl Front {
     async fn of_live(program: Program) -> Option<(Live, Self)> {
         let requests = Arc::new(AtomicUsize::new(0));
         let limits = Limits { all: 1000, of_connection: 1000 };
-        let live = Live::behind(limits, |origin| Counted { origin, requests: requests.clone() });
+        let counted = |origin| Counted { origin, requests: requests.clone(), to_cdns: None };
+        let live = Live::behind(limits, counted);
         let front = Self::start(program, live.address(), requests).await?;
         Some((live, front))
     }
@@ -107,6 +121,11 @@ macro_rules! programs {
             #[tokio::test]
             async fn refusals_are_kept_for_as_long_as_they_say() {
                 keeping::refusals_are_kept_for_as_long_as_they_say(PROGRAM).await;
+            }
+
+            #[tokio::test]
+            async fn what_cdns_are_told_counts_more_and_is_not_told_to_players() {
+                keeping::what_cdns_are_told_counts_more_and_is_not_told_to_players(PROGRAM).await;
             }
 
             #[tokio::test]

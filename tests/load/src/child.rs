@@ -75,15 +75,17 @@ impl Line {
         let words: Vec<&str> = text.split(' ').collect();
         Some(match *words {
             ["listening", address] => Self::Listening(address.parse().ok()?),
-            ["counts", requests, media, lowered, raised, skips, too_slow, held_up_ms] => Self::Counts(Counts {
-                requests: requests.parse().ok()?,
-                media: media.parse().ok()?,
-                lowered: lowered.parse().ok()?,
-                raised: raised.parse().ok()?,
-                skips: skips.parse().ok()?,
-                too_slow: too_slow.parse().ok()?,
-                held_up_ms: held_up_ms.parse().ok()?,
-            }),
+            ["counts", requests, media, lowered, raised, skips, too_slow, held_up_ms] => {
+                Self::Counts(Counts {
+                    requests: requests.parse().ok()?,
+                    media: media.parse().ok()?,
+                    lowered: lowered.parse().ok()?,
+                    raised: raised.parse().ok()?,
+                    skips: skips.parse().ok()?,
+                    too_slow: too_slow.parse().ok()?,
+                    held_up_ms: held_up_ms.parse().ok()?,
+                })
+            }
             ["published", segment, part, at, bytes] => Self::Published(Publication {
                 position: Position { segment: segment.parse().ok()?, part: part.parse().ok()? },
                 at: at.parse().ok()?,

@@ -39,7 +39,8 @@ fn the_template_of_cloudfront_is_what_cloudformation_takes() {
     let Some(output) = lint(&template) else { return };
     assert!(output.status.success(), "{}", said(&output));
     // And the judge is awake.
-    let wrong = fs::read_to_string(template).unwrap().replace("OriginReadTimeout: 40", "OriginReadTimeout: soon");
+    let wrong =
+        fs::read_to_string(template).unwrap().replace("OriginReadTimeout: 40", "OriginReadTimeout: soon");
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("wrong.yaml");
     fs::write(&path, wrong).unwrap();
@@ -78,7 +79,9 @@ fn the_function_of_cloudfront_takes_tokens_out_and_refuses_wrong_ones() {
     assert!(code.contains("const SECRET = '';"));
     let script = code.replace("const SECRET = '';", "const SECRET = 'not a secret';") + REQUESTS;
     let arguments = ["--input-type=module", "--eval", &script];
-    let Some(output) = run(Path::new("node"), &arguments, "CloudFront's function is not tried") else { return };
+    let Some(output) = run(Path::new("node"), &arguments, "CloudFront's function is not tried") else {
+        return;
+    };
     assert_eq!(
         said(&output).trim(),
         r#"[["/live/a/index.m3u8",["_HLS_msn"],[]],["/live/a/1.m4s",["_HLS_msn"],[]],["/live/a/1.m4s",[],[]],403,403,403,403]"#
@@ -89,15 +92,22 @@ fn the_function_of_cloudfront_takes_tokens_out_and_refuses_wrong_ones() {
 fn the_rules_of_cloudflare_are_what_its_api_takes() {
     let types = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cdn");
     if !types.join("node_modules").is_dir() {
-        return skip("cdn-config/cloudflare is not checked, for want of its types (see deploy/setup.sh --test)");
+        return skip(
+            "cdn-config/cloudflare is not checked, for want of its types (see deploy/setup.sh --test)",
+        );
     }
     let project = types.display().to_string();
     let compiler = types.join("node_modules/.bin/tsc");
-    let Some(output) = run(&compiler, &["-p", &project], "cdn-config/cloudflare is not checked") else { return };
+    let Some(output) = run(&compiler, &["-p", &project], "cdn-config/cloudflare is not checked") else {
+        return;
+    };
     assert!(output.status.success(), "{}", said(&output));
     let rules = file("cloudflare/cache-rules.mjs").display().to_string();
     for phase in ["key", "tokens", "refusals"] {
-        let Some(printed) = run(Path::new("node"), &[&rules, phase], "cdn-config/cloudflare is not run") else { return };
+        let Some(printed) = run(Path::new("node"), &[&rules, phase], "cdn-config/cloudflare is not run")
+        else {
+            return;
+        };
         let body: serde_json::Value = serde_json::from_slice(&printed.stdout).unwrap();
         assert!(!body["rules"].as_array().unwrap().is_empty(), "{phase}");
     }
@@ -122,7 +132,11 @@ fn the_vcl_of_fastly_has_the_shape_of_vcl() {
         if line.is_empty() || [';', '{', '}'].iter().any(|&end| line.ends_with(end)) {
             let words = ["sub ", "if ", "set ", "unset ", "return(", "}", ""];
             assert!(
-                words.iter().any(|word| if word.is_empty() { statement.is_empty() } else { statement.starts_with(word) }),
+                words.iter().any(|word| if word.is_empty() {
+                    statement.is_empty()
+                } else {
+                    statement.starts_with(word)
+                }),
                 "{statement}"
             );
             statement.clear();

@@ -60,7 +60,8 @@ pub(super) async fn refusals_are_kept_for_as_long_as_they_say(program: Program) 
     let Some((_server, front)) = Front::of_the_demo(program).await else { return };
     // The target duration of this channel is ten minutes, and so a list that it does not have is missing for so long.
     let long = ["/live/demo/999p/index.m3u8"];
-    let brief = ["/live/demo/999p/933000004.m4s", "/live/demo/720p/933000011.m4s", "/live/new/720p/index.m3u8"];
+    let brief =
+        ["/live/demo/999p/933000004.m4s", "/live/demo/720p/933000011.m4s", "/live/new/720p/index.m3u8"];
     let mut statuses = Vec::new();
     for path in long.iter().chain(&brief).flat_map(|path| [path, path, path]) {
         statuses.push(front.get(path, &[]).await.status().as_u16());
@@ -79,6 +80,18 @@ pub(super) async fn refusals_are_kept_for_as_long_as_they_say(program: Program) 
         assert_eq!(front.get("/time", &[]).await.status(), 200);
     }
     assert_eq!(front.asked(), 2, "the time is not kept");
+}
+
+pub(super) async fn what_cdns_are_told_counts_more_and_is_not_told_to_players(program: Program) {
+    let Some((_server, front)) = Front::of_a_demo(program, Some("max-age=600")).await else { return };
+    let path = "/live/short/index.m3u8";
+    for _ in 0..2 {
+        let response = front.get(path, &[]).await;
+        assert_eq!(field(response.headers(), "cache-control"), "public, max-age=1");
+        sleep(EXPIRED).await;
+    }
+    let asked = front.asked();
+    assert_eq!(asked, if program.is_told_apart() { 1 } else { 2 }, "requests in ten minutes, or in a second");
 }
 
 pub(super) async fn other_spellings_poison_nothing(program: Program) {

@@ -34,7 +34,8 @@ fn programs() -> String {
             Streams::Each => "streamed, a fetch for each",
         };
         let run = measured.iter().find(|run| run["program"] == program.name());
-        let [few, many] = ["few", "many"].map(|players| run.map(|run| &run[players]).expect("it was measured"));
+        let [few, many] =
+            ["few", "many"].map(|players| run.map(|run| &run[players]).expect("it was measured"));
         assert_eq!((&few["players"], &many["players"]), (&50.into(), &500.into()));
         let figure = |run: &Value, name: &str| run[name].as_f64().unwrap();
         let _ = writeln!(

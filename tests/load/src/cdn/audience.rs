@@ -144,7 +144,9 @@ impl Player {
             What::Segment => format!("{segment}.m4s?{session}"),
         };
         let base = server::base();
-        format!("GET {base}/{file} HTTP/1.1\r\nHost: {address}\r\nAccept-Encoding: gzip, deflate, br\r\n{FIELDS}\r\n")
+        format!(
+            "GET {base}/{file} HTTP/1.1\r\nHost: {address}\r\nAccept-Encoding: gzip, deflate, br\r\n{FIELDS}\r\n"
+        )
     }
 }
 

@@ -196,11 +196,15 @@ mod tests {
     #[test]
     fn what_a_cache_misses_is_told() {
         let receipts = [(What::Part, 1001); 100];
-        let report = |program, few, many| Report { program, few: run(&receipts, few), many: run(&receipts, many) };
+        let report =
+            |program, few, many| Report { program, few: run(&receipts, few), many: run(&receipts, many) };
         assert!((run(&receipts, 2).hits - 0.98).abs() < 1e-9);
         assert_eq!(report(Program::Nginx, 1, 1).flaws(0.99), [""; 0]);
         let flaws = report(Program::Varnish, 1, 2).flaws(0.99);
-        assert!(flaws.len() == 2 && flaws[0].contains("98.00 %") && flaws[1].contains("0.2 requests"), "{flaws:?}");
+        assert!(
+            flaws.len() == 2 && flaws[0].contains("98.00 %") && flaws[1].contains("0.2 requests"),
+            "{flaws:?}"
+        );
         assert_eq!(report(Program::Haproxy, 1, 90).flaws(0.99), [""; 0], "it collapses nothing");
         let late = Report { many: run(&[(What::Part, 9000)], 0), ..report(Program::Haproxy, 1, 1) };
         assert!(late.flaws(0.99)[0].contains("1 stalls"));

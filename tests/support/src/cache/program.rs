@@ -74,6 +74,11 @@ impl Program {
         self != Self::Haproxy
     }
 
+    /// Whether CDN-Cache-Control counts more than Cache-Control (RFC 9213).
+    pub fn is_told_apart(self) -> bool {
+        matches!(self, Self::Varnish | Self::TrafficServer)
+    }
+
     /// Whether a range of what it has is answered with that range, and not with the whole.
     pub fn cuts(self) -> bool {
         self != Self::Haproxy
@@ -84,10 +89,9 @@ impl Program {
         let needs: &[(&str, &str)] = match self {
             Self::Nginx => &[("nginx", "nginx"), (NGINX_LUA, "nginx's Lua module")],
             Self::Varnish => &[("varnishd", "Varnish"), ("cc", "a C compiler, which Varnish calls")],
-            Self::TrafficServer => &[
-                ("traffic_server", "Traffic Server"),
-                (TRAFFIC_SERVER_LUA, "Traffic Server's Lua plugin"),
-            ],
+            Self::TrafficServer => {
+                &[("traffic_server", "Traffic Server"), (TRAFFIC_SERVER_LUA, "Traffic Server's Lua plugin")]
+            }
             Self::Haproxy => &[("haproxy", "HAProxy")],
         };
         needs.iter().find(|(file, _)| find(file).is_none()).map(|(_, what)| *what)
