@@ -57,7 +57,8 @@ sub vcl_recv {
     if (req.method != "GET" && req.method != "HEAD") {
         return (pass);
     }
-    # The built-in rules would not cache for requests with a cookie or with Authorization. No answer depends on either.
+    # The built-in rules, which are not reached, would not cache for requests with a cookie or with Authorization. No answer
+    # depends on either.
     unset req.http.Cookie;
     return (hash);
 }
