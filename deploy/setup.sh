@@ -92,11 +92,13 @@ without_services() {
     as_root "$@"
     return
   fi
+  trap 'as_root rm -f "$POLICY"' EXIT
   printf '#!/bin/sh\nexit 101\n' | as_root tee "$POLICY" >/dev/null
   as_root chmod +x "$POLICY"
   local status=0
   as_root "$@" || status=$?
   as_root rm -f "$POLICY"
+  trap - EXIT
   return $status
 }
 

@@ -124,6 +124,11 @@ macro_rules! programs {
             }
 
             #[tokio::test]
+            async fn nobody_gets_bytes_of_another_object() {
+                keeping::nobody_gets_bytes_of_another_object(PROGRAM).await;
+            }
+
+            #[tokio::test]
             async fn what_cdns_are_told_counts_more_and_is_not_told_to_players() {
                 keeping::what_cdns_are_told_counts_more_and_is_not_told_to_players(PROGRAM).await;
             }

@@ -112,7 +112,19 @@ const HITS: f64 = 0.98;
 /// In two seconds, five parts and a segment are published, each with the playlist that says so: 6 requests a second.
 const ORIGIN_REQUESTS: std::ops::Range<f64> = 4.0..8.0;
 
-/// 100 players for a moment; tests/load/cdn.sh has 500 for a minute.
+/// What is wrong with 100 players for a moment; tests/load/cdn.sh has 500 for a minute.
+fn flaw(cache: &str, report: &Value) -> Option<String> {
+    let many = &report["many"];
+    let smooth = |run: &Value| {
+        run["stalls"] == 0 && run["failures"] == serde_json::json!({}) && run["media"].as_u64() > Some(0)
+    };
+    // What is asked for in the window may have been counted just before it.
+    let hits = many["hits"].as_f64().unwrap() > HITS - 0.005;
+    let requests = ORIGIN_REQUESTS.contains(&many["origin_requests_a_second"].as_f64().unwrap());
+    let sound = smooth(&report["few"]) && smooth(many) && (cache == "haproxy" || hits && requests);
+    (!sound).then(|| report.to_string())
+}
+
 fn behind(cache: &str) {
     let measure = || {
         let output =
@@ -122,22 +134,10 @@ fn behind(cache: &str) {
         reports.into_iter().next()
     };
     for _ in 0..TRIES {
-        let Some(report) = measure() else { return skip(&format!("100 players behind {cache}")) };
-        let (few, many) = (&report["few"], &report["many"]);
-        if many["held_up_ms"].as_u64().unwrap() > HELD_UP {
-            continue;
-        }
-        for run in [few, many] {
-            assert_eq!((&run["stalls"], &run["failures"]), (&0.into(), &serde_json::json!({})), "{report}");
-            assert!(run["media"].as_u64().unwrap() > 0, "{report}");
-        }
-        if cache != "haproxy" {
-            // What is asked for in the window may have been counted just before it.
-            assert!(many["hits"].as_f64().unwrap() > HITS - 0.005, "{report}");
-            let requests = many["origin_requests_a_second"].as_f64().unwrap();
-            assert!(ORIGIN_REQUESTS.contains(&requests), "{report}");
-        }
-        return;
+        // The program has said by itself that the cache is not installed.
+        let Some(report) = measure() else { return };
+        let Some(flaw) = flaw(cache, &report) else { return };
+        assert!(report["many"]["held_up_ms"].as_u64().unwrap() > HELD_UP, "{flaw}");
     }
     skip(&format!("100 players behind {cache}, because this machine was busy with other things each time"));
 }

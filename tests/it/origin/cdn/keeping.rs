@@ -83,6 +83,34 @@ pub(super) async fn refusals_are_kept_for_as_long_as_they_say(program: Program) 
     assert_eq!(front.asked(), 2, "the time is not kept");
 }
 
+pub(super) async fn nobody_gets_bytes_of_another_object(program: Program) {
+    let Some((_server, front)) = Front::of_the_demo(program).await else { return };
+    let objects = ["demo", "short"].iter().flat_map(|channel| {
+        ["720p", "audio-en"]
+            .iter()
+            .flat_map(move |track| (LAST - 9..=LAST).map(move |number| format!("{channel}/{track}/{number}")))
+    });
+    let objects: Vec<String> = objects.collect();
+    // Cold, by range and whole, with what other objects have in their names; then again.
+    for _ in 0..2 {
+        let asked = objects.iter().zip(objects.iter().rev()).flat_map(|(tag, other)| {
+            let query = format!("?_HLS_msn={LAST}&path=/live/{other}.m4s");
+            let path = format!("/live/{tag}.m4s");
+            [(tag, path.clone(), false), (tag, path.clone() + &query, false), (tag, path + "?" + other, true)]
+        });
+        let front = &front;
+        let answers = asked.map(async |(tag, path, range)| {
+            let fields: &[(&str, &str)] = if range { &[("range", "bytes=5-60")] } else { &[] };
+            let response = front.get(&path, fields).await;
+            let cut = response.status() == 206;
+            assert!(response.status() == 200 || (range && cut), "{path}: {}", response.status());
+            let all = whole(tag);
+            assert_eq!(bytes(response).await, if cut { &all[5..=60] } else { &all[..] }, "{path}");
+        });
+        futures_util::future::join_all(answers).await;
+    }
+}
+
 pub(super) async fn what_cdns_are_told_counts_more_and_is_not_told_to_players(program: Program) {
     let Some((_server, front)) = Front::of_a_demo(program, Some("max-age=600")).await else { return };
     let path = "/live/short/index.m3u8";
