@@ -32,6 +32,10 @@ gstreamer1.0-tools                 plays what we serve with hlsdemux2 and dashde
 libxml2-utils                      xmllint holds manifests against the MPEG schema
 nginx                              the cache in front, as cdn-config/nginx sets it up
 libnginx-mod-http-lua              its module by which requests wait for each other
+varnish                            likewise, as cdn-config/varnish sets it up
+trafficserver                      likewise, as cdn-config/trafficserver sets it up
+haproxy                            likewise, as cdn-config/haproxy sets it up
+python3-venv                       a place for cfn-lint, which judges cdn-config/cloudfront
 procps                             kill, for the tests that kill encoders
 python3                            runs the benchmarks
 python3-prometheus-client          reads our metrics as Prometheus does
@@ -75,7 +79,34 @@ install() {
     exit 1
   fi
   as_root apt-get update -q || say "apt-get update failed; trying with the lists that are there"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
+  without_services env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
+  local service
+  for service in nginx varnish varnishncsa trafficserver haproxy; do
+    # Tests start the caches themselves; one that was there before is none of ours.
+    case " $* " in *" ${service%ncsa} "*) stay_off "$service" ;; esac
+  done
+}
+
+# Runs a command as root under which packages start no service, as policy-rc.d(8) has it.
+POLICY=/usr/sbin/policy-rc.d
+without_services() {
+  if [ -e "$POLICY" ]; then
+    as_root "$@"
+    return
+  fi
+  trap 'as_root rm -f "$POLICY"' EXIT
+  printf '#!/bin/sh\nexit 101\n' | as_root tee "$POLICY" >/dev/null
+  as_root chmod +x "$POLICY"
+  local status=0
+  as_root "$@" || status=$?
+  as_root rm -f "$POLICY"
+  trap - EXIT
+  return $status
+}
+
+# Not at the next boot either.
+stay_off() {
+  if [ -d /run/systemd/system ]; then as_root systemctl disable --quiet "$1" 2>/dev/null || true; fi
 }
 
 EXTRA_PACKAGES='
@@ -146,8 +177,18 @@ verdict() {
 modules() {
   if cmp -s "$1/package-lock.json" "$1/node_modules/.installed-lock"; then return; fi
   say "npm ci in $1 ($2)"
-  npm ci --prefix "$1" --no-audit --no-fund --loglevel=error
+  npm ci --prefix "$1" --no-audit --no-fund --loglevel=error || return
   cp "$1/package-lock.json" "$1/node_modules/.installed-lock"
+}
+
+# What judges the files of CDNs that cannot be run here. Without it, its test says that it was skipped.
+CFN_LINT=1.58.0
+cfn_lint() {
+  local place=target/cfn-lint
+  if [ -x $place/bin/cfn-lint ] || has cfn-lint; then return; fi
+  say "installing cfn-lint $CFN_LINT into $place, which judges cdn-config/cloudfront"
+  python3 -m venv $place && $place/bin/pip install --quiet --disable-pip-version-check "cfn-lint==$CFN_LINT" ||
+    { rm -rf $place; say "that failed: cdn-config/cloudfront will not be checked"; }
 }
 
 mode=run
@@ -175,6 +216,10 @@ case $mode in build | runtime) exit ;; esac
 verdict
 if newer_node && has npm; then
   modules web 'players and bundler of the page'
-  if [ "$mode" = test ]; then modules tests/browser 'players and driver of the browser tests'; fi
+  if [ "$mode" = test ]; then
+    modules tests/browser 'players and driver of the browser tests'
+    modules tests/cdn 'types that judge cdn-config/cloudflare' || say "that failed: cdn-config/cloudflare will not be checked"
+  fi
 fi
+if [ "$mode" = test ]; then cfn_lint; fi
 say "all there"

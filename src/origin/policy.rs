@@ -3,6 +3,7 @@
 //! All say it with Cache-Control. CDN-Cache-Control (RFC 9213) goes along where a CDN may do better than a browser: it has
 //! one copy for all, can be told to forget it, and can ask for the next while it hands out the last.
 
+mod seconds;
 mod table;
 
 use std::{fmt, time::Duration};
@@ -77,10 +78,10 @@ impl CachePolicy {
             Self::Immutable | Self::Growing => {
                 HeaderValue::from_static("public, max-age=31536000, immutable, stale-if-error=86400")
             }
-            Self::LivePlaylist { target } => table::FRESH.of(target / 2),
-            Self::BlockingPlaylist { target } => table::FRESH.of(6 * target),
-            Self::MissingBlockingPlaylist { target } => table::REFUSED.of(4 * target),
-            Self::MissingPlaylist { target } => table::REFUSED.of(target),
+            Self::LivePlaylist { target } => seconds::FRESH.of(target / 2),
+            Self::BlockingPlaylist { target } => seconds::FRESH.of(6 * target),
+            Self::MissingBlockingPlaylist { target } => seconds::REFUSED.of(4 * target),
+            Self::MissingPlaylist { target } => seconds::REFUSED.of(target),
             Self::LiveManifest => HeaderValue::from_static("public, max-age=1, stale-if-error=0"),
             Self::Brief => HeaderValue::from_static("public, max-age=1"),
             Self::VodManifest => HeaderValue::from_static("public, max-age=600, stale-if-error=86400"),
@@ -93,7 +94,7 @@ impl CachePolicy {
     pub fn targeted(self) -> Option<HeaderValue> {
         match self {
             // For once its lifetime, so that what is handed out is never older than one target duration.
-            Self::LivePlaylist { target } => Some(table::SHARED.of(target / 2)),
+            Self::LivePlaylist { target } => Some(seconds::SHARED.of(target / 2)),
             Self::LiveManifest => {
                 Some(HeaderValue::from_static("max-age=1, stale-while-revalidate=1, stale-if-error=0"))
             }

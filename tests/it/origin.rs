@@ -3,13 +3,13 @@
 mod abuse;
 mod access;
 mod caching;
+mod cdn;
 mod cmsd;
 mod control;
 mod lifecycle;
 mod limits;
 mod low_latency;
 mod metrics;
-mod nginx;
 mod preview;
 mod refusals;
 mod slow;

@@ -1,53 +1,88 @@
-//! Header values that name seconds, made once: playlists are asked for all the time, and there are few lifetimes.
+//! The table of cdn-config/README.md, as the policies themselves have it.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{fmt::Write, time::Duration};
 
-use http::HeaderValue;
+use http::{HeaderMap, header};
 
-/// Lifetimes up to this many seconds are ready: six target durations of segments of ten seconds, and as much again.
-const READY: u64 = 120;
+use super::CachePolicy;
 
-/// Values by seconds.
-pub(super) struct Table {
-    ready: LazyLock<Vec<HeaderValue>>,
-    make: fn(u64) -> HeaderValue,
-}
+/// Target durations whose lifetimes are printed where they depend on it.
+const TARGETS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(6)];
 
-/// Cache-Control of live playlists.
-pub(super) static FRESH: Table = Table { ready: LazyLock::new(|| ready(fresh)), make: fresh };
-/// CDN-Cache-Control of live playlists.
-pub(super) static SHARED: Table = Table { ready: LazyLock::new(|| ready(shared)), make: shared };
-/// Cache-Control of refusals.
-pub(super) static REFUSED: Table = Table { ready: LazyLock::new(|| ready(refused)), make: refused };
+impl CachePolicy {
+    /// All of them, for a live channel with this EXT-X-TARGETDURATION.
+    pub fn all(target: Duration) -> [Self; 11] {
+        [
+            Self::Immutable,
+            Self::Growing,
+            Self::LivePlaylist { target },
+            Self::BlockingPlaylist { target },
+            Self::MissingPlaylist { target },
+            Self::MissingBlockingPlaylist { target },
+            Self::LiveManifest,
+            Self::VodManifest,
+            Self::Revalidate,
+            Self::Brief,
+            Self::NoStore,
+        ]
+    }
 
-impl Table {
-    /// Delta-seconds are whole (RFC 9111 1.2.2): rounded down so that nothing is kept too long, but at least 1, because 0
-    /// would send every viewer of a CDN to the origin.
-    pub(super) fn of(&self, lifetime: Duration) -> HeaderValue {
-        let seconds = lifetime.as_secs().max(1);
-        let ready = usize::try_from(seconds).ok().and_then(|seconds| self.ready.get(seconds));
-        ready.cloned().unwrap_or_else(|| (self.make)(seconds))
+    /// What it is said of, for people who set up caches.
+    pub fn covers(self) -> &'static str {
+        match self {
+            Self::Immutable => {
+                "`/live/{channel}/{track}/{number}.m4s`, `{number}.{part}.m4s`, `init-{hash}.mp4`, likewise below \
+                 `/vod/`; `/assets/*` of the page"
+            }
+            Self::Growing => {
+                "`{number}.m4s` while it is being made, without `Content-Length` and `ETag`; to HTTP/1.0 it is `no-store`"
+            }
+            Self::LivePlaylist { .. } => "`/live/{channel}/{track}/index.m3u8`: half a TD, at least 1 s",
+            Self::BlockingPlaylist { .. } => "the same with `_HLS_msn`: six TD",
+            Self::MissingPlaylist { .. } => {
+                "404 of a media playlist, in a channel that exists: one TD, at least 1 s"
+            }
+            Self::MissingBlockingPlaylist { .. } => "the same with `_HLS_msn`: four TD",
+            Self::LiveManifest => {
+                "`/live/{channel}/index.m3u8`, `/live/{channel}/manifest.mpd`, `/channels.json`"
+            }
+            Self::VodManifest => "`/vod/{asset}/…/index.m3u8`, `/vod/{asset}/manifest.mpd`",
+            Self::Revalidate => "`/` and files of the page without a hash",
+            Self::Brief => "all other 404, 410 and 503, and 400 of an `_HLS_msn` too far ahead",
+            Self::NoStore => {
+                "`/time`, OPTIONS, 307, 401, other 400, 403, 405, 412, 414, 416, 421, 426, 429, 431, and 503 where too many wait or \
+                 watch"
+            }
+        }
+    }
+
+    /// All policies as a table in Markdown.
+    pub fn table() -> String {
+        let [short, long] = TARGETS.map(Self::all);
+        let mut table = String::from("| what | policy | says |\n|---|---|---|\n");
+        for (short, long) in short.into_iter().zip(long) {
+            let (at_short, at_long) = (said(short), said(long));
+            let says = if at_short == at_long {
+                at_short
+            } else {
+                let [short, long] = TARGETS.map(|target| target.as_secs());
+                format!("TD {short} s: {at_short}<br>TD {long} s: {at_long}")
+            };
+            let _ = writeln!(table, "| {} | `{}` | {says} |", short.covers(), short.name());
+        }
+        table
     }
 }
 
-fn ready(make: fn(u64) -> HeaderValue) -> Vec<HeaderValue> {
-    (0..=READY).map(make).collect()
-}
-
-fn fresh(seconds: u64) -> HeaderValue {
-    value(format!("public, max-age={seconds}, stale-if-error=0"))
-}
-
-fn shared(seconds: u64) -> HeaderValue {
-    value(format!("max-age={seconds}, stale-while-revalidate={seconds}, stale-if-error=0"))
-}
-
-fn refused(seconds: u64) -> HeaderValue {
-    value(format!("public, max-age={seconds}"))
-}
-
-fn value(text: String) -> HeaderValue {
-    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("no-store"))
+/// Its header fields, without the name of the one that all have.
+fn said(policy: CachePolicy) -> String {
+    let mut headers = HeaderMap::new();
+    policy.tell(&mut headers);
+    let fields = headers.iter().map(|(name, value)| {
+        let value = value.to_str().unwrap_or_default();
+        if name == header::CACHE_CONTROL { format!("`{value}`") } else { format!("`{name}: {value}`") }
+    });
+    fields.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -55,10 +90,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lifetime_that_is_not_ready_is_made() {
-        for seconds in [1, READY, READY + 1, 86_400] {
-            let value = REFUSED.of(Duration::from_secs(seconds));
-            assert_eq!(value, format!("public, max-age={seconds}"));
+    fn every_policy_has_a_row_of_its_own() {
+        let table = CachePolicy::table();
+        for policy in CachePolicy::all(TARGETS[0]) {
+            let named = format!("| `{policy}` |");
+            assert_eq!(table.matches(&named).count(), 1, "{policy}");
         }
+        assert!(
+            table.contains("| TD 2 s: `public, max-age=12`<br>TD 6 s: `public, max-age=36` |"),
+            "{table}"
+        );
     }
 }

@@ -51,6 +51,11 @@ impl Live {
         self.track.send_replace(Arc::new(snapshot(parts, complete)));
     }
 
+    /// Drops the open segment, which is never completed.
+    pub(super) fn abandon(&self) {
+        self.track.send_replace(Arc::new(TrackEdge { segments: [].into(), ..snapshot(1, false) }));
+    }
+
     pub(super) async fn waiting(&self, count: usize) {
         let reached = async {
             while self.waiters.count() != count {
@@ -212,7 +217,7 @@ async fn a_segment_that_is_never_completed_is_never_taken_for_whole() {
     for client in [http1(), http2()] {
         let live = Live::start();
         let response = sent(client.get(live.url(&format!("{OPEN}.m4s")))).await;
-        live.track.send_replace(Arc::new(TrackEdge { segments: [].into(), ..snapshot(1, false) }));
+        live.abandon();
         let body = timeout(PATIENCE, response.bytes()).await.expect("an end in time");
         assert!(body.is_err(), "the transfer breaks off");
         live.waiting(0).await;

@@ -43,6 +43,8 @@ pub(crate) enum Line {
 pub(crate) struct Counts {
     /// Requests that have reached the origin.
     pub(crate) requests: u64,
+    /// Those of them for media: segments, parts and init segments.
+    pub(crate) media: u64,
     /// Times that a viewer was given a lower track, and a better one again.
     pub(crate) lowered: u64,
     pub(crate) raised: u64,
@@ -58,8 +60,8 @@ impl std::fmt::Display for Line {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Listening(address) => write!(f, "listening {address}"),
-            Self::Counts(Counts { requests, lowered, raised, skips, too_slow, held_up_ms }) => {
-                write!(f, "counts {requests} {lowered} {raised} {skips} {too_slow} {held_up_ms}")
+            Self::Counts(Counts { requests, media, lowered, raised, skips, too_slow, held_up_ms }) => {
+                write!(f, "counts {requests} {media} {lowered} {raised} {skips} {too_slow} {held_up_ms}")
             }
             Self::Published(Publication { position: Position { segment, part }, at, bytes }) => {
                 write!(f, "published {segment} {part} {at} {bytes}")
@@ -73,14 +75,17 @@ impl Line {
         let words: Vec<&str> = text.split(' ').collect();
         Some(match *words {
             ["listening", address] => Self::Listening(address.parse().ok()?),
-            ["counts", requests, lowered, raised, skips, too_slow, held_up_ms] => Self::Counts(Counts {
-                requests: requests.parse().ok()?,
-                lowered: lowered.parse().ok()?,
-                raised: raised.parse().ok()?,
-                skips: skips.parse().ok()?,
-                too_slow: too_slow.parse().ok()?,
-                held_up_ms: held_up_ms.parse().ok()?,
-            }),
+            ["counts", requests, media, lowered, raised, skips, too_slow, held_up_ms] => {
+                Self::Counts(Counts {
+                    requests: requests.parse().ok()?,
+                    media: media.parse().ok()?,
+                    lowered: lowered.parse().ok()?,
+                    raised: raised.parse().ok()?,
+                    skips: skips.parse().ok()?,
+                    too_slow: too_slow.parse().ok()?,
+                    held_up_ms: held_up_ms.parse().ok()?,
+                })
+            }
             ["published", segment, part, at, bytes] => Self::Published(Publication {
                 position: Position { segment: segment.parse().ok()?, part: part.parse().ok()? },
                 at: at.parse().ok()?,
@@ -181,7 +186,15 @@ mod tests {
         for line in [
             Line::Listening(([127, 0, 0, 1], 8080).into()),
             Line::Published(Publication { position, at: 12_345, bytes: 1 << 33 }),
-            Line::Counts(Counts { requests: 1, lowered: 2, raised: 3, skips: 4, too_slow: 5, held_up_ms: 6 }),
+            Line::Counts(Counts {
+                requests: 1,
+                media: 2,
+                lowered: 3,
+                raised: 4,
+                skips: 5,
+                too_slow: 6,
+                held_up_ms: 7,
+            }),
         ] {
             assert_eq!(Line::parse(&line.to_string()), Some(line));
         }

@@ -1,5 +1,6 @@
 //! Measures what many waiting players and viewers cost a Headwater origin, on this machine only: see `--help`.
 
+mod cdn;
 mod child;
 mod clock;
 mod cpus;
@@ -22,6 +23,7 @@ use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Builder;
 
 use self::{
+    cdn::Cdn,
     player::Target,
     report::Report,
     run::Task,
@@ -44,6 +46,8 @@ enum Command {
     Waiters(Waiters),
     /// Viewers over WebSockets, and what becomes of slow ones.
     Viewers(Viewers),
+    /// Players behind each of the caches of cdn-config.
+    Cdn(Cdn),
     /// The server of a run.
     #[command(hide = true)]
     Serve(Serve),
@@ -99,6 +103,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Waiters(waiters) => waiters.run(),
         Command::Viewers(viewers) => viewers.run(),
+        Command::Cdn(cdn) => cdn.run(),
         Command::Write(write) => viewers::writes::run(&write),
         Command::Serve(serve) => server::run(&serve),
         Command::Encode { connect, .. } => encoder::run(&PathBuf::from(connect.trim_start_matches("unix:"))),

@@ -63,7 +63,7 @@ pub(crate) struct Plan {
 }
 
 /// What a browser sends besides, as the server has to read and may have to keep it.
-const FIELDS: &str = "Connection: keep-alive\r\n\
+pub(crate) const FIELDS: &str = "Connection: keep-alive\r\n\
     sec-ch-ua-platform: \"Linux\"\r\n\
     User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n\
     sec-ch-ua: \"Chromium\";v=\"140\", \"Not=A?Brand\";v=\"24\", \"Google Chrome\";v=\"140\"\r\n\
@@ -159,29 +159,42 @@ async fn fetch(
     asked: Position,
     receipts: &mut Vec<Receipt>,
 ) -> Result<(), Error> {
-    stream.write_all(plan.request(asked).as_bytes()).await?;
+    let mut before = 0;
+    get(stream, &plan.request(asked), |reply, at| {
+        let noteworthy = match plan.target {
+            Target::Segment => reply.body > before,
+            Target::Playlist | Target::Part => reply.ended(),
+        };
+        before = reply.body;
+        if noteworthy {
+            receipts.push(Receipt { asked, bytes: reply.body, at });
+        }
+    })
+    .await
+}
+
+/// Sends a request and reads its reply to the end; `read` is told after each read, and when it was.
+pub(crate) async fn get(
+    stream: &mut TcpStream,
+    request: &str,
+    mut read: impl FnMut(&Reply, u64),
+) -> Result<(), Error> {
+    stream.write_all(request.as_bytes()).await?;
     let mut reply = Reply::default();
     while !reply.ended() {
         stream.readable().await?;
-        let before = reply.body;
-        let read = SCRATCH.with_borrow_mut(|scratch| match stream.try_read(scratch) {
+        let outcome = SCRATCH.with_borrow_mut(|scratch| match stream.try_read(scratch) {
             Ok(0) => Err(Error::Closed),
             Ok(length) => Ok(reply.feed(&scratch[..length])?),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Err(error) => Err(error.into()),
         });
         let at = clock::nanos();
-        read?;
+        outcome?;
         if reply.status > 299 {
             return Err(Error::Status(reply.status));
         }
-        let noteworthy = match plan.target {
-            Target::Segment => reply.body > before,
-            Target::Playlist | Target::Part => reply.ended(),
-        };
-        if noteworthy {
-            receipts.push(Receipt { asked, bytes: reply.body, at });
-        }
+        read(&reply, at);
     }
     Ok(())
 }

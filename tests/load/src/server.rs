@@ -48,8 +48,8 @@ const MOST_VIEWERS: usize = 100_000;
 /// The channel's name.
 const CHANNEL: &str = "load";
 /// As in the table of the defaults: a segment of two seconds has five parts.
-const SEGMENT: Duration = Duration::from_secs(2);
-const PART: Duration = Duration::from_millis(400);
+pub(crate) const SEGMENT: Duration = Duration::from_secs(2);
+pub(crate) const PART: Duration = Duration::from_millis(400);
 pub(crate) const PARTS: u32 = 5;
 
 /// `/live/{channel}/{track}` of the track that is measured.
@@ -109,7 +109,7 @@ impl Serve {
             shutdown: shutdown.clone(),
         };
         let (reader, task) = channel::start(setup).await?;
-        let requests = Arc::new(AtomicU64::new(0));
+        let requests = Arc::new(Requests::default());
         let exposition = Exposition::new(&metrics);
         let limits = Limits { all: self.max_waiters, of_connection: self.max_waiters_per_connection };
         let channels = Arc::new(BTreeMap::from([(CHANNEL.to_owned(), reader.clone())]));
@@ -130,8 +130,9 @@ impl Serve {
         let witness = Witness::start()?;
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
         while lines.next_line().await?.is_some() {
-            let requests = requests.load(Ordering::Relaxed);
-            let counts = Counts { requests, held_up_ms: witness.held_up_ms(), ..viewed(&exposition.text()) };
+            let [all, media] = [&requests.all, &requests.media].map(|count| count.load(Ordering::Relaxed));
+            let held_up_ms = witness.held_up_ms();
+            let counts = Counts { requests: all, media, held_up_ms, ..viewed(&exposition.text()) };
             say(Line::Counts(counts));
         }
         shutdown.cancel();
@@ -180,14 +181,23 @@ fn channel(bitrates: &[u32]) -> config::Channel {
 /// Counts what reaches the origin.
 struct Counted {
     origin: Origin,
-    requests: Arc<AtomicU64>,
+    requests: Arc<Requests>,
+}
+
+#[derive(Debug, Default)]
+struct Requests {
+    all: AtomicU64,
+    media: AtomicU64,
 }
 
 impl Service for Counted {
     const NAME: &'static str = "counted";
 
     async fn answer(&self, request: &Parts, connection: &Waiting) -> Response<Body> {
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.requests.all.fetch_add(1, Ordering::Relaxed);
+        if [".m4s", ".mp4"].iter().any(|end| request.uri.path().ends_with(end)) {
+            self.requests.media.fetch_add(1, Ordering::Relaxed);
+        }
         self.origin.answer(request, connection).await
     }
 }

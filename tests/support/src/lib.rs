@@ -1,5 +1,6 @@
 //! What tests of the server and of the packager share: media that may be absent, and how to say so.
 
+pub mod cache;
 pub mod keys;
 
 use std::{
