@@ -5,6 +5,7 @@ mod clock;
 mod cpus;
 mod delay;
 mod encoder;
+mod floor;
 mod lane;
 mod player;
 mod process;
@@ -22,6 +23,7 @@ use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Builder;
 
 use self::{
+    floor::Floor,
     player::Target,
     report::Report,
     run::Task,
@@ -44,6 +46,8 @@ enum Command {
     Waiters(Waiters),
     /// Viewers over WebSockets, and what becomes of slow ones.
     Viewers(Viewers),
+    /// What serving costs at least.
+    Floor(Floor),
     /// The server of a run.
     #[command(hide = true)]
     Serve(Serve),
@@ -99,6 +103,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Waiters(waiters) => waiters.run(),
         Command::Viewers(viewers) => viewers.run(),
+        Command::Floor(floor) => floor.run(),
         Command::Write(write) => viewers::writes::run(&write),
         Command::Serve(serve) => server::run(&serve),
         Command::Encode { connect, .. } => encoder::run(&PathBuf::from(connect.trim_start_matches("unix:"))),
