@@ -2,7 +2,8 @@
 """What serving costs: processor time of `headwater serve` for playlists, parts and segments of the live edge and from the
 cache, against nginx with the same bytes in files in the page cache, and against hyper alone (`headwater-load floor`).
 
-usage: origin.py HEADWATER HEADWATER-LOAD [--seconds N] [--runs N] [--only PROTOCOL] [--size NAME] [--quick]
+usage: origin.py HEADWATER HEADWATER-LOAD [--seconds N] [--runs N] [--only PROTOCOL] [--size NAME]
+       [--connections N]
 
 The server has one core, the load the other. All servers of a row take turns, and the ratios are the medians of those of
 the turns. What the live channels cost Headwater each second is measured without load and subtracted; it is printed. Exits
@@ -10,6 +11,7 @@ with status 1 if a bar is missed, and with 2 if a server answered with anything 
 """
 
 import argparse
+import contextlib
 import os
 import re
 import shutil
@@ -93,10 +95,10 @@ class Site:
         return {"headwater": live, "cache": f"/vod/bench/v/{stored}", "nginx": f"/{name}", "floor": f"/{len(body)}"}, body
 
 
-def wait_for_list(headwater):
+def wait_for_list(headwater, channels):
     for _ in range(FULL_LIST):
         found = [headwater.get(f"/live/{channel}/{next(iter(rungs))}p/index.m3u8")[0]
-                 for channel, (_, rungs) in CHANNELS.items()]
+                 for channel, (_, rungs) in channels.items()]
         if found == [200] * len(found):
             # The fill of a full list is over, and the store has taken it.
             time.sleep(4)
@@ -148,24 +150,24 @@ HEAD = """| protocol | what | server | CPU µs a request | CPU s a GB | client s
 |---|---|---|---|---|---|---|---|---|---|"""
 
 
-def serve(arguments, tls, use):
-    """Starts all servers, and stops them when `use` has."""
-    with tempfile.TemporaryDirectory(prefix="headwater-origin-") as directory:
-        started = []
-        try:
-            pems = certificate(directory) if tls else None
-            root = os.path.join(directory, "root")
-            os.makedirs(root)
-            site = Site(directory, root)
-            headwater = Headwater(arguments.headwater, arguments.load, directory, CHANNELS, pems)
-            started.append(headwater)
-            started.append(Nginx(directory, root, pems))
-            started.append(Floor(arguments.load, directory, pems))
-            wait_for_list(headwater)
-            use(site, *started)
-        finally:
-            for server in started:
-                server.stop()
+@contextlib.contextmanager
+def serving(arguments, tls, channels):
+    """All servers and what they serve, until the end of the block."""
+    with tempfile.TemporaryDirectory(prefix="headwater-origin-") as directory, contextlib.ExitStack() as started:
+        pems = certificate(directory) if tls else None
+        root = os.path.join(directory, "root")
+        os.makedirs(root)
+        site = Site(directory, root)
+        servers = []
+        for start in (
+            lambda: Headwater(arguments.headwater, arguments.load, directory, channels, pems),
+            lambda: Nginx(directory, root, pems),
+            lambda: Floor(arguments.load, directory, pems),
+        ):
+            servers.append(start())
+            started.callback(servers[-1].stop)
+        wait_for_list(servers[0], channels)
+        yield site, servers
 
 
 def measure_rows(arguments, protocol, rows, site, servers):
@@ -190,35 +192,44 @@ def measure_rows(arguments, protocol, rows, site, servers):
         print("\n".join(row.lines()), flush=True)
 
 
+def measure_memory(arguments, protocol, memory):
+    # Without media, which takes memory as it comes.
+    with serving(arguments, protocol != "h1", {"list": CHANNELS["list"]}) as (_, servers):
+        memory.extend(origin_idle.measure(servers, PROTOCOLS[protocol], arguments.connections))
+
+
+def measure_all(arguments, rows, memory):
+    """Measures into `rows` and `memory`."""
+    for protocol in arguments.only or PROTOCOLS:
+        try:
+            with serving(arguments, protocol != "h1", CHANNELS) as (site, servers):
+                print(HEAD, flush=True)
+                measure_rows(arguments, protocol, rows, site, servers)
+            # HTTP/2 rests on the same connections.
+            if arguments.connections and protocol != "h2":
+                measure_memory(arguments, protocol, memory)
+        except Refused as refused:
+            print(f"{PROTOCOLS[protocol]}: no TLS in this build: {refused}", flush=True)
+
+
 def main():
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("headwater")
     parser.add_argument("load")
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--only", choices=PROTOCOLS, action="append")
-    parser.add_argument("--size", default="")
-    parser.add_argument("--connections", type=int, default=2000)
+    parser.add_argument("--size", default="", help="only what has this in its name")
+    parser.add_argument("--connections", type=int, default=2000, help="that rest; 0 for none")
     arguments = parser.parse_args()
     os.sched_setaffinity(0, {LOAD_CORE})
-    rows, memory, missed = [], [], []
-    for protocol in arguments.only or PROTOCOLS:
-        def use(site, *servers, protocol=protocol):
-            measure_rows(arguments, protocol, rows, site, servers)
-            # HTTP/2 rests on the same connections.
-            if arguments.connections and protocol != "h2" and not arguments.size:
-                memory.extend(origin_idle.measure(servers, PROTOCOLS[protocol], arguments.connections))
-        try:
-            print(HEAD, flush=True)
-            serve(arguments, protocol != "h1", use)
-        except Refused as refused:
-            print(f"{PROTOCOLS[protocol]}: no TLS in this build: {refused}", flush=True)
+    rows, memory = [], []
+    measure_all(arguments, rows, memory)
     print("\n" + HEAD)
     for row in rows:
         print("\n".join(row.lines()))
-        missed.extend(row.missed())
     print("\n".join(origin_idle.table(memory)))
-    missed.extend(origin_idle.missed(memory))
+    missed = [miss for row in rows for miss in row.missed()] + list(origin_idle.missed(memory))
     for miss in missed:
         print(f"missed: {miss}")
     return 1 if missed else 0

@@ -30,6 +30,8 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
+use crate::{child::Line, server::say};
+
 /// No body is longer than this.
 const LONGEST: usize = 64 << 20;
 
@@ -74,6 +76,7 @@ fn acceptor(certificate: &Path, key: &Path) -> anyhow::Result<TlsAcceptor> {
 
 async fn accept(address: SocketAddr, tls: Option<TlsAcceptor>) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    say(Line::Listening(listener.local_addr()?));
     let bodies = Bodies::default();
     loop {
         let (stream, _) = listener.accept().await?;
@@ -87,7 +90,7 @@ async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, bodies: Bodies)
     // Who cannot agree with us goes away.
     let Ok(stream) = tls.accept(stream).await else { return };
     match stream.get_ref().1.alpn_protocol() {
-        Some(b"h2") => over_http2(stream, bodies).await,
+        Some(b"h2") => Box::pin(over_http2(stream, bodies)).await,
         _ => over_http1(stream, bodies).await,
     }
 }
