@@ -150,6 +150,15 @@ HEAD = """| protocol | what | server | CPU µs a request | CPU s a GB | client s
 |---|---|---|---|---|---|---|---|---|---|"""
 
 
+def headwater(arguments, directory, channels, pems):
+    """Over TLS, if this build can; else without, so that there is something to hand out."""
+    try:
+        return Headwater(arguments.headwater, arguments.load, directory, channels, pems)
+    except Refused as refused:
+        print(f"no TLS in this build: {refused}", flush=True)
+        return Headwater(arguments.headwater, arguments.load, directory, channels, None)
+
+
 @contextlib.contextmanager
 def serving(arguments, tls, channels):
     """All servers and what they serve, until the end of the block."""
@@ -160,7 +169,7 @@ def serving(arguments, tls, channels):
         site = Site(directory, root)
         servers = []
         for start in (
-            lambda: Headwater(arguments.headwater, arguments.load, directory, channels, pems),
+            lambda: headwater(arguments, directory, channels, pems),
             lambda: Nginx(directory, root, pems),
             lambda: Floor(arguments.load, directory, pems),
         ):
@@ -180,7 +189,10 @@ def measure_rows(arguments, protocol, rows, site, servers):
             paths, body = site.publish(headwater, size)
             # By turns in another order, so that nobody is always behind the same one.
             order = [("nginx", nginx, 0), ("headwater", headwater, rate), ("cache", headwater, rate), ("floor", floor, 0)]
-            order = order[turn % 4:] + order[:turn % 4]
+            # Headwater is left out where it has no TLS.
+            order = [one for one in order if one[1].tls == (protocol != "h1")]
+            first = turn % len(order)
+            order = order[first:] + order[:first]
             for name, server, spent in order:
                 path = paths[name]
                 # Warm, and right.
@@ -195,21 +207,19 @@ def measure_rows(arguments, protocol, rows, site, servers):
 def measure_memory(arguments, protocol, memory):
     # Without media, which takes memory as it comes.
     with serving(arguments, protocol != "h1", {"list": CHANNELS["list"]}) as (_, servers):
+        servers = [server for server in servers if server.tls == (protocol != "h1")]
         memory.extend(origin_idle.measure(servers, PROTOCOLS[protocol], arguments.connections))
 
 
 def measure_all(arguments, rows, memory):
     """Measures into `rows` and `memory`."""
     for protocol in arguments.only or PROTOCOLS:
-        try:
-            with serving(arguments, protocol != "h1", CHANNELS) as (site, servers):
-                print(HEAD, flush=True)
-                measure_rows(arguments, protocol, rows, site, servers)
-            # HTTP/2 rests on the same connections.
-            if arguments.connections and protocol != "h2":
-                measure_memory(arguments, protocol, memory)
-        except Refused as refused:
-            print(f"{PROTOCOLS[protocol]}: no TLS in this build: {refused}", flush=True)
+        with serving(arguments, protocol != "h1", CHANNELS) as (site, servers):
+            print(HEAD, flush=True)
+            measure_rows(arguments, protocol, rows, site, servers)
+        # HTTP/2 rests on the same connections.
+        if arguments.connections and protocol != "h2":
+            measure_memory(arguments, protocol, memory)
 
 
 def main():

@@ -205,6 +205,7 @@ class Headwater(Server):
             super().__init__([program, "serve", "--config", config], port, tls is not None,
                              os.path.join(directory, "headwater.out"))
         except RuntimeError as error:
+            self.sockets.cleanup()
             if tls is not None and "tls" in str(error):
                 raise Refused(str(error)) from error
             raise
