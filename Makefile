@@ -9,7 +9,7 @@ ARGS ?=
 export HEADWATER_SKIPPED := $(CURDIR)/target/skipped.txt
 PAGE_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) $(wildcard web/*.html web/*.js web/*.json)
 
-.PHONY: help run test test-rust test-browser check page bench latency soak setup setup-test
+.PHONY: help run test test-rust test-browser check page bench latency soak setup setup-test setup-bench
 
 help: ## Show what can be made
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -58,7 +58,7 @@ web/dist/index.html: $(PAGE_SOURCES)
 	  echo "page: no Node, so the page at / will only say how to build it"; \
 	fi
 
-bench: setup-test ## Measure against ffmpeg and cp, and what waiting players and viewers cost (see tests/load)
+bench: setup-bench ## Measure against ffmpeg, cp and nginx, and what waiting players and viewers cost (see tests/load)
 	cargo build --release --locked
 	@for script in tests/load/*.sh; do echo "== $$script"; "$$script"; done
 
@@ -74,3 +74,6 @@ setup:
 
 setup-test:
 	@deploy/setup.sh --test
+
+setup-bench:
+	@deploy/setup.sh --bench

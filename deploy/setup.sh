@@ -4,6 +4,7 @@
 #
 #   deploy/setup.sh             to build and run
 #   deploy/setup.sh --test      and to run the tests
+#   deploy/setup.sh --bench     and to run the benchmarks
 #   deploy/setup.sh --build     the packages to build the program with, nothing else (for the Dockerfile)
 #   deploy/setup.sh --runtime   the packages to run a program that is built already, nothing else (for the Dockerfile)
 set -euo pipefail
@@ -43,6 +44,12 @@ python3-jwt                        judges our tokens, and makes some for us to j
 python3-cryptography               does so for tokens of public keys
 fonts-dejavu-core                  text in screenshots
 '
+BENCH_PACKAGES='
+wrk                                asks for one thing after another over HTTP/1.1
+nghttp2-client                     h2load does so over HTTP/2
+openssl                            makes the certificate that is measured with
+util-linux                         taskset, which gives server and load a core each
+'
 # Names of programs are looked for first: a Node or Chromium from elsewhere is used as it is and never replaced.
 NODE_MAJOR=18
 GSTREAMER=1.22
@@ -70,7 +77,7 @@ install() {
   local package reason
   say "installing with apt:"
   for package in "$@"; do
-    reason=$(awk -v name="$package" '$1 == name { $1 = ""; print; exit }' <<<"$BUILD_PACKAGES$RUN_PACKAGES$TEST_PACKAGES$EXTRA_PACKAGES")
+    reason=$(awk -v name="$package" '$1 == name { $1 = ""; print; exit }' <<<"$BUILD_PACKAGES$RUN_PACKAGES$TEST_PACKAGES$BENCH_PACKAGES$EXTRA_PACKAGES")
     printf '  %-34s%s\n' "$package" "$reason"
   done
   if [ "$(id -u)" != 0 ] && ! has sudo; then
@@ -151,10 +158,13 @@ look() {
   for name in x264enc:ugly avenc_aac:libav mpegtsmux:bad qtdemux:good videoconvert:base; do
     require "GStreamer element ${name%:*} (plugins ${name#*:})" 'the ladder uses it' element "${name%:*}"
   done
-  if [ "$mode" = test ]; then
+  if tests; then
     require 'ffmpeg and ffprobe' 'make and judge test media' has ffprobe
     require 'xmllint' 'judges manifests' has xmllint
     require 'gst-launch-1.0' 'plays what we serve' has gst-launch-1.0
+  fi
+  if [ "$mode" = bench ]; then
+    for name in nginx wrk h2load openssl taskset; do require "$name" 'measures what serving costs' has "$name"; done
   fi
 }
 
@@ -163,7 +173,7 @@ verdict() {
   look
   newer_node || say "no Node $NODE_MAJOR or newer ($(node --version 2>/dev/null || echo none)): the page at / will only say how to build it"
   { ! newer_node || has npm; } || say "no npm beside $(command -v node): the page at / will only say how to build it"
-  if [ "$mode" = test ] && ! deploy/find-chromium >/dev/null; then
+  if tests && ! deploy/find-chromium >/dev/null; then
     say "no Chromium that starts: the browser tests cannot run. Install chromium or google-chrome-stable"
     say "  (on Ubuntu: snap install chromium), or set CHROMIUM=/path/to/it"
   fi
@@ -191,11 +201,14 @@ cfn_lint() {
     { rm -rf $place; say "that failed: cdn-config/cloudfront will not be checked"; }
 }
 
+# Benchmarks need what tests do, and more.
+tests() { [ "$mode" = test ] || [ "$mode" = bench ]; }
+
 mode=run
 case "${1-}" in
   '') ;;
-  --test | --build | --runtime) mode=${1#--} ;;
-  *) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;;
+  --test | --bench | --build | --runtime) mode=${1#--} ;;
+  *) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
 
 if has apt-get && has dpkg-query; then
@@ -204,10 +217,14 @@ if has apt-get && has dpkg-query; then
     runtime) wanted=$(names "$RUN_PACKAGES") ;;
     run) wanted="$(names "$BUILD_PACKAGES$RUN_PACKAGES") $(node_packages)" ;;
     test) wanted="$(names "$BUILD_PACKAGES$RUN_PACKAGES$TEST_PACKAGES") $(node_packages) $(chromium_packages)" ;;
+    bench)
+      wanted=$(names "$BUILD_PACKAGES$RUN_PACKAGES$TEST_PACKAGES$BENCH_PACKAGES")
+      wanted+=" $(node_packages) $(chromium_packages)"
+      ;;
   esac
   # shellcheck disable=SC2046,SC2086 # names of packages have no spaces
   install $(absent $wanted)
-  if [ "$mode" = test ]; then chromium_snap; fi
+  if tests; then chromium_snap; fi
 else
   say "no apt here: looking for what is needed, installing nothing"
 fi
@@ -216,7 +233,7 @@ case $mode in build | runtime) exit ;; esac
 verdict
 if newer_node && has npm; then
   modules web 'players and bundler of the page'
-  if [ "$mode" = test ]; then
+  if tests; then
     modules tests/browser 'players and driver of the browser tests'
     modules tests/cdn 'types that judge cdn-config/cloudflare' || say "that failed: cdn-config/cloudflare will not be checked"
   fi

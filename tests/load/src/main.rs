@@ -6,6 +6,7 @@ mod clock;
 mod cpus;
 mod delay;
 mod encoder;
+mod floor;
 mod lane;
 mod player;
 mod process;
@@ -24,6 +25,7 @@ use tokio::runtime::Builder;
 
 use self::{
     cdn::Cdn,
+    floor::Floor,
     player::Target,
     report::Report,
     run::Task,
@@ -48,6 +50,8 @@ enum Command {
     Viewers(Viewers),
     /// Players behind each of the caches of cdn-config.
     Cdn(Cdn),
+    /// What serving costs at least.
+    Floor(Floor),
     /// The server of a run.
     #[command(hide = true)]
     Serve(Serve),
@@ -104,6 +108,7 @@ fn main() -> ExitCode {
         Command::Waiters(waiters) => waiters.run(),
         Command::Viewers(viewers) => viewers.run(),
         Command::Cdn(cdn) => cdn.run(),
+        Command::Floor(floor) => floor.run(),
         Command::Write(write) => viewers::writes::run(&write),
         Command::Serve(serve) => server::run(&serve),
         Command::Encode { connect, .. } => encoder::run(&PathBuf::from(connect.trim_start_matches("unix:"))),

@@ -1,10 +1,18 @@
 //! The program itself, with few players for a moment: its figures are not judged here.
 #![allow(clippy::unwrap_used, reason = "a test says by a panic what is wrong")]
 
-use std::process::{Command, Output};
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
+};
 
 use headwater_test_support::skip;
 use serde_json::Value;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 fn load(command: &str, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_headwater-load")).arg(command).args(arguments).output().unwrap()
@@ -52,6 +60,10 @@ fn load_is_put_on_this_machine_only() {
         assert!(!output.status.success() && message.contains("not on this machine"), "{message}");
     }
     let output = load("viewers", &["--listen", "0.0.0.0:0"]);
+    assert!(
+        !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("not on this machine")
+    );
+    let output = load("floor", &["--listen", "0.0.0.0:0"]);
     assert!(
         !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("not on this machine")
     );
@@ -160,4 +172,45 @@ fn a_hundred_players_behind_traffic_server_are_one_to_the_origin() {
 #[test]
 fn a_hundred_players_behind_haproxy_do_not_stall() {
     behind("haproxy");
+}
+
+/// Ends a process, however the test ends.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Head and body of the answer to a request for `path`.
+fn get(address: &str, path: &str) -> (String, Vec<u8>) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: floor\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    let body = answer.split_off(end + 4);
+    (String::from_utf8(answer).unwrap(), body)
+}
+
+#[test]
+fn the_floor_hands_out_as_many_bytes_as_are_asked_for() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_headwater-load"));
+    command.args(["floor", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped());
+    let mut floor = Ended(command.spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(floor.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim_end().strip_prefix("listening ").unwrap();
+    for length in [1_500, 4_000_000] {
+        let (head, body) = get(address, &format!("/{length}"));
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        assert_eq!(body.len(), length);
+    }
+    for path in ["/", "/x", "/99999999999"] {
+        let (head, body) = get(address, path);
+        assert!(head.starts_with("HTTP/1.1 404 ") && body.is_empty(), "{head}");
+    }
 }
