@@ -46,6 +46,27 @@ OVER_FLOOR = 1.15
 IDLE_SECONDS = 4
 
 
+TABLE = """
+| | | nginx: µs a request | s a GB | floor: µs | s a GB | Headwater, live: µs | s a GB | × nginx | × floor | from the cache: µs | s a GB | × nginx | × floor | client, s a GB (nginx / floor / live) |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"""
+
+
+def told_by(*command):
+    """The first line of what a program says."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return done.stdout.partition("\n")[0].strip()
+
+
+def machine():
+    """What the figures depend on."""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        model = re.search(r"model name\s*: (.*)", file.read())
+    versions = [told_by("nginx", "-v"), told_by("wrk", "-v"), told_by("h2load", "--version"), told_by("openssl", "version")]
+    loads = " ".join(f"{load:.1f}" for load in os.getloadavg())
+    return f"{model[1] if model else 'unknown processor'}, {os.cpu_count()} cores, Linux {os.uname().release}; " + \
+        f"{'; '.join(versions)}; load average {loads}"
+
+
 def certificate(directory):
     """One that nobody vouches for, made for this run: of P-256, as most are."""
     paths = [os.path.join(directory, name) for name in ("certificate.pem", "key.pem")]
@@ -136,6 +157,20 @@ class Row:
             yield (f"| {PROTOCOLS[self.protocol]} | {self.size} | {TITLES[name]} | {m('server_us'):.1f} | "
                    f"{m('server_gb'):.3f} | {m('client_gb'):.3f} | {m('rate'):.0f} | {m('gigabits'):.1f} | "
                    f"{to('nginx')} | {to('floor')} |")
+
+    def cells(self):
+        """What the table of the documentation has of it."""
+        yield f"{PROTOCOLS[self.protocol]} | {self.size}"
+        for name in ("nginx", "floor"):
+            yield f"{self.median(name, 'server_us'):.1f} | {self.median(name, 'server_gb'):.3f}"
+        for name in ("headwater", "cache"):
+            if name in self.runs:
+                yield (f"{self.median(name, 'server_us'):.1f} | {self.median(name, 'server_gb'):.3f} | "
+                       f"**{self.ratio(name, 'nginx'):.2f}** | {self.ratio(name, 'floor'):.2f}")
+            else:
+                yield "| | |"
+        clients = [f"{self.median(name, 'client_gb'):.2f}" for name in ("nginx", "floor", "headwater") if name in self.runs]
+        yield " / ".join(clients)
 
     def missed(self):
         for name in ("headwater", "cache"):
@@ -233,11 +268,12 @@ def main():
     parser.add_argument("--connections", type=int, default=2000, help="that rest; 0 for none")
     arguments = parser.parse_args()
     os.sched_setaffinity(0, {LOAD_CORE})
+    print(machine(), flush=True)
     rows, memory = [], []
     measure_all(arguments, rows, memory)
-    print("\n" + HEAD)
+    print(TABLE)
     for row in rows:
-        print("\n".join(row.lines()))
+        print(f"| {' | '.join(row.cells())} |")
     print("\n".join(origin_idle.table(memory)))
     missed = [miss for row in rows for miss in row.missed()] + list(origin_idle.missed(memory))
     for miss in missed:
