@@ -40,8 +40,8 @@ impl Default for Cdn {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            // At up to 20 KB each over TLS, 400 MB.
-            connections: 20_000,
+            // At up to 20 KB each over TLS, 320 MB; and systems often allow a program 20,000 open files.
+            connections: 16_000,
             // Behind the address of a mobile network there may be a hundred viewers with six connections each.
             connections_per_address: 1_000,
             // A player with low latency asks a dozen times a second.

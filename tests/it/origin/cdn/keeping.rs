@@ -116,7 +116,7 @@ pub(super) async fn what_cdns_are_told_counts_more_and_is_not_told_to_players(pr
     let path = "/live/short/index.m3u8";
     for _ in 0..2 {
         let response = front.get(path, &[]).await;
-        assert_eq!(field(response.headers(), "cache-control"), "public, max-age=1");
+        assert_eq!(field(response.headers(), "cache-control"), "public, max-age=1, stale-if-error=0");
         sleep(EXPIRED).await;
     }
     let asked = front.asked();
