@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::transport::Transport;
 use self::{
     exchange::{Answer, Client, exchange},
-    patience::{Activity, Patience, Watched},
+    patience::{Activity, Patience, RanOut, Watched},
 };
 use super::{
     self as origin,
@@ -139,16 +139,59 @@ pub(super) async fn drive<S: origin::Service>(
     let (requests, slot) = (activity.clone(), Slot::default());
     let (next, asked) = (slot.clone(), rules.clone());
     let answer = service_fn(move |request| exchange(&asked, request, &client, &next, requests.begin()));
-    let patience = Patience::new(activity);
+    let patience = pin!(Patience::new(activity.clone()));
     // To find out what a client speaks, `either` reads its first bytes by themselves, and hyper's buffer is then twice as
     // large for as long as the connection is open. Boxed, as few clients are served by it, and HTTP/2 needs more space.
     if speaks_http1 {
-        let connection = rules.protocols.http1.serve_connection(stream, answer).with_upgrades();
-        run(connection, patience, &rules, peer).await;
+        activity.let_rest();
+        serve_http1(&rules, stream, answer, patience, peer).await;
         hand_over(&slot, rules.shutdown.clone()).await;
     } else {
         let connection = rules.protocols.either.serve_connection(stream, answer);
-        Box::pin(run(connection, patience, &rules, peer)).await;
+        Box::pin(async { run(pin!(connection), patience, &rules, peer).await }).await;
+    }
+}
+
+/// Serves HTTP/1.1. While nothing is asked, the connection is taken apart: hyper keeps 16 KB of buffers for it, and there
+/// are many connections that rest.
+async fn serve_http1<S, A>(
+    rules: &Rules<S>,
+    mut stream: Stream,
+    mut service: A,
+    mut patience: Pin<&mut Patience>,
+    peer: SocketAddr,
+) where
+    S: origin::Service,
+    A: HttpService<Incoming, ResBody = Answer, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
+{
+    loop {
+        let mut connection = rules.protocols.http1.serve_connection(stream, service).with_upgrades();
+        if run(Pin::new(&mut connection), patience.as_mut(), rules, peer).await == Run::Ended {
+            return;
+        }
+        let Some(parts) = connection.into_parts() else { return };
+        (stream, service) = (parts.io, parts.service);
+        stream.inner_mut().unread(parts.read_buf);
+        if !stream.inner().has_unread() && !rest(rules, &stream, patience.as_mut(), peer).await {
+            return;
+        }
+    }
+}
+
+/// Waits for the next request to begin; false if it is not to be answered.
+async fn rest<S: origin::Service>(
+    rules: &Rules<S>,
+    stream: &Stream,
+    patience: Pin<&mut Patience>,
+    peer: SocketAddr,
+) -> bool {
+    tokio::select! {
+        ready = stream.inner().stream().socket().readable() => ready.is_ok(),
+        () = rules.shutdown.cancelled() => false,
+        ran_out = patience => {
+            rules.give_up(ran_out, peer);
+            false
+        }
     }
 }
 
@@ -232,14 +275,21 @@ async fn first(stream: &TcpStream) -> io::Result<u8> {
     }
 }
 
+/// What has become of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Run {
+    /// It is over.
+    Ended,
+    /// It has nothing to do for the moment.
+    Rests,
+}
+
 async fn run<S: origin::Service, E: fmt::Display>(
-    connection: impl Graceful<Output = Result<(), E>>,
-    patience: Patience,
+    mut connection: Pin<&mut impl Graceful<Output = Result<(), E>>>,
+    mut patience: Pin<&mut Patience>,
     rules: &Rules<S>,
     peer: SocketAddr,
-) {
-    let mut connection = pin!(connection);
-    let mut patience = pin!(patience);
+) -> Run {
     let mut closing = false;
     loop {
         tokio::select! {
@@ -250,17 +300,26 @@ async fn run<S: origin::Service, E: fmt::Display>(
                     rules.metrics.closed("broken");
                     tracing::debug!(listener = S::NAME, %peer, %reason, "connection ended");
                 }
-                return;
+                return Run::Ended;
             }
             () = rules.shutdown.cancelled(), if !closing => {
                 closing = true;
                 connection.as_mut().end();
             }
             ran_out = patience.as_mut() => {
-                rules.metrics.closed(ran_out.name());
-                tracing::debug!(listener = S::NAME, %peer, why = ran_out.name(), "closed");
-                return;
+                if ran_out == RanOut::Awake {
+                    return Run::Rests;
+                }
+                rules.give_up(ran_out, peer);
+                return Run::Ended;
             }
         }
+    }
+}
+
+impl<S: origin::Service> Rules<S> {
+    fn give_up(&self, ran_out: RanOut, peer: SocketAddr) {
+        self.metrics.closed(ran_out.name());
+        tracing::debug!(listener = S::NAME, %peer, why = ran_out.name(), "closed");
     }
 }

@@ -52,7 +52,8 @@ def rest(server, protocol, count):
                 connection = context.wrap_socket(connection)
             connections.append(connection)
             ask(server, connection)
-        time.sleep(1)
+        # Headwater takes a connection apart three seconds after its last request.
+        time.sleep(6)
         return Rest(server.name, protocol, (server.memory() - before) / count / 1000)
     finally:
         for connection in connections:

@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Sleep,
@@ -19,6 +20,8 @@ use tokio::{
 
 use crate::{clock, config::Limits};
 
+/// After so long without a request, an HTTP/1.1 connection is no longer worth the buffers that reading and writing take.
+const AWAKE: Duration = Duration::from_secs(3);
 /// A client that cannot keep up is measured for this long.
 const MEASURED: Duration = Duration::from_secs(30);
 
@@ -47,6 +50,18 @@ struct State {
     untaken: BTreeMap<u64, Instant>,
     /// Tells responses apart.
     answers: u64,
+    rest: Rest,
+}
+
+/// Whether a connection may do without its buffers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    /// Never: over HTTP/2 there is always something that the buffers are for.
+    Never,
+    /// Once nothing has been asked for a while.
+    Soon,
+    /// It does, until the next request begins.
+    Resting,
 }
 
 /// How a client takes what is more than its socket holds.
@@ -62,6 +77,8 @@ struct Writing {
 /// Which limit a connection has run into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RanOut {
+    /// Only the time for which its buffers are kept.
+    Awake,
     Idle,
     Head,
     Stall,
@@ -72,6 +89,7 @@ impl RanOut {
     /// Its name in the log and in metrics.
     pub(super) fn name(self) -> &'static str {
         match self {
+            Self::Awake => "awake",
             Self::Idle => "idle",
             Self::Head => "slow-head",
             Self::Stall => "stalled",
@@ -89,9 +107,15 @@ impl Activity {
             writing: None,
             untaken: BTreeMap::new(),
             answers: 0,
+            rest: Rest::Never,
         };
         let (waiting_for_bytes, blocked) = (AtomicBool::new(true), AtomicBool::new(false));
         Self { limits, state: Mutex::new(state), waiting_for_bytes, blocked }
+    }
+
+    /// From now on the connection is told when it may rest.
+    pub(super) fn let_rest(&self) {
+        self.with(|state| state.rest = Rest::Soon);
     }
 
     /// Counts a request until the guard is dropped.
@@ -99,6 +123,7 @@ impl Activity {
         self.with(|state| {
             state.requests += 1;
             state.answers += 1;
+            state.wake();
             let began = state.head_since.take().unwrap_or_else(clock::now);
             InFlight { activity: self.clone(), answer: state.answers, began }
         })
@@ -109,6 +134,7 @@ impl Activity {
             self.with(|state| {
                 if state.requests == 0 {
                     state.head_since = Some(clock::now());
+                    state.wake();
                 }
             });
         }
@@ -156,11 +182,19 @@ impl Writing {
 }
 
 impl State {
+    fn wake(&mut self) {
+        if self.rest == Rest::Resting {
+            self.rest = Rest::Soon;
+        }
+    }
+
     fn ran_out(&mut self, limits: &Limits, now: Instant) -> Result<RanOut, Option<Instant>> {
         self.writing.iter_mut().for_each(|writing| writing.turn(limits.slowest, now));
         let (idle, writing) = (self.requests == 0, self.writing.as_ref());
         let stall = limits.stall_timeout;
+        let awake = idle && self.head_since.is_none() && writing.is_none() && self.rest == Rest::Soon;
         let deadlines = [
+            awake.then_some((self.idle_since + AWAKE, RanOut::Awake)),
             idle.then_some((self.idle_since + limits.idle_timeout, RanOut::Idle)),
             self.head_since.filter(|_| idle).map(|since| (since + limits.head_timeout, RanOut::Head)),
             writing.map(|writing| (writing.progress + stall, RanOut::Stall)),
@@ -168,7 +202,12 @@ impl State {
             self.untaken.values().min().map(|since| (*since + stall, RanOut::Stall)),
         ];
         match deadlines.into_iter().flatten().min_by_key(|(deadline, _)| *deadline) {
-            Some((deadline, ran_out)) if deadline <= now => Ok(ran_out),
+            Some((deadline, ran_out)) if deadline <= now => {
+                if ran_out == RanOut::Awake {
+                    self.rest = Rest::Resting;
+                }
+                Ok(ran_out)
+            }
             Some((deadline, _)) => Err(Some(deadline)),
             None => Err(None),
         }
@@ -251,15 +290,32 @@ pub(super) struct Watched<S> {
     activity: Arc<Activity>,
     /// How much of HTTP/2's preface has come, while it may still be one.
     preface: Option<usize>,
+    /// What was read and not used yet.
+    unread: Bytes,
 }
 
 impl<S> Watched<S> {
     pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
-        Self { stream, activity, preface: Some(0) }
+        Self { stream, activity, preface: Some(0), unread: Bytes::new() }
     }
 
     pub(super) fn into_inner(self) -> S {
         self.stream
+    }
+
+    /// What it is over.
+    pub(super) fn stream(&self) -> &S {
+        &self.stream
+    }
+
+    /// Takes back what was read and not used, to be read again.
+    pub(super) fn unread(&mut self, bytes: Bytes) {
+        self.unread = bytes;
+    }
+
+    /// True if there is something to be read again.
+    pub(super) fn has_unread(&self) -> bool {
+        !self.unread.is_empty()
     }
 
     fn sent(&self, offered: usize, outcome: &Poll<io::Result<usize>>) {
@@ -290,6 +346,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.unread.is_empty() {
+            let length = self.unread.len().min(buffer.remaining());
+            let again = self.unread.split_to(length);
+            buffer.put_slice(&again);
+            self.received(&again);
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if buffer.filled().len() > before {
@@ -367,6 +430,24 @@ mod tests {
         assert_eq!(course(|_| Some(33 * 1024)), None);
         // One good half minute does not pay for the next.
         assert_eq!(course(|second| Some(if second <= 30 { 100_000 } else { 10 })), Some((60, RanOut::Rate)));
+    }
+
+    #[test]
+    fn what_may_rest_does_so_between_requests_and_not_before_all_is_taken() {
+        let activity = Arc::new(Activity::new(Arc::default()));
+        let asleep = |after: Duration| activity.ran_out(clock::now() + after) == Ok(RanOut::Awake);
+        assert!(!asleep(AWAKE), "it has not said that it can");
+        activity.let_rest();
+        let request = activity.begin();
+        assert!(!asleep(AWAKE), "it is asked for something");
+        drop(request);
+        activity.wrote_at(OFFERED, Some(7), clock::now());
+        assert!(!asleep(AWAKE), "something is on its way");
+        activity.wrote_at(7, Some(7), clock::now());
+        assert!(!asleep(AWAKE / 2) && asleep(AWAKE));
+        assert!(!asleep(AWAKE), "it does already");
+        drop(activity.begin());
+        assert!(asleep(AWAKE), "and again behind the next request");
     }
 
     #[test]

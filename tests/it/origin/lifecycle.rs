@@ -133,6 +133,32 @@ async fn a_head_that_comes_too_slowly_ends_its_connection_and_idleness_does_not(
     assert_eq!(sent(two.get(server.url("/time"))).await.status(), 200);
 }
 
+/// Longer than a connection keeps its buffers while nothing is asked.
+const RESTED: Duration = Duration::from_millis(3500);
+
+#[tokio::test]
+async fn a_connection_that_has_rested_goes_on_with_the_next_request() {
+    let server = serve_demo().await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let mut received = vec![0; 4096];
+    // Whole, in two pieces, and one and a half at once, of which the rest comes after the connection was taken apart.
+    for pieces in [
+        &["GET /time HTTP/1.1\r\nHost: a\r\n\r\n"][..],
+        &["GET /ti", "me HTTP/1.1\r\nHost: a\r\n\r\n"],
+        &["GET /time HTTP/1.1\r\nHost: a\r\n\r\nGET /time HT"],
+        &["TP/1.1\r\nHost: a\r\n\r\n"],
+    ] {
+        for piece in pieces {
+            stream.write_all(piece.as_bytes()).await.unwrap();
+            sleep(Duration::from_millis(20)).await;
+        }
+        let read = timeout(PATIENCE, stream.read(&mut received)).await.expect("an answer in time").unwrap();
+        let answer = String::from_utf8_lossy(&received[..read]).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.matches("HTTP/1.1").count() == 1, "{answer}");
+        sleep(RESTED).await;
+    }
+}
+
 #[tokio::test]
 async fn an_http2_connection_that_has_asked_for_nothing_yet_is_not_a_slow_head() {
     let server = serve_demo().await;

@@ -94,6 +94,19 @@ async fn both_versions_of_tls_and_of_http_are_spoken() {
 }
 
 #[tokio::test]
+async fn a_connection_that_has_rested_goes_on_over_tls_too() {
+    let authority = Authority::new();
+    let server = serve(authority.files()).await;
+    let client = authority.client(server.address).http1_only().build().unwrap();
+    for _ in 0..2 {
+        let response = sent(client.get(url(&server, "one.example"))).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        text(response).await;
+        tokio::time::sleep(Duration::from_millis(3500)).await;
+    }
+}
+
+#[tokio::test]
 async fn each_name_has_its_certificate_and_no_other_host_is_answered_over_it() {
     let authority = Authority::new();
     let server = serve(authority.files()).await;
