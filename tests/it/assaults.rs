@@ -116,7 +116,7 @@ async fn a_flood_for_unknown_streams_leaves_nothing_behind() {
     flood(1).await;
     flood(2).await;
     let grown = quiet.rss().saturating_sub(before);
-    eprintln!("{grown} bytes more");
+
     assert!(grown <= 5 << 20, "{grown} bytes more after 16,000 names");
 }
 
@@ -141,7 +141,6 @@ async fn without_descriptors_it_rests_and_goes_on_as_soon_as_there_are_some() {
 
     drop(clients);
     let took = quiet.ask(&Client::new()).await;
-    eprintln!("{share:.3} of a processor, answered after {took:?}");
     assert!(took <= Duration::from_secs(1), "{took:?}");
 }
 
@@ -208,7 +207,6 @@ async fn told_to_stop_under_load_it_sends_all_it_has_begun_and_is_gone_in_ten_se
         assert_eq!(cut, 0, "bodies that were cut off");
     }
     assert!(bodies > 8, "{bodies}");
-    eprintln!("stopped after {took:?}, {bodies} bodies, readiness {told:?}");
     assert!(told.contains(&503), "not ready before nobody is there: {told:?}");
     let ready_after = told.iter().skip_while(|&&status| status == 200).filter(|&&status| status == 200);
     assert_eq!(ready_after.count(), 0, "{told:?}");
