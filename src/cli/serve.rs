@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, io::Write, net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::signals::Signals;
@@ -71,10 +72,18 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let origin = Origin::new(readers.clone(), store.clone(), admission);
     let state = Control::new(readers, store, &metrics, shutdown.clone());
     tokio::spawn(stop_on_signal(signals, shutdown.clone()));
-    tokio::join!(
-        origin::serve(media, origin, metrics.http.clone(), shutdown.clone()),
-        origin::serve(control, state, metrics.http.clone(), shutdown.clone())
-    );
+    let over = CancellationToken::new();
+    let work = async {
+        origin::serve(media, origin, metrics.http.clone(), shutdown).await;
+        let ended = ended(tasks).await;
+        over.cancel();
+        ended
+    };
+    // To the end it can be asked whether this server is ready, and says that it is shutting down.
+    tokio::join!(work, origin::serve(control, state, metrics.http.clone(), over.clone())).0
+}
+
+async fn ended(tasks: Vec<JoinHandle<()>>) -> anyhow::Result<()> {
     for task in tasks {
         task.await.context("a channel's task")?;
     }

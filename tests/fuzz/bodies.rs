@@ -1,12 +1,21 @@
 //! What is done with hostile frames, for cargo-fuzz and for the plain test `tests/it/fuzz.rs`. None of it may panic or
 //! go on for ever.
 
+mod service;
+
 use bytes::BytesMut;
 use headwater::{
     access::{key::Key, keys::Keys, token},
     ladder::wire::{self, Error, Message, viewer},
-    origin::credential,
+    origin::{
+        credential,
+        range::{self, Selection},
+        route::{self, File, Resource, Route, TrackFile},
+    },
 };
+use http::{HeaderMap, HeaderValue, Method, header};
+
+pub use self::service::service;
 
 /// The frame decoder on a stream that is cut anywhere: the cuts change nothing, and what it understands it can say again.
 pub fn wire(data: &[u8]) {
@@ -76,4 +85,61 @@ pub fn token(data: &[u8]) {
         assert!(!is_long || !credential::shown(left.path()).contains(credential.token()), "{left}");
     }
     assert!(credential::shown(request.uri.path()).split('/').all(|name| name.len() <= 64));
+}
+
+/// A target of a request: what it is understood as has this one path and no other, of names that mean nothing to a file
+/// system.
+pub fn route(data: &[u8]) {
+    let Ok(target) = std::str::from_utf8(data) else { return };
+    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+    let Ok(route) = route::parse(&Method::GET, path, query) else { return };
+    assert_eq!(said(route, path), path);
+    for name in path[1..].split('/').filter(|_| path != "/") {
+        assert!((1..=64).contains(&name.len()) && !name.starts_with('.'), "{path}");
+        assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)), "{path}");
+    }
+}
+
+/// The path of a route.
+fn said(route: Route<'_>, path: &str) -> String {
+    match route {
+        Route::Options => panic!("{path} is asked for with GET"),
+        Route::Page("index.html") => ["/", "/index.html"][usize::from(path != "/")].to_owned(),
+        Route::Page(file) => format!("/{file}"),
+        Route::Time => "/time".to_owned(),
+        Route::Listing => "/channels.json".to_owned(),
+        Route::Socket(socket) => format!("/live/{}/ws", socket.channel),
+        Route::Live(resource) => format!("/live/{}", of(resource)),
+        Route::Vod(resource) => format!("/vod/{}", of(resource)),
+    }
+}
+
+fn of(Resource { presentation, file }: Resource<'_>) -> String {
+    match file {
+        File::Multivariant => format!("{presentation}/index.m3u8"),
+        File::Mpd => format!("{presentation}/manifest.mpd"),
+        File::Track { track, file } => {
+            let file = match file {
+                TrackFile::Playlist(directives) => {
+                    assert!(directives.part.is_none() || directives.msn.is_some());
+                    "index.m3u8".to_owned()
+                }
+                TrackFile::Init(name) => name.to_owned(),
+                TrackFile::Segment(number) => format!("{number}.m4s"),
+                TrackFile::Part(number, part) => format!("{number}.{part}.m4s"),
+            };
+            format!("{presentation}/{track}/{file}")
+        }
+    }
+}
+
+/// A Range field and a length that is a power of two, or one less: no byte is selected that is not there.
+pub fn range(data: &[u8]) {
+    let Some((&length, value)) = data.split_first() else { return };
+    let length = (1_u64 << (length / 2 % 64)) - u64::from(length % 2);
+    let Ok(value) = HeaderValue::from_bytes(value) else { return };
+    let headers = HeaderMap::from_iter([(header::RANGE, value)]);
+    if let Selection::Part { first, last } = range::select(&headers, length) {
+        assert!(first <= last && last < length, "{first} to {last} of {length}");
+    }
 }

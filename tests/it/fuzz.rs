@@ -62,8 +62,11 @@ fn run(body: fn(&[u8])) {
 }
 
 fn try_all(strategy: &impl Strategy<Value = Vec<u8>>, body: fn(&[u8])) {
-    let mut runner =
-        TestRunner::new(Config { cases: 20_000, failure_persistence: None, ..Config::default() });
+    try_some(20_000, strategy, body);
+}
+
+fn try_some(cases: u32, strategy: &impl Strategy<Value = Vec<u8>>, body: fn(&[u8])) {
+    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let tried = runner.run(strategy, |bytes| {
         body(&bytes);
         body(bytes.get(1..).unwrap_or_default());
@@ -104,4 +107,111 @@ fn hostile_frames_do_no_harm() {
 #[test]
 fn hostile_messages_of_viewers_do_no_harm() {
     run(bodies::viewer);
+}
+
+/// Some of `words` in any order, and now and then bytes that are none.
+fn sentences(words: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
+    let word = Union::new(words.iter().map(|word| Just(word.as_bytes().to_vec())));
+    vec(prop_oneof![12 => word, 1 => vec(any::<u8>(), 1..3)], 1..10).prop_map(|words| words.concat())
+}
+
+const TARGETS: &[&str] = &[
+    "/live/demo/720p/",
+    "/live/",
+    "/vod/clip/",
+    "demo",
+    "720p",
+    "/",
+    "index.m3u8",
+    "manifest.mpd",
+    "1.m4s",
+    "933000000.3.m4s",
+    "init-0af3.mp4",
+    "/time",
+    "/channels.json",
+    "/assets/",
+    "/index.html",
+    "ws",
+    "?",
+    "_HLS_msn=5",
+    "&_HLS_part=1",
+    "&_HLS_skip=YES",
+    "&",
+    "=",
+    "..",
+    "//",
+    "%2e",
+    "%00",
+    "\0",
+    "01",
+    "-1",
+    ".",
+];
+
+const RANGES: &[&str] = &[
+    "\u{1}",
+    "\u{c}",
+    "bytes=",
+    "bytes",
+    "=",
+    "-",
+    "0",
+    "5",
+    "4095",
+    "18446744073709551615",
+    "99999999999999999999999",
+    ",",
+    " ",
+    "\t",
+    "+",
+    "0x1",
+];
+
+/// Heads of requests in pieces, and what HTTP/2 begins with.
+const REQUESTS: &[&str] = &[
+    "GET /time HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET /live/demo/720p/1.m4s HTTP/1.1\r\nHost: a\r\nRange: bytes=2-5\r\n\r\n",
+    "GET /live/demo/720p/index.m3u8?_HLS_msn=10 HTTP/1.1\r\nHost: a\r\n\r\n",
+    "HEAD /vod/clip/360p/1.m4s HTTP/1.1\r\nHost: a\r\nIf-None-Match: *\r\n\r\n",
+    "GET /live/demo/",
+    "index.m3u8",
+    "../state/demo/1.m4s",
+    "OPTIONS * ",
+    " HTTP/1.1\r\n",
+    " HTTP/1.0\r\n",
+    "Host: a\r\n",
+    "\r\n",
+    "\n",
+    "\r\n\r\n",
+    "Content-Length: 5\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "Accept-Encoding: zstd, gzip;q=0\r\n",
+    "Accept: application/json\r\n",
+    "Upgrade: websocket\r\n",
+    "Connection: upgrade\r\n",
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+    "Range: bytes=",
+    "If-Range: \"a\"\r\n",
+    "Expect: 100-continue\r\n",
+    "GET /live/demo/ws?video=720p",
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0",
+    "\0\0\u{36}\u{1}\u{5}\0\0\0\u{1}\0\u{7}:method\u{3}GET\0\u{7}:scheme\u{4}http\0\u{5}:path\u{5}/time\0\u{a}:authority\u{1}a",
+    "\0\0\u{4}\u{3}\0\0\0\0\u{1}\0\0\0\u{8}",
+    "\0\0\u{8}\u{6}\0\0\0\0\0headwate",
+    "\0\0\u{4}\u{8}\0\0\0\0\0\u{7f}\0\0\0",
+];
+
+#[test]
+fn hostile_targets_do_no_harm() {
+    try_all(&sentences(TARGETS), bodies::route);
+}
+
+#[test]
+fn hostile_ranges_select_nothing_that_is_not_there() {
+    try_all(&sentences(RANGES), bodies::range);
+}
+
+#[test]
+fn hostile_bytes_on_a_connection_do_no_harm() {
+    try_some(3000, &sentences(REQUESTS), bodies::service);
 }

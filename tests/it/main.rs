@@ -9,6 +9,8 @@
 #[cfg(feature = "encoder")]
 mod access;
 #[cfg(feature = "encoder")]
+mod assaults;
+#[cfg(feature = "encoder")]
 mod channel;
 mod check;
 mod checked;

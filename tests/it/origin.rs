@@ -13,6 +13,7 @@ mod metrics;
 mod preview;
 mod refusals;
 mod slow;
+mod smuggling;
 mod tls;
 mod unfit;
 mod waiters;

@@ -1,7 +1,7 @@
 //! A running `headwater serve` with its own ports and data, stopped with the test.
 
 use std::{
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -17,6 +17,7 @@ pub(crate) struct Served {
     child: Child,
     http: reqwest::Client,
     filter: Option<&'static str>,
+    descriptors: Option<u32>,
 }
 
 impl Served {
@@ -27,6 +28,15 @@ impl Served {
 
     /// The same with a log filter.
     pub(crate) async fn logging(channels: &str, filter: Option<&'static str>) -> Self {
+        Self::launch(channels, filter, None).await
+    }
+
+    /// The same with no more than so many open files.
+    pub(crate) async fn within(channels: &str, descriptors: u32) -> Self {
+        Self::launch(channels, None, Some(descriptors)).await
+    }
+
+    async fn launch(channels: &str, filter: Option<&'static str>, descriptors: Option<u32>) -> Self {
         let directory = TempDir::new().unwrap();
         let (media, control) = (free_port(), free_port());
         let data = directory.path().join("data");
@@ -34,9 +44,9 @@ impl Served {
             "[server]\nmedia = \"127.0.0.1:{media}\"\ncontrol = \"127.0.0.1:{control}\"\n[store]\nurl = {data:?}\n{channels}"
         );
         std::fs::write(directory.path().join("headwater.toml"), config).unwrap();
-        let child = spawn(directory.path(), filter);
+        let child = spawn(directory.path(), filter, descriptors);
         let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
-        let mut served = Self { directory, media, control, child, http, filter };
+        let mut served = Self { directory, media, control, child, http, filter, descriptors };
         served.answers().await;
         served
     }
@@ -46,16 +56,41 @@ impl Served {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         tokio::time::sleep(pause).await;
-        self.child = spawn(self.directory.path(), self.filter);
+        self.child = spawn(self.directory.path(), self.filter, self.descriptors);
         self.answers().await;
     }
 
     /// Tells the server to stop, and waits until it has.
     pub(crate) async fn stop(&mut self) {
-        let pid = self.child.id().to_string();
+        self.terminate();
+        self.ended().await;
+    }
+
+    /// Tells the server to stop.
+    pub(crate) fn terminate(&self) {
+        let pid = self.pid().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    /// Waits until the server has stopped in good order.
+    pub(crate) async fn ended(&mut self) {
         let ended = eventually("the server stops", 20, async || self.child.try_wait().unwrap()).await;
         assert!(ended.success(), "{ended}");
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The media listener.
+    pub(crate) fn address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.media).into()
+    }
+
+    /// Whether the control listener says that viewers may be sent; `None` if it says nothing.
+    pub(crate) async fn readiness(&self) -> Option<u16> {
+        let url = format!("http://127.0.0.1:{}/readyz", self.control);
+        Some(self.http.get(url).send().await.ok()?.status().as_u16())
     }
 
     async fn answers(&mut self) {
@@ -135,9 +170,15 @@ impl Drop for Served {
     }
 }
 
-fn spawn(directory: &Path, filter: Option<&str>) -> Child {
+fn spawn(directory: &Path, filter: Option<&str>, descriptors: Option<u32>) -> Child {
     let log = std::fs::File::options().create(true).append(true).open(directory.join("log")).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_headwater"))
+    let program = env!("CARGO_BIN_EXE_headwater");
+    let mut command = Command::new(if descriptors.is_some() { "sh" } else { program });
+    if let Some(descriptors) = descriptors {
+        // With one process number, that of the server in the end.
+        command.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &descriptors.to_string(), program]);
+    }
+    command
         .args(["serve", "--config"])
         .arg(directory.join("headwater.toml"))
         .envs(filter.map(|filter| ("RUST_LOG", filter)))

@@ -292,11 +292,13 @@ pub(super) struct Watched<S> {
     preface: Option<usize>,
     /// What was read and not used yet.
     unread: Bytes,
+    /// True if the last byte was a carriage return.
+    after_cr: bool,
 }
 
 impl<S> Watched<S> {
     pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
-        Self { stream, activity, preface: Some(0), unread: Bytes::new() }
+        Self { stream, activity, preface: Some(0), unread: Bytes::new(), after_cr: false }
     }
 
     pub(super) fn into_inner(self) -> S {
@@ -328,14 +330,30 @@ impl<S> Watched<S> {
     }
 
     /// HTTP/2 clients send frames that ask for nothing, so there a byte does not begin a head.
-    fn received(&mut self, bytes: &[u8]) {
+    fn received(&mut self, bytes: &mut [u8]) {
         if let Some(seen) = self.preface.filter(|&seen| seen < PREFACE.len()) {
             let checked = bytes.len().min(PREFACE.len() - seen);
             self.preface = (bytes[..checked] == PREFACE[seen..seen + checked]).then_some(seen + checked);
         }
         match self.preface {
             Some(seen) if seen == PREFACE.len() => self.activity.with(|state| state.head_since = None),
-            _ => self.activity.head_begins(),
+            _ => {
+                self.spoil_bare_line_feeds(bytes);
+                self.activity.head_begins();
+            }
+        }
+    }
+
+    /// Makes a line feed without its carriage return into what hyper refuses anywhere in a head. It would take it for the
+    /// end of a line, and a proxy in front that does not would think otherwise of where a request ends (RFC 9112 2.2 lets
+    /// us do either). There is nothing but heads: a body is refused, and the connection with it.
+    fn spoil_bare_line_feeds(&mut self, bytes: &mut [u8]) {
+        for byte in bytes {
+            let is_bare = *byte == b'\n' && !self.after_cr;
+            self.after_cr = *byte == b'\r';
+            if is_bare {
+                *byte = 0;
+            }
         }
     }
 }
@@ -350,13 +368,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
             let length = self.unread.len().min(buffer.remaining());
             let again = self.unread.split_to(length);
             buffer.put_slice(&again);
-            self.received(&again);
+            // It has been looked at when it came.
+            self.activity.head_begins();
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            self.received(&buffer.filled()[before..]);
+            self.received(&mut buffer.filled_mut()[before..]);
         }
         outcome
     }

@@ -268,3 +268,26 @@ async fn who_speaks_no_tls_is_told_so_and_who_says_nothing_is_gone_soon() {
     };
     timeout(Duration::from_secs(6), closed).await.expect("gone after five seconds");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_hundred_half_handshakes_are_gone_soon_and_hold_nobody_up() {
+    rlimit::increase_nofile_limit(u64::MAX).unwrap();
+    let authority = Authority::new();
+    let server = serve(authority.files()).await;
+    let mut halves = tokio::task::JoinSet::new();
+    for _ in 0..500 {
+        let mut half = TcpStream::connect(server.address).await.unwrap();
+        half.write_all(&[0x16, 3, 1, 2, 0, 1, 0]).await.unwrap();
+        halves.spawn(async move { drop(half.read_to_end(&mut Vec::new()).await) });
+    }
+    let healthy = async {
+        for _ in 0..20 {
+            let client = authority.client(server.address).build().unwrap();
+            let asked = timeout(Duration::from_secs(2), sent(client.get(url(&server, "one.example")))).await;
+            assert_eq!(asked.expect("others do not wait").status(), StatusCode::OK);
+        }
+    };
+    healthy.await;
+    let gone = async { while halves.join_next().await.is_some() {} };
+    timeout(Duration::from_secs(6), gone).await.expect("gone after five seconds");
+}
