@@ -12,6 +12,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod follow;
 pub mod inspect;
 pub mod ladder;
 pub mod metrics;

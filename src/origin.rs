@@ -12,7 +12,6 @@ pub mod credential;
 mod crowd;
 pub mod encoding;
 pub mod error;
-mod follow;
 mod gate;
 mod hold;
 mod lanes;

@@ -10,8 +10,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use http::{HeaderMap, HeaderName};
 use thiserror::Error;
 
-use super::follow::Files;
-use crate::config;
+use crate::{config, follow::Files};
 
 /// A value of which others could try all is none.
 const SHORTEST: usize = 16;

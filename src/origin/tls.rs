@@ -17,8 +17,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 pub use self::error::Error;
 use self::identity::{Identities, certificates};
-use super::follow::Files;
-use crate::{config, metrics};
+use crate::{config, follow::Files, metrics};
 
 /// In the order in which we prefer them (RFC 7301).
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];

@@ -12,6 +12,7 @@ const UPSTREAM: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("metrics", &[]),
     ("pages", &[]),
+    ("follow", &[]),
     ("config", &[]),
     ("source", &["config", "clock"]),
     ("ladder", &["source", "config", "clock"]),
@@ -20,8 +21,8 @@ const UPSTREAM: &[(&str, &[&str])] = &[
     ("package", &["ladder", "store", "config", "clock"]),
     ("inspect", &[]),
     ("check", &["clock"]),
-    ("access", &["config"]),
-    ("origin", &["access", "channel", "ladder", "store", "config", "clock", "metrics", "pages"]),
+    ("access", &["config", "follow"]),
+    ("origin", &["access", "channel", "ladder", "store", "config", "clock", "follow", "metrics", "pages"]),
     ("control", &["origin", "channel", "store", "config", "metrics"]),
     (
         "cli",

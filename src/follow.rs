@@ -10,7 +10,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 /// Files, as they were before they were read first.
 #[derive(Debug)]
-pub(super) struct Files {
+pub struct Files {
     paths: Vec<PathBuf>,
     seen: Vec<Look>,
 }
@@ -20,12 +20,12 @@ type Look = Option<(u64, u64, i64, i64, u64)>;
 
 impl Files {
     /// Looks at `paths`, which are to be read after this.
-    pub(super) fn new(paths: Vec<PathBuf>) -> Self {
+    pub fn new(paths: Vec<PathBuf>) -> Self {
         Self { seen: look(&paths), paths }
     }
 
     /// Calls `changed` whenever one of the paths leads to another file than before, or to one that was written to.
-    pub(super) async fn follow(&self, mut changed: impl FnMut()) {
+    pub async fn follow(&self, mut changed: impl FnMut()) {
         let mut seen = self.seen.clone();
         loop {
             sleep(PAUSE).await;
