@@ -6,7 +6,7 @@ mod states;
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use http::{Method, Response, request::Parts};
+use http::{Method, request::Parts};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -14,9 +14,8 @@ use crate::{
     channel::{edge::Reader, status::Status},
     metrics::{Exposition, Metrics},
     origin::{
-        CachePolicy, HttpError, Refusal, Service,
-        body::Body,
-        media_type,
+        CachePolicy, HttpError, Refusal, Service, media_type,
+        reply::Reply,
         respond::{Content, Representation, options, respond},
         waiters::Waiting,
     },
@@ -105,11 +104,11 @@ fn not_ready(obstacles: &[String]) -> HttpError {
 impl Service for Control {
     const NAME: &'static str = "control";
 
-    async fn answer(&self, request: &Parts, _: &Waiting) -> Response<Body> {
+    async fn answer(&self, request: &Parts, _: &Waiting) -> Reply {
         match request.method {
             Method::GET | Method::HEAD => respond(request, self.find(request.uri.path()).await),
             Method::OPTIONS => options(),
-            _ => HttpError::from(Refusal::Method).response(),
+            _ => HttpError::from(Refusal::Method).reply(),
         }
     }
 }

@@ -3,6 +3,11 @@
 use std::{error::Error, process::ExitCode};
 
 use headwater::{access, check, config, package, source::uri, store};
+use tikv_jemallocator::Jemalloc;
+
+/// Less time for a request and less memory for a connection than that of the system (docs/performance.md).
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     match headwater::cli::run() {

@@ -26,6 +26,7 @@ mod problem;
 mod public;
 pub mod range;
 pub mod refusal;
+pub mod reply;
 pub mod respond;
 pub mod route;
 pub mod secret;
@@ -38,20 +39,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
-use http::{Response, request::Parts};
+use http::request::Parts;
 
-use self::{
-    body::Body,
-    gate::{Gate, Pass},
-    hold::Found,
-    listing::Names,
-    live::Channels,
-    preview::{Preview, viewers::Viewers},
-    respond::{Content, Representation, respond},
-    route::Route,
-    vod::Assets,
-    waiters::{Waiters, Waiting},
-};
 pub use self::{
     connection::Transport,
     error::{Error, HttpError},
@@ -60,6 +49,18 @@ pub use self::{
     policy::CachePolicy,
     refusal::Refusal,
 };
+use self::{
+    gate::{Gate, Pass},
+    hold::Found,
+    listing::Names,
+    live::Channels,
+    preview::{Preview, viewers::Viewers},
+    reply::Reply,
+    respond::{Content, Representation, respond},
+    route::Route,
+    vod::Assets,
+    waiters::{Waiters, Waiting},
+};
 use crate::{access::Access, channel::edge::Reader, clock, store::Store};
 
 /// What answers the requests of a listener.
@@ -67,8 +68,14 @@ pub trait Service: Send + Sync + 'static {
     /// Its name in the log.
     const NAME: &'static str;
 
-    /// The response to a request, which has no body and may wait on its `connection`. For HEAD it is that of GET; the listener leaves out the body.
-    fn answer(&self, request: &Parts, connection: &Waiting) -> impl Future<Output = Response<Body>> + Send;
+    /// The reply to a request, which has no body and may wait on its `connection`. For HEAD it is that of GET; the listener leaves out the body.
+    fn answer(&self, request: &Parts, connection: &Waiting) -> impl Future<Output = Reply> + Send;
+
+    /// The same if there is nothing to wait for, to refuse or to hide in the request, which is as it was received; else
+    /// nothing, and [`Service::answer`] is asked. Most requests cost only this.
+    fn at_once(&self, _request: &Parts) -> Option<Reply> {
+        None
+    }
 }
 
 /// The media listener's service: live channels, packaged files and the viewer's page.
@@ -117,7 +124,7 @@ impl Origin {
         connection: &Waiting,
         route: Route<'_>,
         until: Option<i64>,
-    ) -> Response<Body> {
+    ) -> Reply {
         match route {
             Route::Options => cors::preflight(),
             Route::Live(resource) => {
@@ -125,12 +132,10 @@ impl Origin {
                     Ok(Found { found, held }) => (Ok(found), held),
                     Err(refused) => (Err(refused), None),
                 };
-                let mut response = respond(request, found);
-                held.map(|held| response.extensions_mut().insert(held));
-                response
+                Reply { held, ..respond(request, found) }
             }
             Route::Socket(socket) => {
-                self.preview.answer(request, socket, until).unwrap_or_else(|refused| refused.response())
+                self.preview.answer(request, socket, until).unwrap_or_else(HttpError::reply)
             }
             Route::Vod(resource) => respond(request, self.assets.find(resource, request.uri.path()).await),
             Route::Listing => {
@@ -145,16 +150,32 @@ impl Origin {
 impl Service for Origin {
     const NAME: &'static str = "media";
 
-    async fn answer(&self, request: &Parts, connection: &Waiting) -> Response<Body> {
-        let response = match route::parse(&request.method, request.uri.path(), request.uri.query()) {
+    fn at_once(&self, request: &Parts) -> Option<Reply> {
+        if credential::is_in(request) {
+            return None;
+        }
+        let route = route::parse(&request.method, request.uri.path(), request.uri.query()).ok()?;
+        let found = match route {
+            Route::Live(resource) if !self.gate.is_signed(resource.presentation) => {
+                self.live.at_once(resource)?
+            }
+            Route::Vod(_) if !self.gate.is_vod_signed() => self.assets.at_once(request.uri.path())?,
+            _ => return None,
+        };
+        let reply = respond(request, Ok(found));
+        reply.refused.is_none().then(|| cors::allowed(reply))
+    }
+
+    async fn answer(&self, request: &Parts, connection: &Waiting) -> Reply {
+        let reply = match route::parse(&request.method, request.uri.path(), request.uri.query()) {
             Ok(route) => match self.gate.pass(request, route, clock::wall_seconds) {
                 Ok(Pass::Through(until)) => self.answer_route(request, connection, route, until).await,
                 Ok(Pass::Again(location)) => gate::again(location),
-                Err(refused) => HttpError::from(refused).response(),
+                Err(refused) => HttpError::from(refused).reply(),
             },
-            Err(refused) => refused.response(),
+            Err(refused) => refused.reply(),
         };
-        cors::allowed(response)
+        cors::allowed(reply)
     }
 }
 

@@ -16,6 +16,16 @@ pub enum Outlook<T> {
     No(HttpError),
 }
 
+impl<T> Outlook<T> {
+    /// What is here.
+    pub fn now(self) -> Option<T> {
+        match self {
+            Self::Now(found) => Some(found),
+            Self::Soon | Self::No(_) => None,
+        }
+    }
+}
+
 /// What a segment's URL leads to.
 #[derive(Debug, PartialEq)]
 pub enum Media {

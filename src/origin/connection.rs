@@ -1,5 +1,6 @@
 //! One connection: HTTP/1.1 or HTTP/2 over whatever bytes come, and the patience that it is shown.
 
+mod cork;
 mod exchange;
 mod patience;
 mod transport;
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::transport::Transport;
 use self::{
+    cork::Cork,
     exchange::{Answer, Client, exchange},
     patience::{Activity, Patience, RanOut, Watched},
 };
@@ -86,12 +88,11 @@ pub(super) struct Protocols {
 impl Protocols {
     pub(super) fn new(limits: &Limits) -> Self {
         // hyper's limit for reading a head also runs while a connection is idle, so it cannot tell a slow head from a
-        // client that has nothing to ask. `Patience` does; this one is behind it.
-        let head = limits.idle_timeout + limits.head_timeout;
+        // client that has nothing to ask. `Patience` does, without setting a timer for each request.
         let mut http1 = http1::Builder::new();
-        http1.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(BUFFER);
+        http1.header_read_timeout(None).max_buf_size(BUFFER);
         let mut either = auto::Builder::new(TokioExecutor::new());
-        either.http1().timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(BUFFER);
+        either.http1().header_read_timeout(None).max_buf_size(BUFFER);
         either
             .http2()
             .timer(TokioTimer::new())
@@ -147,6 +148,7 @@ pub(super) async fn drive<S: origin::Service>(
         serve_http1(&rules, stream, answer, patience, peer).await;
         hand_over(&slot, rules.shutdown.clone()).await;
     } else {
+        let stream = TokioIo::new(Cork::new(stream.into_inner()));
         let connection = rules.protocols.either.serve_connection(stream, answer);
         Box::pin(async { run(pin!(connection), patience, &rules, peer).await }).await;
     }
@@ -256,7 +258,7 @@ where
     }
 }
 
-impl<S> Graceful for auto::Connection<'_, Stream, S, TokioExecutor>
+impl<S> Graceful for auto::Connection<'_, TokioIo<Cork<Watched<Transport>>>, S, TokioExecutor>
 where
     S: Service<Request<Incoming>, Response = Response<Answer>, Error: Into<Box<dyn Error + Send + Sync>>>,
     S::Future: Send + 'static,

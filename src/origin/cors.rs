@@ -1,12 +1,15 @@
 //! What lets a player on any web page read from here. There are no cookies, and a page has a
 //! viewer's token only if it was given one, so every page may.
 
-use http::{HeaderValue, Response, header, header::HeaderName};
+use http::{HeaderName, HeaderValue, header};
 
 use super::{
-    body::Body,
+    reply::Reply,
     respond::{METHODS, options},
 };
+
+const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// What a script may read. Date and Age place the live edge, CMSD says what an object is and a reason why there is none;
 /// the rest measures the connection.
@@ -16,26 +19,23 @@ const EXPOSED: &str = "Age, Cache-Control, CMSD-Dynamic, CMSD-Static, Content-En
 const ACCEPTED: &str = "Accept, Authorization, Cache-Control, If-Match, If-None-Match, If-Range, Pragma, Range, \
     CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status";
 
-/// Opens a response to scripts of any page.
-pub fn allowed(mut response: Response<Body>) -> Response<Body> {
-    let headers = response.headers_mut();
+/// Opens a reply to scripts of any page.
+pub fn allowed(mut reply: Reply) -> Reply {
+    let headers = reply.fields();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     // Without these a player cannot measure how long a segment took, nor be on an isolated page.
-    headers.insert(HeaderName::from_static("timing-allow-origin"), HeaderValue::from_static("*"));
-    headers.insert(
-        HeaderName::from_static("cross-origin-resource-policy"),
-        HeaderValue::from_static("cross-origin"),
-    );
-    response
+    headers.insert(TIMING_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
+    reply
 }
 
 /// The answer to OPTIONS, which is the same for all paths.
-pub fn preflight() -> Response<Body> {
-    let mut response = options();
-    let headers = response.headers_mut();
+pub fn preflight() -> Reply {
+    let mut reply = options();
+    let headers = reply.fields();
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ACCEPTED));
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
-    response
+    reply
 }

@@ -63,7 +63,7 @@ impl fmt::Debug for Credential {
 pub fn take(received: &Parts) -> (Option<Uri>, Option<Credential>) {
     let (path, query) = (received.uri.path(), received.uri.query());
     let in_path = path.strip_prefix(PREFIX);
-    let in_query = query.filter(|query| query.split('&').any(|pair| of_parameter(pair).is_some()));
+    let in_query = query.filter(|query| names_token(query));
     if in_path.is_none() && in_query.is_none() {
         return (None, bearer(&received.headers));
     }
@@ -79,6 +79,17 @@ pub fn take(received: &Parts) -> (Option<Uri>, Option<Credential>) {
         (without(rest, query), credential.map(|(token, place)| Credential { token: token.into(), place }));
     // What is left of a URL is one; were it not, nothing of it may be seen.
     (Some(uri.unwrap_or_default()), credential)
+}
+
+/// True if a request has a token, wherever it stands.
+pub fn is_in(received: &Parts) -> bool {
+    received.uri.path().starts_with(PREFIX)
+        || received.headers.contains_key(header::AUTHORIZATION)
+        || received.uri.query().is_some_and(names_token)
+}
+
+fn names_token(query: &str) -> bool {
+    query.split('&').any(|pair| of_parameter(pair).is_some())
 }
 
 fn without(path: &str, query: Option<&str>) -> Option<Uri> {

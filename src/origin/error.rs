@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, net::SocketAddr};
 
-use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use thiserror::Error;
 
 use super::{
@@ -10,7 +10,8 @@ use super::{
     policy::CachePolicy,
     preview::handshake,
     refusal::Refusal,
-    respond::{METHODS, Verdict},
+    reply::{Reply, Verdict},
+    respond::METHODS,
 };
 
 /// The refusal's name, for programs: what a player or a CDN that fails over has to know.
@@ -70,16 +71,15 @@ impl HttpError {
         Self { cache, ..self }
     }
 
-    /// The response that says so.
-    pub fn response(&self) -> Response<Body> {
-        let mut response = Response::new(Body::from(bytes::Bytes::from(format!("{}\n", self.public))));
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
+    /// The reply that says so.
+    pub fn reply(self) -> Reply {
+        let body = Body::from(bytes::Bytes::from(format!("{}\n", self.public)));
+        let mut reply = Reply::new(self.status, body, self.cache);
+        let headers = reply.fields();
         headers.insert(REASON, HeaderValue::from_static(self.cause.name()));
         // It is text, or what `problem` makes of it.
         headers.insert(header::VARY, HeaderValue::from_static("accept"));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-        self.cache.tell(headers);
         if let Some(challenge) = challenge(self.cause) {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
@@ -97,9 +97,9 @@ impl HttpError {
             }
             _ => {}
         }
-        response.extensions_mut().insert(Verdict { cache: self.cache, refusal: Some(self.cause) });
-        response.extensions_mut().insert(self.clone());
-        response
+        reply.verdict = Verdict { cache: self.cache, refusal: Some(self.cause) };
+        reply.refused = Some(Box::new(self));
+        reply
     }
 }
 

@@ -1,13 +1,13 @@
 //! Who is let through to what is signed.
 
-use http::{HeaderValue, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, StatusCode, header, request::Parts};
 
 use super::{
     body::Body,
     credential::{Credential, Place},
     policy::CachePolicy,
     refusal::Refusal,
-    respond::Verdict,
+    reply::Reply,
     route::{File, Resource, Route, TrackFile},
 };
 use crate::access::Access;
@@ -62,6 +62,11 @@ impl Gate {
     pub fn is_signed(&self, channel: &str) -> bool {
         self.0.is_signed(channel)
     }
+
+    /// True if packaged files are signed.
+    pub fn is_vod_signed(&self) -> bool {
+        self.0.is_vod_signed()
+    }
 }
 
 /// True if it leads to more, by relative URLs.
@@ -83,15 +88,11 @@ fn elsewhere(request: &Parts) -> Option<String> {
     is_left_behind.then(|| credential.in_front_of(request.uri.path(), request.uri.query())).flatten()
 }
 
-/// The response that sends on to `location`, for this viewer only.
-pub fn again(location: String) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
-    let headers = response.headers_mut();
+/// The reply that sends on to `location`, for this viewer only.
+pub fn again(location: String) -> Reply {
+    let mut reply = Reply::new(StatusCode::TEMPORARY_REDIRECT, Body::empty(), CachePolicy::NoStore);
     if let Ok(location) = HeaderValue::try_from(location) {
-        headers.insert(header::LOCATION, location);
+        reply.set(header::LOCATION, location);
     }
-    CachePolicy::NoStore.tell(headers);
-    response.extensions_mut().insert(Verdict { cache: CachePolicy::NoStore, refusal: None });
-    response
+    reply
 }

@@ -53,17 +53,12 @@ impl Channels {
         let reader = self.readers.get(resource.presentation).ok_or(Refusal::UnknownChannel)?;
         let edge = reader.edge.borrow().clone();
         let not_yet = || public::not_yet(&reader.status.borrow().state);
-        let manifest = |document: &Option<Arc<Document>>, media_type| {
-            if let Some(unfit) = fitness::of_channel(&edge, clock::now()) {
-                return Err(Refusal::from(unfit).into());
-            }
-            let content = Content::Document(document.clone().ok_or_else(not_yet)?);
-            let found = Representation { content, media_type, cache: CachePolicy::LiveManifest };
-            Ok(Found { found, held: None })
+        let at_once = |document: Result<Option<Representation>, Refusal>| {
+            Ok(Found { found: document?.ok_or_else(not_yet)?, held: None })
         };
         let (name, file) = match resource.file {
-            File::Multivariant => return manifest(&edge.multivariant, media_type::HLS),
-            File::Mpd => return manifest(&edge.mpd, media_type::DASH),
+            File::Multivariant => return at_once(manifest(&edge, &edge.multivariant, media_type::HLS)),
+            File::Mpd => return at_once(manifest(&edge, &edge.mpd, media_type::DASH)),
             File::Track { .. } if edge.tracks.is_empty() => return Err(not_yet()),
             File::Track { track, file } => (track, file),
         };
@@ -91,6 +86,32 @@ impl Channels {
         }
     }
 
+    /// What a live URL leads to, if it is in memory and nothing speaks against it.
+    pub fn at_once(&self, resource: Resource<'_>) -> Option<Representation> {
+        let reader = self.readers.get(resource.presentation)?;
+        let edge = reader.edge.borrow().clone();
+        let (name, file) = match resource.file {
+            File::Multivariant => return manifest(&edge, &edge.multivariant, media_type::HLS).ok()?,
+            File::Mpd => return manifest(&edge, &edge.mpd, media_type::DASH).ok()?,
+            File::Track { track, file } => (track, file),
+        };
+        let track = edge.tracks.get(name)?.borrow().clone();
+        let media = |body| found_media(name, Content::Chunks(body), CachePolicy::Immutable);
+        match file {
+            TrackFile::Playlist(directives) => {
+                let fit = fitness::of_track(&edge, &track, clock::now()).is_none();
+                let document = ahead::playlist(&track, directives).now().filter(|_| fit)?;
+                Some(found_playlist(document, directives, edge.target_duration))
+            }
+            TrackFile::Init(init) => track.inits.get(init).cloned().map(media),
+            TrackFile::Segment(number) => match ahead::segment(&track, number).now()? {
+                Media::Whole(body) => Some(media(body)),
+                Media::Growing | Media::Stored => None,
+            },
+            TrackFile::Part(number, index) => ahead::part(&track, number, index).now().map(media),
+        }
+    }
+
     async fn segment(
         &self,
         mut track: Track,
@@ -114,8 +135,7 @@ impl Channels {
                 (Content::Growing(body, cmsd), CachePolicy::Growing)
             }
         };
-        let found = Representation { content, media_type: media_type::of_track(name), cache };
-        Ok(Found { found, held })
+        Ok(Found { found: found_media(name, content, cache), held })
     }
 
     async fn init(
@@ -134,9 +154,7 @@ impl Channels {
             }
             None => return Err(Refusal::UnknownSegment.into()),
         };
-        let media_type = media_type::of_track(name);
-        let found = Representation { content, media_type, cache: CachePolicy::Immutable };
-        Ok(Found { found, held: None })
+        Ok(Found { found: found_media(name, content, CachePolicy::Immutable), held: None })
     }
 
     async fn stored(&self, path: &str, cmsd: Option<HeaderValue>) -> Result<Content, HttpError> {
@@ -159,12 +177,7 @@ async fn playlist(
 ) -> Result<Found<Representation>, HttpError> {
     let Found { found, held } =
         hold(&mut track, patience, |track| ahead::playlist(track, directives)).await?;
-    let cache = match directives.msn {
-        Some(_) => CachePolicy::BlockingPlaylist { target },
-        None => CachePolicy::LivePlaylist { target },
-    };
-    let found = Representation { content: Content::Document(found), media_type: media_type::HLS, cache };
-    Ok(Found { found, held })
+    Ok(Found { found: found_playlist(found, directives, target), held })
 }
 
 async fn part(
@@ -175,9 +188,32 @@ async fn part(
 ) -> Result<Found<Representation>, HttpError> {
     let (_, name, _) = patience.what;
     let Found { found, held } = hold(&mut track, patience, |track| ahead::part(track, number, index)).await?;
-    let media_type = media_type::of_track(name);
-    let found = Representation { content: Content::Chunks(found), media_type, cache: CachePolicy::Immutable };
-    Ok(Found { found, held })
+    Ok(Found { found: found_media(name, Content::Chunks(found), CachePolicy::Immutable), held })
+}
+
+/// A document of the whole channel, if there is one yet and the channel is fit to be shown.
+fn manifest(
+    edge: &Edge,
+    document: &Option<Arc<Document>>,
+    media_type: &'static str,
+) -> Result<Option<Representation>, Refusal> {
+    if let Some(unfit) = fitness::of_channel(edge, clock::now()) {
+        return Err(unfit.into());
+    }
+    let content = document.clone().map(Content::Document);
+    Ok(content.map(|content| Representation { content, media_type, cache: CachePolicy::LiveManifest }))
+}
+
+fn found_playlist(document: Arc<Document>, directives: Directives, target: Duration) -> Representation {
+    let cache = match directives.msn {
+        Some(_) => CachePolicy::BlockingPlaylist { target },
+        None => CachePolicy::LivePlaylist { target },
+    };
+    Representation { content: Content::Document(document), media_type: media_type::HLS, cache }
+}
+
+fn found_media(track: &str, content: Content, cache: CachePolicy) -> Representation {
+    Representation { content, media_type: media_type::of_track(track), cache }
 }
 
 fn unknown_track(edge: &Edge, file: TrackFile<'_>) -> HttpError {

@@ -7,15 +7,15 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::{HeaderValue, Response, header};
+use http::{HeaderValue, header};
 use rust_embed::{Embed, EmbeddedFile};
 use sha2::{Digest, Sha256};
 
 use super::{
-    body::Body,
     error::HttpError,
     policy::CachePolicy,
     refusal::Refusal,
+    reply::Reply,
     respond::{Content, Representation},
 };
 use crate::channel::edge::Document;
@@ -50,11 +50,10 @@ pub fn find(path: &str) -> Result<Representation, HttpError> {
 }
 
 /// Confines the page to what it is made of: its own files, and the blobs of Media Source Extensions and workers.
-pub fn confined(mut response: Response<Body>) -> Response<Body> {
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, PAGE.policy.clone());
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    response
+pub fn confined(mut reply: Reply) -> Reply {
+    reply.set(header::CONTENT_SECURITY_POLICY, PAGE.policy.clone());
+    reply.set(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    reply
 }
 
 impl Page {

@@ -15,10 +15,10 @@ pub mod viewers;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use http::{Response, request::Parts};
+use http::request::Parts;
 
 use self::{query::Query, viewer::Viewer, viewers::Viewers};
-use super::{body::Body, error::HttpError, refusal::Refusal, route, takeover::Takeover};
+use super::{error::HttpError, refusal::Refusal, reply::Reply, route, takeover::Takeover};
 use crate::{channel::edge::Reader, clock};
 
 /// Seconds that a viewer may watch in one go; a token that counts for longer is asked for again.
@@ -46,9 +46,9 @@ impl Preview {
         request: &Parts,
         socket: route::Socket<'_>,
         until: Option<i64>,
-    ) -> Result<Response<Body>, HttpError> {
+    ) -> Result<Reply, HttpError> {
         let (name, reader) = self.readers.get_key_value(socket.channel).ok_or(Refusal::UnknownChannel)?;
-        let mut response = handshake::accept(request, &self.origins)?;
+        let mut reply = handshake::accept(request, &self.origins)?;
         let query = Query::parse(socket.query)?;
         let place = Arc::new(self.viewers.enter(name)?);
         let (reader, query) = (reader.clone(), Arc::new(query));
@@ -56,9 +56,9 @@ impl Preview {
             let left = u64::try_from(until - clock::wall_seconds()).unwrap_or_default();
             clock::now() + Duration::from_secs(left.min(LONGEST))
         });
-        response.extensions_mut().insert(Takeover::new(move |stream, shutdown| {
+        reply.takeover = Some(Takeover::new(move |stream, shutdown| {
             Viewer::new(stream, reader.clone(), &query, place.clone(), deadline).run(shutdown).boxed()
         }));
-        Ok(response)
+        Ok(reply)
     }
 }

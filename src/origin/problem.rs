@@ -3,10 +3,10 @@
 //! What a client accepts is weighed when there is something to refuse, and remembered only where JSON is named.
 
 use bytes::Bytes;
-use http::{Extensions, HeaderMap, HeaderValue, Response, header, request::Parts};
+use http::{Extensions, HeaderMap, HeaderValue, header, request::Parts};
 use serde::Serialize;
 
-use super::{body::Body, encoding::weight, error::HttpError};
+use super::{body::Body, encoding::weight, reply::Reply};
 
 const MEDIA_TYPE: &str = "application/problem+json";
 /// Type of the text.
@@ -35,11 +35,11 @@ pub fn remember(received: &HeaderMap, kept: &mut Extensions) {
     }
 }
 
-/// A refusal as the client would have it; all other responses as they are.
-pub fn phrased(request: &Parts, mut response: Response<Body>) -> Response<Body> {
-    let Some(refused) = response.extensions_mut().remove::<HttpError>() else { return response };
+/// A refusal as the client would have it; all other replies as they are.
+pub fn phrased(request: &Parts, mut reply: Reply) -> Reply {
+    let Some(refused) = reply.refused.take() else { return reply };
     if !request.extensions.get::<Accept>().is_some_and(|accept| prefers(&accept.0)) {
-        return response;
+        return reply;
     }
     let problem = Problem {
         r#type: "about:blank",
@@ -48,9 +48,10 @@ pub fn phrased(request: &Parts, mut response: Response<Body>) -> Response<Body> 
         detail: &refused.public,
         reason: refused.cause.name(),
     };
-    let Ok(json) = serde_json::to_vec(&problem) else { return response };
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-    response.map(|_| Body::from(Bytes::from(json)))
+    let Ok(json) = serde_json::to_vec(&problem) else { return reply };
+    reply.set(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    *reply.response.body_mut() = Body::from(Bytes::from(json));
+    reply
 }
 
 /// True if a client that accepts this would rather have a problem than text. One that asks for JSON and nothing else is

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header, request::Parts,
-};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header, request::Parts};
 
 use super::{
     body::Body,
@@ -16,6 +14,7 @@ use super::{
     problem,
     range::{self, Selection},
     refusal::Refusal,
+    reply::Reply,
 };
 use crate::{
     channel::edge::{self, Coding, Document},
@@ -31,9 +30,6 @@ const UNBUFFERED: (HeaderName, HeaderValue) =
 
 /// CTA-5006.
 const CMSD_STATIC: HeaderName = HeaderName::from_static("cmsd-static");
-
-/// How many fields a response has at most, those of CORS included.
-const FIELDS: usize = 16;
 
 /// What a route leads to.
 #[derive(Debug)]
@@ -61,45 +57,33 @@ pub enum Content {
     Fresh(Bytes),
 }
 
-/// Why a response is as it is, for the log and metrics. An extension of every response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// The cache decision.
-    pub cache: CachePolicy,
-    /// Why nothing is served, if nothing is.
-    pub refusal: Option<Refusal>,
-}
-
-/// The response to `request` with what was found for it.
-pub fn respond(request: &Parts, found: Result<Representation, HttpError>) -> Response<Body> {
-    match found.and_then(|representation| represent(request, representation)) {
-        Ok(response) => response,
-        Err(refused) => refused.response(),
-    }
+/// The reply to `request` with what was found for it.
+pub fn respond(request: &Parts, found: Result<Representation, HttpError>) -> Reply {
+    found.and_then(|representation| represent(request, representation)).unwrap_or_else(HttpError::reply)
 }
 
 /// The answer to OPTIONS.
-pub fn options() -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
-    CachePolicy::NoStore.tell(response.headers_mut());
-    response.extensions_mut().insert(Verdict { cache: CachePolicy::NoStore, refusal: None });
-    response
+pub fn options() -> Reply {
+    let mut reply = Reply::new(StatusCode::NO_CONTENT, Body::empty(), CachePolicy::NoStore);
+    reply.set(header::ALLOW, HeaderValue::from_static(METHODS));
+    reply
 }
 
-/// What is the same for every response of either listener, refusals included.
-pub fn finish(request: &Parts, response: Response<Body>) -> Response<Body> {
-    let mut response = problem::phrased(request, response);
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    let bodiless = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+/// What is the same for every reply of either listener, refusals included.
+pub fn finish(request: &Parts, reply: Reply) -> Reply {
+    let mut reply = problem::phrased(request, reply);
+    reply.set(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let bodiless = matches!(reply.response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if !bodiless {
         // Not left to hyper, because it would say 0 of the body that HEAD leaves out.
-        if let Some(length) = response.body().remaining() {
-            response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        if let Some(length) = reply.response.body().remaining() {
+            reply.set(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
     }
-    if request.method == Method::HEAD { response.map(|_| Body::empty()) } else { response }
+    if request.method == Method::HEAD {
+        *reply.response.body_mut() = Body::empty();
+    }
+    reply
 }
 
 /// A representation in one content coding.
@@ -147,26 +131,22 @@ fn select_coding(document: &Document, headers: &HeaderMap) -> Selected {
     }
 }
 
-fn represent(request: &Parts, representation: Representation) -> Result<Response<Body>, HttpError> {
+fn represent(request: &Parts, representation: Representation) -> Result<Reply, HttpError> {
     let Representation { content, media_type, cache } = representation;
     // To HTTP/1.0 the end of the connection is the end of the body, also of one that is broken off.
     let cuttable = request.version < Version::HTTP_11 && matches!(content, Content::Growing(..));
     let cache = if cuttable { CachePolicy::NoStore } else { cache };
     let Selected { body, etag, coding, negotiated, cmsd } = content.select(&request.headers);
-    let mut response = match precondition(request, etag.as_ref()) {
+    let mut reply = match precondition(request, etag.as_ref()) {
         Precondition::Failed => return Err(Refusal::PreconditionFailed.into()),
-        Precondition::NotModified => {
-            let mut response = roomy(Body::empty());
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            response
-        }
+        Precondition::NotModified => Reply::new(StatusCode::NOT_MODIFIED, Body::empty(), cache),
         Precondition::Passed => {
             let grows = body.remaining().is_none();
-            let mut response = cut(request, etag.as_ref(), body);
-            if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
-                return Ok(response);
+            let mut reply = cut(request, etag.as_ref(), body, cache);
+            if reply.verdict.refusal.is_some() {
+                return Ok(reply);
             }
-            let headers = response.headers_mut();
+            let headers = reply.fields();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
             if etag.is_some() {
                 headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
@@ -177,25 +157,16 @@ fn represent(request: &Parts, representation: Representation) -> Result<Response
             if let Some(coding) = coding {
                 headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
             }
-            response
+            reply
         }
     };
-    let headers = response.headers_mut();
-    cache.tell(headers);
+    let headers = reply.fields();
     if negotiated {
         headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     }
     etag.map(|etag| headers.insert(header::ETAG, etag));
     cmsd.map(|cmsd| headers.insert(CMSD_STATIC, cmsd));
-    response.extensions_mut().insert(Verdict { cache, refusal: None });
-    Ok(response)
-}
-
-/// A response with room for all its fields: it would otherwise be made larger three times while they come.
-fn roomy(body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    *response.headers_mut() = HeaderMap::with_capacity(FIELDS);
-    response
+    Ok(reply)
 }
 
 fn precondition(request: &Parts, etag: Option<&HeaderValue>) -> Precondition {
@@ -205,24 +176,27 @@ fn precondition(request: &Parts, etag: Option<&HeaderValue>) -> Precondition {
 }
 
 /// 200 with all of `body`, 206 with the range that is asked for, or 416. Only GET has ranges (RFC 9110 14.2).
-fn cut(request: &Parts, etag: Option<&HeaderValue>, body: Body) -> Response<Body> {
-    let Some(length) = body.remaining() else { return roomy(body) };
+fn cut(request: &Parts, etag: Option<&HeaderValue>, body: Body, cache: CachePolicy) -> Reply {
+    let whole = |body| Reply::new(StatusCode::OK, body, cache);
+    let Some(length) = body.remaining() else { return whole(body) };
     let applies = request.method == Method::GET
         && etag.is_some_and(|etag| conditional::range_applies(&request.headers, etag));
-    let (mut response, value) =
-        match if applies { range::select(&request.headers, length) } else { Selection::Whole } {
-            Selection::Whole => return roomy(body),
-            Selection::Part { first, last } => {
-                let mut response = roomy(body.slice(first, last - first + 1));
-                *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-                (response, format!("bytes {first}-{last}/{length}"))
-            }
-            Selection::Unsatisfiable => {
-                (HttpError::from(Refusal::RangeNotSatisfiable).response(), format!("bytes */{length}"))
-            }
-        };
+    let (mut reply, value) = match if applies {
+        range::select(&request.headers, length)
+    } else {
+        Selection::Whole
+    } {
+        Selection::Whole => return whole(body),
+        Selection::Part { first, last } => {
+            let body = body.slice(first, last - first + 1);
+            (Reply::new(StatusCode::PARTIAL_CONTENT, body, cache), format!("bytes {first}-{last}/{length}"))
+        }
+        Selection::Unsatisfiable => {
+            (HttpError::from(Refusal::RangeNotSatisfiable).reply(), format!("bytes */{length}"))
+        }
+    };
     if let Ok(value) = HeaderValue::try_from(value) {
-        response.headers_mut().insert(header::CONTENT_RANGE, value);
+        reply.set(header::CONTENT_RANGE, value);
     }
-    response
+    reply
 }

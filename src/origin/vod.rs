@@ -1,8 +1,8 @@
 //! Files of packaged assets, from the store.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use moka::future::Cache;
+use moka::{future, sync};
 
 use super::{
     error::HttpError,
@@ -22,26 +22,40 @@ use crate::{
 
 /// Playlists and MPDs of this many bytes are kept compressed.
 const CAPACITY: u64 = 32 << 20;
+/// For so long, and so many of them, documents are not looked for in the store's cache again.
+const LIFETIME: Duration = Duration::from_secs(1);
+const RECENT: u64 = 1000;
+
+/// A document, and its media type.
+type Found = (Arc<Document>, &'static str);
 
 /// The packaged assets of a store.
 #[derive(Clone, Debug)]
 pub struct Assets {
     store: Store,
     /// By entity tag, so that a document that changes is another entry.
-    documents: Cache<String, Arc<Document>>,
+    documents: future::Cache<String, Arc<Document>>,
+    /// By path, for a moment: one look instead of two for what is asked for all the time.
+    recent: sync::Cache<String, Found>,
 }
 
 impl Assets {
     /// The assets in `store`.
     pub fn new(store: Store) -> Self {
-        let documents = Cache::builder()
+        let documents = future::Cache::builder()
             .max_capacity(CAPACITY)
             .weigher(|_: &String, document: &Arc<Document>| {
                 // Coded, each is shorter than its body.
                 u32::try_from(3 * document.body.len()).unwrap_or(u32::MAX)
             })
             .build();
-        Self { store, documents }
+        let recent = sync::Cache::builder().max_capacity(RECENT).time_to_live(LIFETIME).build();
+        Self { store, documents, recent }
+    }
+
+    /// What `path` leads to, if that was found a moment ago.
+    pub fn at_once(&self, path: &str) -> Option<Representation> {
+        self.recent.get(path).map(representation)
     }
 
     /// What `path`, which is that of `resource`, leads to: the store has the layout of the URLs.
@@ -72,8 +86,9 @@ impl Assets {
                 return Ok(Representation { content, media_type, cache: CachePolicy::Immutable });
             }
         };
-        let content = Content::Document(self.document(object, format).await);
-        Ok(Representation { content, media_type, cache: CachePolicy::VodManifest })
+        let found = (self.document(object, format).await, media_type);
+        self.recent.insert(path.to_owned(), found.clone());
+        Ok(representation(found))
     }
 
     async fn document(&self, object: Arc<Object>, format: Format) -> Arc<Document> {
@@ -82,4 +97,8 @@ impl Assets {
         // Boxed for the sake of requests that wait, as in the store.
         Box::pin(self.documents.get_with_by_ref(&object.etag, make)).await
     }
+}
+
+fn representation((document, media_type): Found) -> Representation {
+    Representation { content: Content::Document(document), media_type, cache: CachePolicy::VodManifest }
 }

@@ -38,6 +38,7 @@ use headwater::{
     origin::{
         self, Admission, Listener, Origin, Service,
         preview::viewers::{self, Viewers},
+        reply::Reply,
         waiters::{Limits, Waiters, Waiting},
     },
     store::Store,

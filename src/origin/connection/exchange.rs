@@ -2,14 +2,16 @@
 
 use std::{
     convert::Infallible,
+    future::{Ready, ready},
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{self, Context, Poll},
     time::Instant,
 };
 
 use bytes::Bytes;
+use futures_util::future::Either;
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header,
     request::Parts,
@@ -31,16 +33,18 @@ use crate::{
         preview::handshake,
         problem,
         refusal::Refusal,
-        respond::{Verdict, finish},
+        reply::{Reply, Verdict},
+        respond::finish,
         takeover::Slot,
         tls::Shown,
         waiters::Waiting,
     },
 };
 
-/// Answers one request. It counts as in flight until its body has been handed over or dropped.
+/// Answers one request, at once if nothing has to be waited for. It counts as in flight until its body has been handed over
+/// or dropped.
 ///
-/// What hyper has read is let go of before this returns: while it is referred to, hyper takes another 8 KB to see whether
+/// What hyper has read is let go of before anything waits: while it is referred to, hyper takes another 8 KB to see whether
 /// the client is still there, and a request may wait for long.
 pub(super) fn exchange<S: Service>(
     rules: &Arc<Rules<S>>,
@@ -48,47 +52,47 @@ pub(super) fn exchange<S: Service>(
     client: &Client,
     slot: &Slot,
     in_flight: InFlight,
-) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<S> {
+) -> Exchange {
     let upgrade =
         request.headers().contains_key(header::UPGRADE).then(|| (upgrade::on(&mut request), slot.clone()));
-    let (peer, waiting) = (client.peer, client.waiting.clone());
     let (request, body) = request.into_parts();
     let has_body = !http_body::Body::is_end_stream(&body);
     let refused = rules.refuse(&request, client, has_body);
+    if refused.is_none()
+        && upgrade.is_none()
+        && !has_body
+        && let Some(reply) = rules.service.at_once(&request)
+    {
+        let reply = finish(&request, reply);
+        return Either::Left(ready(Ok(rules.send(&request, reply, client.peer, in_flight))));
+    }
+    let (peer, waiting) = (client.peer, client.waiting.clone());
     let request = detached(&request);
     let rules = rules.clone();
-    async move {
-        let response = match refused {
-            Some(refusal) => HttpError::from(refusal).response(),
+    // Boxed, as hyper has room for the largest in every connection.
+    Either::Right(Box::pin(async move {
+        let reply = match refused {
+            Some(refusal) => HttpError::from(refusal).reply(),
             None => rules.service.answer(&request, &waiting).await,
         };
-        let mut response = finish(&request, response);
+        let mut reply = finish(&request, reply);
         if has_body && request.version < Version::HTTP_2 {
             // What follows on this connection is a body that nobody asked for, or a smuggled request.
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            reply.set(header::CONNECTION, HeaderValue::from_static("close"));
         }
         drop(body);
-        if let (Some((upgrade, slot)), Some(takeover)) = (upgrade, response.extensions_mut().remove()) {
+        if let (Some((upgrade, slot)), Some(takeover)) = (upgrade, reply.takeover.take()) {
             slot.put(upgrade, takeover);
         }
-        // Over HTTP/1.1, a client that takes nothing shows on the socket.
-        let is_watched = request.version == Version::HTTP_2;
-        let line = Line {
-            listener: S::NAME,
-            peer,
-            method: request.method,
-            uri: request.uri,
-            status: response.status(),
-            verdict: response.extensions().get().copied(),
-            metrics: rules.metrics.clone(),
-            sent: 0,
-            whole: false,
-            began: in_flight.began(),
-        };
-        let held = response.extensions_mut().remove();
-        Ok(response.map(|body| Answer { body, line, held, in_flight, is_watched }))
-    }
+        Ok(rules.send(&request, reply, peer, in_flight))
+    }))
 }
+
+/// A response that is there, or that comes.
+pub(super) type Exchange = Either<
+    Ready<Result<Response<Answer>, Infallible>>,
+    Pin<Box<dyn Future<Output = Result<Response<Answer>, Infallible>> + Send>>,
+>;
 
 /// Who asks.
 pub(super) struct Client {
@@ -128,6 +132,28 @@ fn target(received: &Parts) -> Uri {
     let target = received.uri.path_and_query();
     let target = target.map(|target| Bytes::copy_from_slice(target.as_str().as_bytes()));
     target.and_then(|target| PathAndQuery::from_maybe_shared(target).ok()).map(Uri::from).unwrap_or_default()
+}
+
+impl<S: Service> Rules<S> {
+    /// The response, which tells of itself when it is over.
+    fn send(&self, request: &Parts, reply: Reply, peer: SocketAddr, in_flight: InFlight) -> Response<Answer> {
+        let Reply { response, verdict, held, .. } = reply;
+        let line = Line {
+            listener: S::NAME,
+            peer,
+            method: request.method.clone(),
+            path: request.uri.path().into(),
+            status: response.status(),
+            verdict,
+            metrics: self.metrics.clone(),
+            sent: 0,
+            whole: false,
+            began: in_flight.began(),
+        };
+        // Over HTTP/1.1, a client that takes nothing shows on the socket.
+        let is_watched = request.version == Version::HTTP_2;
+        response.map(|body| Answer { body, line, held, in_flight, is_watched })
+    }
 }
 
 impl<S> Rules<S> {
@@ -184,9 +210,10 @@ struct Line {
     listener: &'static str,
     peer: SocketAddr,
     method: Method,
-    uri: Uri,
+    /// Without a token, unless that is at a wrong place.
+    path: Box<str>,
     status: StatusCode,
-    verdict: Option<Verdict>,
+    verdict: Verdict,
     metrics: Arc<metrics::Listener>,
     sent: u64,
     /// True once there is no more to send.
@@ -196,20 +223,19 @@ struct Line {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        let Line { listener, peer, method, uri, status, verdict, metrics, sent, whole, began } = &self.line;
-        let path = credential::shown(uri.path());
-        let path = &*path;
+        let Line { listener, peer, method, path, status, verdict, metrics, sent, whole, began } = &self.line;
         let status = status.as_u16();
-        let cache = verdict.map_or("", |verdict| verdict.cache.name());
-        let refusal = verdict.and_then(|verdict| verdict.refusal).map_or("", Refusal::name);
+        let cache = verdict.cache.name();
+        let refusal = verdict.refusal.map_or("", Refusal::name);
         let whole = *whole || self.body.remaining() == Some(0);
         metrics.answered(Outcome { status, cache, refusal });
         let ms = || began.elapsed().as_millis() as u64;
+        let path = || credential::shown(path);
         // A viewer asks every second or so: only what is our fault is worth a line by default.
         if status >= 500 {
-            tracing::info!(target: "access", listener, %peer, %method, path, status, sent, whole, cache, refusal, ms = ms());
+            tracing::info!(target: "access", listener, %peer, %method, path = &*path(), status, sent, whole, cache, refusal, ms = ms());
         } else {
-            tracing::debug!(target: "access", listener, %peer, %method, path, status, sent, whole, cache, refusal, ms = ms());
+            tracing::debug!(target: "access", listener, %peer, %method, path = &*path(), status, sent, whole, cache, refusal, ms = ms());
         }
     }
 }
@@ -225,7 +251,7 @@ impl http_body::Body for Answer {
         if self.is_watched {
             self.in_flight.wanted();
         }
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let frame = task::ready!(Pin::new(&mut self.body).poll_frame(cx));
         if self.is_watched {
             // Held by hyper until the client's window has room.
             self.in_flight.handed();

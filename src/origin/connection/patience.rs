@@ -163,6 +163,11 @@ impl Activity {
         });
     }
 
+    /// When patience is over if nothing happens, where that can be told.
+    fn deadline(&self) -> Option<Instant> {
+        self.with(|state| state.deadline(&self.limits)).map(|(deadline, _)| deadline)
+    }
+
     fn ran_out(&self, now: Instant) -> Result<RanOut, Option<Instant>> {
         self.with(|state| state.ran_out(&self.limits, now))
     }
@@ -188,8 +193,7 @@ impl State {
         }
     }
 
-    fn ran_out(&mut self, limits: &Limits, now: Instant) -> Result<RanOut, Option<Instant>> {
-        self.writing.iter_mut().for_each(|writing| writing.turn(limits.slowest, now));
+    fn deadline(&self, limits: &Limits) -> Option<(Instant, RanOut)> {
         let (idle, writing) = (self.requests == 0, self.writing.as_ref());
         let stall = limits.stall_timeout;
         let awake = idle && self.head_since.is_none() && writing.is_none() && self.rest == Rest::Soon;
@@ -201,7 +205,12 @@ impl State {
             writing.map(|writing| (writing.since + MEASURED, RanOut::Rate)),
             self.untaken.values().min().map(|since| (*since + stall, RanOut::Stall)),
         ];
-        match deadlines.into_iter().flatten().min_by_key(|(deadline, _)| *deadline) {
+        deadlines.into_iter().flatten().min_by_key(|(deadline, _)| *deadline)
+    }
+
+    fn ran_out(&mut self, limits: &Limits, now: Instant) -> Result<RanOut, Option<Instant>> {
+        self.writing.iter_mut().for_each(|writing| writing.turn(limits.slowest, now));
+        match self.deadline(limits) {
             Some((deadline, ran_out)) if deadline <= now => {
                 if ran_out == RanOut::Awake {
                     self.rest = Rest::Resting;
@@ -267,6 +276,13 @@ impl Future for Patience {
     type Output = RanOut;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<RanOut> {
+        // This is polled with every request. An alarm that is too early only makes us look once more; reading the clock and
+        // setting it anew each time would cost more.
+        let alarm = self.alarm.deadline().into_std();
+        let is_early = !self.alarm.is_elapsed() && self.activity.deadline().is_none_or(|it| it >= alarm);
+        if is_early {
+            ready!(self.alarm.as_mut().poll(cx));
+        }
         loop {
             let now = clock::now();
             let deadline = match self.activity.ran_out(now) {
@@ -275,10 +291,7 @@ impl Future for Patience {
                 // A request that ends on another task does not wake this one: look again soon enough.
                 Err(None) => now + self.activity.limits.head_timeout,
             };
-            // An alarm that is too early only makes us look once more; setting it anew at every poll would cost more.
-            if self.alarm.is_elapsed() || deadline < self.alarm.deadline().into_std() {
-                self.alarm.as_mut().reset(deadline.into());
-            }
+            self.alarm.as_mut().reset(deadline.into());
             ready!(self.alarm.as_mut().poll(cx));
         }
     }

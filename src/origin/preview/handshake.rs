@@ -2,11 +2,9 @@
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header, request::Parts,
-};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header, request::Parts};
 
-use crate::origin::{body::Body, policy::CachePolicy, refusal::Refusal, respond::Verdict};
+use crate::origin::{body::Body, policy::CachePolicy, refusal::Refusal, reply::Reply};
 
 /// What is spoken behind the handshake.
 pub const PROTOCOL: &str = "headwater.v1";
@@ -26,12 +24,12 @@ pub const FIELDS: [HeaderName; 7] = [
     header::UPGRADE,
 ];
 
-/// The response that switches protocols. Pages of other origins than `origins` and our own are not let in, because a
+/// The reply that switches protocols. Pages of other origins than `origins` and our own are not let in, because a
 /// browser lets any page open a WebSocket to anywhere.
 ///
 /// # Errors
 /// [`Refusal::NotAWebSocket`], [`Refusal::Handshake`] and [`Refusal::ForeignOrigin`].
-pub fn accept(request: &Parts, origins: &[String]) -> Result<Response<Body>, Refusal> {
+pub fn accept(request: &Parts, origins: &[String]) -> Result<Reply, Refusal> {
     let headers = &request.headers;
     let upgrades = has_token(headers, &header::UPGRADE, "websocket", u8::eq_ignore_ascii_case)
         && one(headers, &header::SEC_WEBSOCKET_VERSION) == Some(VERSION);
@@ -50,21 +48,19 @@ pub fn accept(request: &Parts, origins: &[String]) -> Result<Response<Body>, Ref
     Ok(switching(key))
 }
 
-fn switching(key: &str) -> Response<Body> {
+fn switching(key: &str) -> Reply {
     let proof = digest(&SHA1_FOR_LEGACY_USE_ONLY, [key, GUID].concat().as_bytes());
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let mut reply = Reply::new(StatusCode::SWITCHING_PROTOCOLS, Body::empty(), CachePolicy::NoStore);
     let fields = [
         (header::CONNECTION, HeaderValue::from_static("upgrade")),
         (header::UPGRADE, HeaderValue::from_static("websocket")),
         (header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL)),
     ];
-    response.headers_mut().extend(fields);
+    reply.fields().extend(fields);
     if let Ok(proof) = HeaderValue::try_from(STANDARD.encode(proof)) {
-        response.headers_mut().insert(header::SEC_WEBSOCKET_ACCEPT, proof);
+        reply.set(header::SEC_WEBSOCKET_ACCEPT, proof);
     }
-    response.extensions_mut().insert(Verdict { cache: CachePolicy::NoStore, refusal: None });
-    response
+    reply
 }
 
 /// A program that is no browser says no origin. A browser always does, and no page can change what it says.
@@ -136,10 +132,10 @@ mod tests {
 
     #[test]
     fn the_answer_is_that_of_the_example_in_the_rfc() {
-        let response = accept(&request(&[]), &[]).unwrap();
-        assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
-        assert_eq!(response.headers()["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-        assert_eq!(response.headers()["sec-websocket-protocol"], "headwater.v1");
+        let reply = accept(&request(&[]), &[]).unwrap();
+        assert_eq!(reply.response.status(), StatusCode::SWITCHING_PROTOCOLS);
+        assert_eq!(reply.response.headers()["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(reply.response.headers()["sec-websocket-protocol"], "headwater.v1");
     }
 
     #[test]

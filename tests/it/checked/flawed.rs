@@ -13,9 +13,9 @@ use std::{
 use headwater::{
     channel::edge::{Document, Edge, TrackEdge},
     clock,
-    origin::{Origin, Service, body::Body, waiters::Waiting},
+    origin::{CachePolicy, Origin, Service, body::Body, reply::Reply, waiters::Waiting},
 };
-use http::{Response, StatusCode, header, request::Parts};
+use http::{StatusCode, header, request::Parts};
 use http_body_util::BodyExt;
 use tokio::sync::watch;
 
@@ -74,21 +74,13 @@ impl Flawed {
     }
 
     /// `None` if the request is to be answered as it is.
-    async fn instead_of_part(
-        &self,
-        path: &str,
-        track: &str,
-        number: i64,
-        part: u32,
-    ) -> Option<Response<Body>> {
+    async fn instead_of_part(&self, path: &str, track: &str, number: i64, part: u32) -> Option<Reply> {
         let head = self.track(track).head.unwrap();
         let exists = number <= head.last || (number == head.last + 1 && part < head.parts);
         match self.flaw {
             Flaw::HintNeverComes if !exists => pending().await,
             Flaw::PartMissing if self.is_known(path) => {
-                let mut response = Response::new(Body::empty());
-                *response.status_mut() = StatusCode::NOT_FOUND;
-                Some(response)
+                Some(Reply::new(StatusCode::NOT_FOUND, Body::empty(), CachePolicy::NoStore))
             }
             _ => None,
         }
@@ -106,14 +98,15 @@ impl Flawed {
         }
     }
 
-    async fn playlist(&self, track: &str, response: Response<Body>) -> Response<Body> {
-        let (mut head, body) = response.into_parts();
+    async fn playlist(&self, track: &str, mut reply: Reply) -> Reply {
+        let body = std::mem::replace(reply.response.body_mut(), Body::empty());
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         let last = self.track(track).head.unwrap().last;
         let is_later = last > self.began(last) + 1;
         let document = Document::new(changed(self.flaw, is_later, last, text));
-        head.headers.insert(header::ETAG, document.etag.clone());
-        Response::from_parts(head, document.body.into())
+        reply.set(header::ETAG, document.etag.clone());
+        *reply.response.body_mut() = document.body.into();
+        reply
     }
 }
 
@@ -136,7 +129,7 @@ fn changed(flaw: Flaw, is_later: bool, last: i64, text: String) -> String {
 impl Service for Flawed {
     const NAME: &'static str = "flawed";
 
-    async fn answer(&self, request: &Parts, connection: &Waiting) -> Response<Body> {
+    async fn answer(&self, request: &Parts, connection: &Waiting) -> Reply {
         let (path, query) = (request.uri.path(), request.uri.query().unwrap_or(""));
         let mut request = request.clone();
         let names: Vec<_> = path.split('/').collect();
@@ -145,8 +138,8 @@ impl Service for Flawed {
         };
         if let [number, part, "m4s"] = file.split('.').collect::<Vec<_>>().as_slice() {
             let (number, part) = (number.parse().unwrap(), part.parse().unwrap());
-            if let Some(response) = self.instead_of_part(path, track, number, part).await {
-                return response;
+            if let Some(reply) = self.instead_of_part(path, track, number, part).await {
+                return reply;
             }
         }
         let is_list = *file == "index.m3u8" && self.flaw != Flaw::None;
@@ -154,8 +147,8 @@ impl Service for Flawed {
             request.headers.remove(header::ACCEPT_ENCODING);
             self.wait(self.track(track).head.unwrap().last, query).await;
         }
-        let response = self.origin.answer(&request, connection).await;
-        let is_there = response.status() == StatusCode::OK;
-        if is_list && is_there { self.playlist(track, response).await } else { response }
+        let reply = self.origin.answer(&request, connection).await;
+        let is_there = reply.response.status() == StatusCode::OK;
+        if is_list && is_there { self.playlist(track, reply).await } else { reply }
     }
 }

@@ -181,7 +181,7 @@ async fn a_storm_for_what_is_not_there_never_reaches_the_store() {
     let ask = |path: String| {
         let (request, ()) = http::Request::get(path).body(()).unwrap().into_parts();
         let origin = &origin;
-        async move { origin.answer(&request, &Waiting::default()).await.status() }
+        async move { origin.answer(&request, &Waiting::default()).await.response.status() }
     };
     for (path, status) in
         [("/live/ghost/720p/1.m4s", 404), ("/live/demo/ghost/1.m4s", 404), ("/live/demo/720p/1.m4s", 410)]

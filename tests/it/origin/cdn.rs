@@ -9,7 +9,6 @@ mod readme;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use headwater::origin::body;
 use headwater_test_support::cache::{Cache, Program};
 use http::HeaderValue;
 
@@ -26,17 +25,13 @@ struct Counted {
 impl Service for Counted {
     const NAME: &'static str = "counted";
 
-    async fn answer(
-        &self,
-        request: &http::request::Parts,
-        connection: &Waiting,
-    ) -> http::Response<body::Body> {
+    async fn answer(&self, request: &http::request::Parts, connection: &Waiting) -> Reply {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let mut response = self.origin.answer(request, connection).await;
+        let mut reply = self.origin.answer(request, connection).await;
         if let Some(value) = &self.to_cdns {
-            response.headers_mut().insert("cdn-cache-control", value.clone());
+            reply.set("cdn-cache-control", value.clone());
         }
-        response
+        reply
     }
 }
 

@@ -1,6 +1,6 @@
 //! Very many who wait, and those who do not stay.
 
-use headwater::{metrics::Exposition, origin::body::Body as Answered};
+use headwater::metrics::Exposition;
 use http::Request;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -24,7 +24,7 @@ async fn ten_thousand_who_wait_are_all_sent_the_one_playlist_that_was_rendered()
         let (origin, url) = (origin.get().unwrap().clone(), live.blocking_url(1));
         players.spawn(async move {
             let (request, ()) = Request::get(path(&url)).body(()).unwrap().into_parts();
-            let response = origin.answer(&request, &Waiting::default()).await;
+            let Reply { response, .. } = origin.answer(&request, &Waiting::default()).await;
             assert_eq!(response.status(), 200);
             let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap();
             // Of a body in one piece this is that piece.
@@ -34,7 +34,7 @@ async fn ten_thousand_who_wait_are_all_sent_the_one_playlist_that_was_rendered()
     live.waiting(PLAYERS).await;
     let (request, ()) = Request::get(path(&live.blocking_url(1))).body(()).unwrap().into_parts();
     let refused = origin.get().unwrap().answer(&request, &Waiting::default()).await;
-    assert_eq!(refused.status(), 503, "one more than may wait");
+    assert_eq!(refused.response.status(), 503, "one more than may wait");
     live.publish(2, false);
     let mut allocations = std::collections::BTreeSet::new();
     while let Some(playlist) = timeout(PATIENCE, players.join_next()).await.expect("all are woken") {
@@ -101,7 +101,7 @@ struct Shared(Arc<Origin>);
 impl Service for Shared {
     const NAME: &'static str = "media";
 
-    async fn answer(&self, request: &http::request::Parts, connection: &Waiting) -> http::Response<Answered> {
+    async fn answer(&self, request: &http::request::Parts, connection: &Waiting) -> Reply {
         self.0.answer(request, connection).await
     }
 }

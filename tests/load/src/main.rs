@@ -21,6 +21,7 @@ use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
+use tikv_jemallocator::Jemalloc;
 use tokio::runtime::Builder;
 
 use self::{
@@ -32,6 +33,10 @@ use self::{
     server::Serve,
     viewers::{Viewers, writes::WriteLoop},
 };
+
+/// As the program has it that is measured here.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// Measures what many clients cost a Headwater origin. Everything happens on this machine, in two processes: this one
 /// has the clients, the other one an origin and a channel whose encoder is made up.

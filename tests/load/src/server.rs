@@ -21,14 +21,14 @@ use headwater::{
     metrics::{Exposition, Metrics},
     origin::{
         self, Admission, Origin, Service,
-        body::Body,
         preview::viewers::{self, Viewers},
+        reply::Reply,
         waiters::{Limits, Waiters, Waiting},
     },
     store::Store,
 };
 use headwater_packager::time::Grid;
-use http::{Response, request::Parts};
+use http::request::Parts;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     runtime,
@@ -193,7 +193,7 @@ struct Requests {
 impl Service for Counted {
     const NAME: &'static str = "counted";
 
-    async fn answer(&self, request: &Parts, connection: &Waiting) -> Response<Body> {
+    async fn answer(&self, request: &Parts, connection: &Waiting) -> Reply {
         self.requests.all.fetch_add(1, Ordering::Relaxed);
         if [".m4s", ".mp4"].iter().any(|end| request.uri.path().ends_with(end)) {
             self.requests.media.fetch_add(1, Ordering::Relaxed);
