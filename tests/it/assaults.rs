@@ -28,10 +28,15 @@ struct Quiet {
 
 impl Quiet {
     async fn start(descriptors: u32) -> Self {
+        Self::with("", descriptors).await
+    }
+
+    /// The same with more settings, in TOML.
+    async fn with(settings: &str, descriptors: u32) -> Self {
         rlimit::increase_nofile_limit(u64::MAX).unwrap();
         let directory = TempDir::new().unwrap();
         let socket = directory.path().join("encoder.sock");
-        let channel = format!("[channel.demo]\nsource = \"test:\"\nencoder_socket = {socket:?}\n");
+        let channel = format!("{settings}[channel.demo]\nsource = \"test:\"\nencoder_socket = {socket:?}\n");
         Self { served: Served::within(&channel, descriptors).await, _socket: directory }
     }
 
