@@ -377,7 +377,10 @@ impl Setup {
             grid: self.config.grid,
             ladder: self.config.ladder.clone(),
             low_latency: self.config.low_latency,
-            timing: Timing::Live,
+            timing: match self.config.timing {
+                config::Timing::Clock => Timing::Live,
+                config::Timing::Source => Timing::Source,
+            },
         }
     }
 }
