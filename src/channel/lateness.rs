@@ -34,10 +34,9 @@ pub(super) struct Lateness {
 }
 
 impl Lateness {
-    /// A sample came this long after its end, or before it if this is negative: a source whose own timestamps count lies
-    /// ahead of the time, and so does its filler. Meanwhile what is on air came from `feed`.
+    /// A sample came this long after its end, while what is on air came from `feed`.
     pub(super) fn observe(&mut self, late: i128, feed: Feed) {
-        let late = late.clamp(-MAX, MAX);
+        let late = late.clamp(0, MAX);
         let decay = if feed == Feed::Encoder { DECAY } else { DECAY_AWAITED };
         self.recent = Some(match self.recent {
             Some(recent) if recent > late => recent - (recent - late) / decay,

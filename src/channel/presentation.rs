@@ -377,7 +377,8 @@ impl Presentation {
         });
         let mut documents: Vec<_> = playlists.collect();
         if !self.writers.is_empty() && self.writers.iter().all(ready) {
-            documents.push((format!("{}/index.m3u8", self.prefix), render::multivariant(&self.writers, &view)));
+            documents
+                .push((format!("{}/index.m3u8", self.prefix), render::multivariant(&self.writers, &view)));
             documents
                 .push((format!("{}/manifest.mpd", self.prefix), render::stored_mpd(&self.writers, &view)));
         }

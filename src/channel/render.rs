@@ -5,7 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use headwater_packager::{dash, hls, time::Grid, window::{Bandwidth, Window}};
+use headwater_packager::{
+    dash, hls,
+    time::Grid,
+    window::{Bandwidth, Window},
+};
 
 use super::{
     cmsd::{self, Format},

@@ -7,7 +7,8 @@ use std::{collections::BTreeMap, ops::RangeInclusive, os::unix::ffi::OsStrExt, p
 use headwater_packager::time::Grid;
 
 use super::{
-    AudioRung, Channel, Config, Ladder, Rung, Server, Store, Timing, Unfit, access, defaults, file, grid, unit::Span,
+    AudioRung, Channel, Config, Ladder, Rung, Server, Store, Timing, Unfit, access, defaults, file, grid,
+    unit::Span,
 };
 
 /// A playlist has to list three segments; one more leaves room for the one that is leaving.

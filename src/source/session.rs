@@ -192,7 +192,9 @@ impl Session {
         };
         let (origin, offset) = match self.mode {
             Mode::Asap => (Origin::ZERO, offset),
-            Mode::Arrival => (Origin::live(&self.grid, self.rate(), self.clock.now() + self.lead.ahead), offset),
+            Mode::Arrival => {
+                (Origin::live(&self.grid, self.rate(), self.clock.now() + self.lead.ahead), offset)
+            }
             Mode::Paced => {
                 let now = self.clock.now();
                 let line = i128::from(self.grid.first_segment_at_or_after(now))
@@ -290,7 +292,9 @@ impl Session {
         let (now, segment) = (self.clock.now(), self.segment());
         let ahead = newest.and_then(|newest| self.lead.watch(newest - now, clock::now()));
         match ahead.filter(|ahead| ![0, DECODING].iter().any(|more| epoch::fits(ahead + more, segment))) {
-            Some(_) => Err(Halt::Stall(format!("the clock of {uri} goes faster or slower than that of this machine"))),
+            Some(_) => Err(Halt::Stall(format!(
+                "the clock of {uri} goes faster or slower than that of this machine"
+            ))),
             None => Ok(()),
         }
     }

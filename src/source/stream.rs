@@ -43,14 +43,8 @@ pub(super) struct Opener {
 impl Opener {
     /// Opens a pass with the audio streams that are wanted.
     pub(super) fn open(&self, waiting: &mut dyn FnMut(String)) -> Result<Pass, Error> {
-        let mut pass = Pass::open(
-            &self.location,
-            &self.uri,
-            &self.wake,
-            &self.stop,
-            self.reference.as_ref(),
-            waiting,
-        )?;
+        let mut pass =
+            Pass::open(&self.location, &self.uri, &self.wake, &self.stop, self.reference.as_ref(), waiting)?;
         if !self.languages.is_empty() {
             let wanted = |language: &str| self.languages.iter().any(|wanted| wanted == language);
             let (taken, others): (Vec<_>, Vec<_>) =

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use headwater::config::Timing;
 
 use crate::served::{Served, eventually};
 
 /// Asserts that documents, init segments and the times in segments are the same.
-pub(super) async fn assert_alike(pair: &[Served; 2], tracks: &[&str]) {
+pub(super) async fn assert_alike(pair: &[Served; 2], tracks: &[&str], timing: Timing) {
     for track in tracks {
         let [one, other] = playlists(pair, track).await;
         assert_eq!(one, other, "{track}");
@@ -23,7 +24,7 @@ pub(super) async fn assert_alike(pair: &[Served; 2], tracks: &[&str]) {
     }
     for document in ["live/a/index.m3u8", "live/a/manifest.mpd"] {
         let equal = async || {
-            let [one, other] = bodies(pair, document).await.map(text).map(without_rates);
+            let [one, other] = bodies(pair, document).await.map(|body| without_measured(&text(body), timing));
             (one == other).then_some(one)
         };
         eventually(&format!("{document} is the same of both"), 6, equal).await;
@@ -53,19 +54,17 @@ fn without_reports(list: &str) -> String {
     list.lines().filter(|line| !line.starts_with("#EXT-X-RENDITION-REPORT")).collect::<Vec<_>>().join("\n")
 }
 
-/// Bit rates are measured, unless the source's time counts.
-fn without_rates(document: String) -> String {
-    let mut parts = document.split_inclusive(['"', ',', ':', ' ', '\n']);
-    let mut kept = String::new();
-    while let Some(part) = parts.next() {
-        kept.push_str(part);
-        if part.to_ascii_lowercase().ends_with("bandwidth=\"") {
-            parts.next();
-        } else if part.contains("BANDWIDTH=") {
-            kept.truncate(kept.len() - part.len());
-        }
+/// Without what each origin has measured itself: when pictures came in, and, unless the source's time counts, bit rates.
+fn without_measured(document: &str, timing: Timing) -> String {
+    let mut measured = vec![("wallClockTime=\"", '"')];
+    if timing == Timing::Clock {
+        measured.extend([("bandwidth=\"", '"'), ("BANDWIDTH=", ',')]);
     }
-    kept
+    measured.into_iter().fold(document.to_owned(), |text, (before, behind)| {
+        let mut pieces = text.split(before);
+        let first = pieces.next().unwrap_or_default().to_owned();
+        pieces.fold(first, |kept, piece| kept + before + piece.split_once(behind).unwrap_or_default().1)
+    })
 }
 
 /// The init segment, the segments and the parts that are listed.

@@ -2,7 +2,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use headwater::origin::{Service, body::Body, waiters::Waiting};
+use futures_util::{StreamExt, TryStreamExt};
+use headwater::origin::{
+    Service,
+    body::{Aborted, Body},
+    waiters::Waiting,
+};
 use http::{Response, request::Parts};
 
 pub(super) struct Balancer {
@@ -33,7 +38,10 @@ impl Service for Balancer {
         for hop in ["connection", "transfer-encoding", "content-length", "keep-alive"] {
             response.headers_mut().remove(hop);
         }
-        *response.body_mut() = sent.bytes().await.unwrap_or_default().into();
+        *response.body_mut() = match sent.content_length() {
+            Some(_) => sent.bytes().await.unwrap_or_default().into(),
+            None => Body::growing(sent.bytes_stream().map_err(|_| Aborted).boxed()),
+        };
         response
     }
 }
