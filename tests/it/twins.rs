@@ -3,7 +3,7 @@
 
 mod alike;
 mod balancer;
-mod sender;
+pub(crate) mod sender;
 
 use std::{process::Stdio, time::Duration};
 
@@ -84,7 +84,7 @@ async fn two_origins_of_the_test_source_are_interchangeable() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_origins_of_a_transport_stream_are_interchangeable_by_its_timestamps() {
     let ports = [sender::free_port(), sender::free_port()];
-    let _sender = Sender::start(&ports);
+    let _sender = Sender::start(&ports.map(sender::udp));
     let lines = ports.map(|port| channel(&format!("udp://127.0.0.1:{port}"), "timing = \"source\"\n"));
     let pair = pair([&lines[0], &lines[1]]).await;
     assert_alike(&pair, &TRACKS, Timing::Source).await;

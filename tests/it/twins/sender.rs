@@ -5,22 +5,25 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// A running ffmpeg. It ends with the test.
-pub(super) struct Sender(Child);
+/// A running ffmpeg. It ends with the test. Its timestamps are the time, as those of a good encoder are: then it is not by
+/// chance near to where two receivers may disagree.
+pub(crate) struct Sender(Child);
 
 impl Sender {
-    /// Sends moving pictures and a tone to all `ports` of this machine.
-    pub(super) fn start(ports: &[u16]) -> Self {
-        let to: Vec<_> =
-            ports.iter().map(|port| format!("[f=mpegts]udp://127.0.0.1:{port}?pkt_size=1316")).collect();
+    /// Sends moving pictures and a tone to all of `receivers`.
+    pub(crate) fn start(receivers: &[String]) -> Self {
+        let to: Vec<_> = receivers.iter().map(|to| format!("[f=mpegts]{to}")).collect();
+        let now = headwater::clock::wall_seconds().to_string();
         let arguments = "-v error -re -f lavfi -i testsrc2=size=320x180:rate=30000/1001 -f lavfi -i \
                          sine=frequency=440:sample_rate=48000 -map 0:v -map 1:a -c:v libx264 -preset ultrafast \
                          -tune zerolatency -g 30 -pix_fmt yuv420p -c:a aac -f tee";
         let child = Command::new("ffmpeg")
             .args(arguments.split_whitespace())
+            .args(["-muxdelay", "0", "-muxpreload", "0", "-output_ts_offset", &now])
             .arg(to.join("|"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn();
         Self(child.unwrap())
     }
@@ -33,6 +36,11 @@ impl Drop for Sender {
     }
 }
 
-pub(super) fn free_port() -> u16 {
+/// A port of this machine, as a receiver and as who sends to it says it.
+pub(crate) fn udp(port: u16) -> String {
+    format!("udp://127.0.0.1:{port}?pkt_size=1316")
+}
+
+pub(crate) fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
