@@ -3,6 +3,7 @@
 
 pub mod cmsd;
 mod commit;
+mod delay;
 mod document;
 pub mod edge;
 mod filler;

@@ -151,6 +151,8 @@ pub struct Channel {
     pub source: String,
     /// Who may watch.
     pub access: Who,
+    /// What places media in time.
+    pub timing: Timing,
     /// Segment and part durations.
     pub grid: Grid,
     /// How much of the past a playlist lists.
@@ -163,6 +165,17 @@ pub struct Channel {
     pub encoder_socket: Option<PathBuf>,
     /// When its playlists and its MPD are an error.
     pub unfit: Unfit,
+}
+
+/// What places live media in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Timing {
+    /// When it arrives, by this machine's clock.
+    #[default]
+    Clock,
+    /// The timestamps of the transport stream, so that all who receive it make the same segments of it.
+    Source,
 }
 
 /// When a live channel is answered with an error, so that caches and players turn to another origin.
@@ -258,6 +271,17 @@ mod tests {
     }
 
     #[test]
+    fn media_is_placed_by_the_clock_unless_it_is_to_be_by_the_source() {
+        let timing = |lines: &str| {
+            let text = format!("[channel.a]\nsource = \"udp://127.0.0.1:5000\"\n{lines}");
+            Config::parse(Path::new("h.toml"), &text).unwrap().channels["a"].timing
+        };
+        assert_eq!(timing(""), Timing::Clock);
+        assert_eq!(timing("timing = \"clock\"\n"), Timing::Clock);
+        assert_eq!(timing("timing = \"source\"\n"), Timing::Source);
+    }
+
+    #[test]
     fn a_channel_may_be_an_error_earlier_or_later_or_never() {
         let unfit = |lines: &str| {
             let text = format!("[channel.a]\nsource = \"test:\"\n{lines}");
@@ -318,6 +342,8 @@ mod tests {
                 refusal(&channel("incomplete_after = 1\n")),
                 refusal(&channel("stale_after = \"3s\"\n")),
                 refusal(&channel("slate_after = \"0s\"\n")),
+                refusal(&channel("timing = \"ntp\"\n")),
+                refusal(&channel("timing = \"source\"\n")),
                 refusal(&(channel(SOCKET) + "[channel.b]\nsource = \"test:\"\n" + SOCKET)),
                 refusal(&channel("access = \"secret\"\n")),
                 refusal(&channel("access = \"signed\"\n")),

@@ -2,11 +2,14 @@
 //!
 //! A source yields raw media at an exact constant rate: I420 pictures with consecutive frame indices and blocks of
 //! 1024 samples with consecutive block indices, whatever the input's timestamps do. [`uri`] says what can be opened,
-//! [`conform`] puts timestamps on the grid, [`pattern`] draws the built-in test source.
+//! [`conform`] puts timestamps on the grid, [`epoch`] where several packagers place
+//! the same sender's, [`pattern`] draws the built-in test source.
 
 pub mod conform;
+pub mod epoch;
 mod error;
 pub mod pattern;
+pub mod transport;
 pub mod uri;
 
 #[cfg(feature = "encoder")]

@@ -50,6 +50,8 @@ pub(super) struct Presentation {
     window: Duration,
     /// From when on it is not fit to be shown.
     limits: Limits,
+    /// True if its bit rates are told as configured.
+    nominal: bool,
     /// True if parts are to be published one by one.
     wants_low_latency: bool,
     /// How they are laid out, where they are.
@@ -87,6 +89,7 @@ impl Presentation {
             grid: config.grid,
             window: config.window,
             limits: limits(config),
+            nominal: config.timing == config::Timing::Source,
             wants_low_latency: config.low_latency,
             low_latency: None,
             low_latency_off: None,
@@ -313,7 +316,7 @@ impl Presentation {
             && self.writers.iter().all(|writer| is_long_enough(writer.shelf().window(), view));
         let document = |text, format| Arc::new(render::document(text, format, view));
         self.edge = Arc::new(Edge {
-            multivariant: whole.then(|| document(render::multivariant(&self.writers), Format::Hls)),
+            multivariant: whole.then(|| document(render::multivariant(&self.writers, view), Format::Hls)),
             mpd: whole.then(|| document(render::mpd(&self.writers, view), Format::Dash)),
             tracks: self.tracks.iter().map(|(name, track)| (name.clone(), track.subscribe())).collect(),
             target_duration: render::target_duration(self.grid),
@@ -329,6 +332,7 @@ impl Presentation {
             window: self.window,
             low_latency: self.low_latency,
             ended: self.ending == Ending::Published,
+            nominal: self.nominal,
             now,
             at: clock::now(),
         }
@@ -373,7 +377,8 @@ impl Presentation {
         });
         let mut documents: Vec<_> = playlists.collect();
         if !self.writers.is_empty() && self.writers.iter().all(ready) {
-            documents.push((format!("{}/index.m3u8", self.prefix), render::multivariant(&self.writers)));
+            documents
+                .push((format!("{}/index.m3u8", self.prefix), render::multivariant(&self.writers, &view)));
             documents
                 .push((format!("{}/manifest.mpd", self.prefix), render::stored_mpd(&self.writers, &view)));
         }

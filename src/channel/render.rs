@@ -5,7 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use headwater_packager::{dash, hls, time::Grid, window::Window};
+use headwater_packager::{
+    dash, hls,
+    time::Grid,
+    window::{Bandwidth, Window},
+};
 
 use super::{
     cmsd::{self, Format},
@@ -28,6 +32,8 @@ pub(super) struct View {
     pub(super) low_latency: Option<LowLatency>,
     /// True if nothing will be added.
     pub(super) ended: bool,
+    /// True if bit rates are told as configured and not as measured: other origins have measured others.
+    pub(super) nominal: bool,
     /// Nanoseconds since the Unix epoch.
     pub(super) now: i128,
     /// The same moment on the monotonic clock.
@@ -43,6 +49,15 @@ impl View {
             low_latency: None,
         }
     }
+
+    fn bandwidth(&self, writer: &Writer) -> Bandwidth {
+        if self.nominal { nominal(writer.track().bitrate.into()) } else { writer.bandwidth() }
+    }
+}
+
+/// Rate control makes some segments larger than others, by about so much at most.
+fn nominal(average: u64) -> Bandwidth {
+    Bandwidth { peak: average + average / 4, average }
 }
 
 /// EXT-X-TARGETDURATION of all renditions.
@@ -86,10 +101,10 @@ pub(super) fn stored_playlist(writer: &Writer, view: &View) -> String {
     hls::media(&view.media(writer.shelf().stored(), hls::Kind::LiveStored))
 }
 
-pub(super) fn multivariant(writers: &[Writer]) -> String {
+pub(super) fn multivariant(writers: &[Writer], view: &View) -> String {
     let renditions: Vec<_> = writers
         .iter()
-        .map(|writer| hls::Rendition { track: writer.track(), bandwidth: writer.bandwidth() })
+        .map(|writer| hls::Rendition { track: writer.track(), bandwidth: view.bandwidth(writer) })
         .collect();
     hls::multivariant(&renditions)
 }
@@ -110,7 +125,7 @@ fn render_mpd(writers: &[Writer], view: &View, window: impl Fn(&Writer) -> &Wind
         .map(|writer| dash::Representation {
             track: writer.track(),
             window: window(writer),
-            bandwidth: writer.bandwidth(),
+            bandwidth: view.bandwidth(writer),
             open: view.low_latency.and(writer.shelf().opened()),
         })
         .collect();
@@ -119,7 +134,7 @@ fn render_mpd(writers: &[Writer], view: &View, window: impl Fn(&Writer) -> &Wind
 }
 
 fn live(writers: &[Writer], view: &View) -> dash::Kind {
-    let published_at = view.now;
+    let published_at = published_at(writers).unwrap_or(view.now);
     let Some(parts) = view.low_latency else {
         let delay = view.grid.segment * DELAY_SEGMENTS;
         return dash::Kind::Live { published_at, time_shift: view.window, delay, low_latency: None };
@@ -132,4 +147,14 @@ fn live(writers: &[Writer], view: &View) -> dash::Kind {
         delay: parts.part_target * DELAY_QUARTER_PARTS / 4,
         low_latency: Some(dash::LowLatency { part: view.grid.part, part_target: parts.part_target }),
     }
+}
+
+/// MPD@publishTime: when the newest segment began. Interchangeable origins say the same of the same list, so that it does
+/// not go back for a player that is sent from one to the other (ISO/IEC 23009-1 5.3.1.2).
+fn published_at(writers: &[Writer]) -> Option<i128> {
+    let began = |writer: &Writer| {
+        let window = writer.shelf().window();
+        Some(window.timescale().nanos(window.segments().back()?.start))
+    };
+    writers.iter().filter_map(began).max()
 }

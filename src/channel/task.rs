@@ -16,6 +16,7 @@ use tracing::Instrument;
 
 use super::{
     commit::{Committer, Durable, What, Work},
+    delay::Delay,
     edge::{Edge, Reader},
     frames::{Allowance, KeyFrames},
     measure::Meter,
@@ -80,7 +81,8 @@ pub async fn start(setup: Setup) -> Result<(Reader, JoinHandle<()>), record::Err
     let lineup = presentation.lineup();
     let (commands, told) = mpsc::channel(COMMANDS);
     let keys = Keys { wishes, allowance: Allowance::default(), commands };
-    let task = Task { presentation, committer, timeline, edge, status, meter, once_back: None, keys };
+    let delay = Delay::new(setup.config.timing == config::Timing::Source);
+    let task = Task { delay, presentation, committer, timeline, edge, status, meter, once_back: None, keys };
     let span = tracing::info_span!("channel", name = setup.name);
     let handle = tokio::spawn(task.run(setup, told).instrument(span));
     Ok((Reader { edge: edges, status: statuses, lineup, key_frames }, handle))
@@ -88,6 +90,7 @@ pub async fn start(setup: Setup) -> Result<(Reader, JoinHandle<()>), record::Err
 
 /// Owns the channel.
 struct Task {
+    delay: Delay,
     presentation: Presentation,
     committer: Committer,
     timeline: Timeline,
@@ -128,11 +131,14 @@ impl Task {
         loop {
             let due = self.due();
             tokio::select! {
-                Some(report) = inbox.recv() => self.hear(report),
+                Some(report) = inbox.recv() => self.delay.push(report, self.timeline.now()),
                 Some(track) = self.keys.wishes.recv() => self.keys.pass_on(track),
                 durable = self.committer.durable() => self.settle(durable),
                 () = sleep_until(due.into()) => {}
                 () = setup.shutdown.cancelled() => break,
+            }
+            while let Some(report) = self.delay.pop(self.timeline.now()) {
+                self.hear(report);
             }
             self.presentation.fill(self.timeline.now());
             self.publish();
@@ -162,7 +168,7 @@ impl Task {
     }
 
     fn due(&self) -> Instant {
-        match self.presentation.due() {
+        match self.presentation.due().into_iter().chain(self.delay.due()).min() {
             Some(due) => self.timeline.instant(due),
             None => clock::now() + IDLE,
         }
@@ -377,7 +383,10 @@ impl Setup {
             grid: self.config.grid,
             ladder: self.config.ladder.clone(),
             low_latency: self.config.low_latency,
-            timing: Timing::Live,
+            timing: match self.config.timing {
+                config::Timing::Clock => Timing::Live,
+                config::Timing::Source => Timing::Source,
+            },
         }
     }
 }

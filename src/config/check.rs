@@ -7,7 +7,8 @@ use std::{collections::BTreeMap, ops::RangeInclusive, os::unix::ffi::OsStrExt, p
 use headwater_packager::time::Grid;
 
 use super::{
-    AudioRung, Channel, Config, Ladder, Rung, Server, Store, Unfit, access, defaults, file, grid, unit::Span,
+    AudioRung, Channel, Config, Ladder, Rung, Server, Store, Timing, Unfit, access, defaults, file, grid,
+    unit::Span,
 };
 
 /// A playlist has to list three segments; one more leaves room for the one that is leaving.
@@ -79,7 +80,8 @@ fn channel(name: &str, written: file::Channel) -> Result<Channel, Refusal> {
         );
         return Err(within(("window".into(), reason)));
     }
-    let (source, access) = (written.source.clone(), written.access);
+    let (source, access, timing) = (written.source.clone(), written.access, written.timing);
+    has_timestamps(&source, timing).map_err(within)?;
     let encoder_socket = written.encoder_socket.clone();
     encoder_socket.iter().try_for_each(|path| socket(path)).map_err(within)?;
     let low_latency = written.low_latency.unwrap_or(defaults::LOW_LATENCY);
@@ -94,7 +96,18 @@ fn channel(name: &str, written: file::Channel) -> Result<Channel, Refusal> {
         grid::check_parts(&grid, rate).map_err(wrong)?;
         without_delay(&ladder).map_err(within)?;
     }
-    Ok(Channel { source, access, grid, window, low_latency, ladder, encoder_socket, unfit })
+    Ok(Channel { source, access, timing, grid, window, low_latency, ladder, encoder_socket, unfit })
+}
+
+/// Whether the source has timestamps that mean the same to all who receive it.
+fn has_timestamps(source: &str, timing: Timing) -> Result<(), Refusal> {
+    let transport_stream = ["srt://", "udp://"].iter().any(|scheme| source.starts_with(scheme));
+    if transport_stream || timing == Timing::Clock {
+        return Ok(());
+    }
+    let reason = "\"source\" is for transport streams over srt:// and udp://, whose timestamps say which media is which; \
+                  leave it out, as all others go by the clock";
+    Err(("timing".into(), reason.into()))
 }
 
 fn slate(after: Option<Span>) -> Result<Option<Duration>, Refusal> {

@@ -8,7 +8,9 @@ use std::{
 use headwater_packager::time::Grid;
 use ipnet::IpNet;
 
-use super::{Access, Cdn, Channel, Config, Ladder, Limits, Rung, Server, Store, Unfit, VideoCodec, Who};
+use super::{
+    Access, Cdn, Channel, Config, Ladder, Limits, Rung, Server, Store, Timing, Unfit, VideoCodec, Who,
+};
 
 pub(super) const MEDIA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
 pub(super) const CONTROL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
@@ -87,6 +89,7 @@ impl Default for Config {
         let channel = Channel {
             source: "test:".into(),
             access: Who::Open,
+            timing: Timing::Clock,
             grid: Grid { segment: SEGMENT, part: PART },
             window: WINDOW,
             low_latency: LOW_LATENCY,

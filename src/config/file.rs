@@ -9,7 +9,7 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    VideoCodec, Who,
+    Timing, VideoCodec, Who,
     unit::{Address, BitRate, Network, Rate, Span, Targets, WebOrigin},
 };
 
@@ -119,6 +119,8 @@ pub(super) struct Channel {
     pub(super) source: String,
     #[serde(default)]
     pub(super) access: Who,
+    #[serde(default)]
+    pub(super) timing: Timing,
     pub(super) segment: Option<Span>,
     pub(super) part: Option<Span>,
     pub(super) window: Option<Span>,

@@ -32,6 +32,15 @@ pub struct Job {
 pub enum Timing {
     /// Media time is Unix time, frames come at the speed of time, a filler is sent first.
     Live,
+    /// The same, but a transport stream's own timestamps say what belongs where, for all who receive it alike.
+    Source,
     /// Media time starts at zero, frames come as fast as they are taken, the job ends with the source.
     File,
+}
+
+impl Timing {
+    /// Whether media time is Unix time.
+    pub fn is_live(self) -> bool {
+        self != Self::File
+    }
 }

@@ -189,6 +189,11 @@ impl Lanes {
         self.offset
     }
 
+    /// Whether a jump of the streams' time was taken for a new beginning of it.
+    pub(super) fn jumped(&self) -> bool {
+        self.agreed != 0
+    }
+
     /// True when something of every stream waits, or nothing of it comes any more.
     pub(super) fn is_staged(&self) -> bool {
         self.video.iter().all(|video| video.over || !video.waiting.is_empty())

@@ -28,6 +28,9 @@ const QUEUE: usize = 6;
 pub enum Pace {
     /// Media time is Unix time and media comes at the speed of time, from the next segment line on.
     Live,
+    /// The same, but the timestamps of a transport stream say which media belongs where: whoever receives it comes to
+    /// the same, as long as [`super::epoch`] holds. What has no such timestamps is as with [`Pace::Live`].
+    Source,
     /// Media time starts at zero and media comes as fast as it is taken.
     Asap,
 }

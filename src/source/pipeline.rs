@@ -4,6 +4,7 @@ mod arrival;
 mod chain;
 mod failure;
 mod head;
+mod reference;
 
 use std::{
     sync::{
@@ -17,6 +18,7 @@ use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::AppSink;
 use gstreamer_audio as gst_audio;
 
+pub(super) use self::reference::Reference;
 use self::{
     arrival::{Arrivals, Entrance},
     chain::Chain,
@@ -35,7 +37,7 @@ const STRAGGLERS: Duration = Duration::from_secs(3);
 /// A raw picture or a run of samples.
 #[derive(Debug)]
 pub(super) struct Raw {
-    /// Running time in nanoseconds; `None` if it came without a stamp.
+    /// Running time, or the sender's time, in nanoseconds; `None` if it came without a stamp.
     pub stamp: Option<i128>,
     /// How long it lasts, in nanoseconds, where that is known.
     pub length: Option<i128>,
@@ -52,6 +54,8 @@ pub(super) struct Tap {
     /// Set when the first picture or run of samples has come: only then are its format and its tags final.
     flows: Arc<AtomicBool>,
     arrivals: Arrivals,
+    /// Tells the sender's time, where that is what counts.
+    reference: Option<Reference>,
 }
 
 /// What decoders have brought up so far.
@@ -90,6 +94,7 @@ impl Pass {
         uri: &str,
         wake: &Wake,
         stop: &Stop,
+        reference: Option<&Reference>,
         waiting: &mut dyn FnMut(String),
     ) -> Result<Self, Error> {
         let deadline = (!waits_for_ever(location)).then_some(DEADLINE);
@@ -101,7 +106,7 @@ impl Pass {
             gst::BusSyncReply::Pass
         });
         let found = Shared::default();
-        let entrance = Entrance::default();
+        let entrance = Entrance { reference: reference.cloned(), ..Entrance::default() };
         entrance.watch(&pipeline);
         let decoder = head::build(location, &pipeline)?;
         watch(&decoder, &pipeline, &found, &entrance, wake);
@@ -299,7 +304,8 @@ fn link(
         _ => return chain::discard(pipeline, pad).map_err(|error| error.to_string()),
     };
     let chain = chain.map_err(|error| error.to_string())?;
-    let tap = chain.attach(pipeline, pad).map_err(|error| error.to_string())?;
+    let mut tap = chain.attach(pipeline, pad).map_err(|error| error.to_string())?;
+    tap.reference = entrance.reference.clone();
     let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
     if kind.starts_with("video") {
         found.video = Some(tap);
@@ -350,12 +356,23 @@ impl Tap {
         arrival.unwrap_or_else(arrival::micros)
     }
 
+    /// Its time in nanoseconds, and whether it is to be left out, as it has no place.
+    fn time(&self, sample: &gst::Sample, pts: Option<gst::ClockTime>) -> (Option<i128>, bool) {
+        match (&self.reference, pts) {
+            (Some(reference), Some(stamp)) => {
+                let time = reference.time_of(stamp.nseconds());
+                (time, time.is_none())
+            }
+            _ => running_time(sample, pts),
+        }
+    }
+
     /// The next picture, if it is there.
     pub(super) fn picture(&self) -> Option<Raw> {
         loop {
             let sample = self.sink.try_pull_sample(gst::ClockTime::ZERO)?;
             let buffer = sample.buffer_owned()?;
-            let (stamp, outside) = running_time(&sample, buffer.pts());
+            let (stamp, outside) = self.time(&sample, buffer.pts());
             if !outside {
                 let length = buffer.duration().map(|length| length.nseconds().into());
                 let captured_at = self.captured_at(&buffer);
@@ -377,7 +394,10 @@ impl Tap {
                     None => continue,
                 }
             }
-            let (stamp, _) = running_time(&sample, buffer.pts());
+            let (stamp, unknown) = self.time(&sample, buffer.pts());
+            if unknown && self.reference.is_some() {
+                continue;
+            }
             let frames = (buffer.size() / FRAME_BYTES) as i128;
             let length = Some(frames * 1_000_000_000 / i128::from(SAMPLE_RATE));
             return Some(Raw { stamp, length, captured_at, buffer });

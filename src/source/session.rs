@@ -11,8 +11,9 @@ use headwater_packager::time::{FrameRate, Grid};
 use super::{
     BLOCK, Error, Item, Pace, Request, VideoFormat,
     conform::{Origin, sample_nanos},
+    epoch,
     lane::Lanes,
-    pipeline::Pass,
+    pipeline::{Pass, Reference},
     stream::{Opener, pin},
     uri::Location,
 };
@@ -37,6 +38,10 @@ const SETTLED_TAIL: Duration = Duration::from_millis(350);
 const STRAGGLERS: Duration = Duration::from_secs(2);
 /// How long sound waits for pictures that come before it. Files that are badly interleaved must not stop for it.
 const IN_ORDER: Duration = Duration::from_millis(500);
+/// How long the time of a sender is watched before it is said to have left ours.
+const DRIFT: Duration = Duration::from_secs(10);
+/// What decoding adds to the delay of media at most.
+const DECODING: i128 = 500_000_000;
 /// A repeated file is opened again so long before it ends.
 const REOPEN: i128 = 5_000_000_000;
 
@@ -69,6 +74,26 @@ impl From<Error> for Halt {
     }
 }
 
+/// How media whose own time counts lies to the time.
+#[derive(Debug, Default)]
+struct Lead {
+    /// What is added to the sender's time.
+    offset: Option<i128>,
+    /// By how much media is ahead of the time when it arrives: nanoseconds.
+    ahead: i128,
+    /// The most by which any was since then.
+    watched: Option<(Instant, i128)>,
+}
+
+impl Lead {
+    /// Takes down how far ahead decoded media is; tells the most of it now and then.
+    fn watch(&mut self, ahead: i128, now: Instant) -> Option<i128> {
+        let (since, most) = self.watched.map_or((now, ahead), |(since, most)| (since, most.max(ahead)));
+        self.watched = Some((since, most)).filter(|_| now - since < DRIFT);
+        self.watched.is_none().then_some(most)
+    }
+}
+
 pub(super) struct Session {
     opener: Opener,
     grid: Grid,
@@ -85,6 +110,8 @@ pub(super) struct Session {
     base: i128,
     /// The newest time on the timeline.
     newest: i128,
+    /// How the sender's time lies to ours, where that is what counts.
+    lead: Lead,
     /// Where the next pass of a repeated file begins.
     next_pass: Option<Receiver<Result<Pass, Error>>>,
     ready: Option<Pass>,
@@ -101,7 +128,7 @@ impl Session {
     ) -> Self {
         let mode = match (request.pace, pass.live) {
             (Pace::Asap, false) => Mode::Asap,
-            (Pace::Live, false) => Mode::Paced,
+            (Pace::Live | Pace::Source, false) => Mode::Paced,
             (_, true) => Mode::Arrival,
         };
         Self {
@@ -117,6 +144,7 @@ impl Session {
             pause: Duration::ZERO,
             base: 0,
             newest: i128::MIN,
+            lead: Lead::default(),
             next_pass: None,
             ready: None,
         }
@@ -164,7 +192,9 @@ impl Session {
         };
         let (origin, offset) = match self.mode {
             Mode::Asap => (Origin::ZERO, offset),
-            Mode::Arrival => (Origin::live(&self.grid, self.rate(), self.clock.now()), offset),
+            Mode::Arrival => {
+                (Origin::live(&self.grid, self.rate(), self.clock.now() + self.lead.ahead), offset)
+            }
             Mode::Paced => {
                 let now = self.clock.now();
                 let line = i128::from(self.grid.first_segment_at_or_after(now))
@@ -209,6 +239,7 @@ impl Session {
     /// comes, at the latest.
     fn settle(&mut self) -> Result<i128, Halt> {
         let (mut since, mut latest) = (None, None);
+        self.opener.reference.iter().for_each(Reference::begin);
         loop {
             if self.pass.state()? {
                 return Err(self.lost("the sender hung up").into());
@@ -223,7 +254,7 @@ impl Session {
                     latest = latest.max(Some(now - oldest));
                 }
                 if let (true, Some(offset)) = (watched > SETTLE, latest) {
-                    return Ok(offset);
+                    return Ok(self.by_reference().unwrap_or(offset));
                 }
                 self.lanes.keep_newest();
             } else if instant - self.last_media > GIVE_UP && !self.listens() {
@@ -233,6 +264,45 @@ impl Session {
         }
     }
 
+    /// What moves the sender's time to ours in the same way for all who receive it.
+    fn by_reference(&mut self) -> Option<i128> {
+        let reference = self.opener.reference.as_ref()?;
+        let (delay, segment) = (reference.delay()?, self.segment());
+        let offset = epoch::offset(delay, segment, self.lead.offset);
+        let [delay_ms, offset_s] = [delay / 1_000_000, offset / 1_000_000_000];
+        let source = &self.opener.uri;
+        tracing::info!(source, delay_ms, offset_s, "the source's timestamps are placed in time");
+        if epoch::is_ambiguous(delay, segment) {
+            tracing::warn!(source, delay_ms, "another packager may place these timestamps a segment apart");
+        }
+        reference.settle(offset);
+        self.lead = Lead { offset: Some(offset), ahead: offset - delay, watched: None };
+        Some(offset)
+    }
+
+    /// Halts when the sender's time is not what it was, so that it is placed anew as others do who come to it now.
+    fn stay_in_time(&mut self, newest: Option<i128>) -> Result<(), Halt> {
+        if self.opener.reference.is_none() {
+            return Ok(());
+        }
+        let uri = &self.opener.uri;
+        if self.lanes.jumped() {
+            return Err(Halt::Stall(format!("the timestamps of {uri} have jumped")));
+        }
+        let (now, segment) = (self.clock.now(), self.segment());
+        let ahead = newest.and_then(|newest| self.lead.watch(newest - now, clock::now()));
+        match ahead.filter(|ahead| ![0, DECODING].iter().any(|more| epoch::fits(ahead + more, segment))) {
+            Some(_) => Err(Halt::Stall(format!(
+                "the clock of {uri} goes faster or slower than that of this machine"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    fn segment(&self) -> i128 {
+        self.grid.segment.as_nanos() as i128
+    }
+
     /// Delivers until something halts it.
     fn flow(&mut self) -> Result<(), Halt> {
         loop {
@@ -240,6 +310,7 @@ impl Session {
             if self.mode == Mode::Arrival {
                 let pulled = self.lanes.pull(&self.pass, true);
                 self.note(pulled.count > 0, pulled.newest);
+                self.stay_in_time(pulled.newest)?;
             }
             let now = self.clock.now();
             let until = if self.mode == Mode::Paced { now } else { i128::MAX };
@@ -281,7 +352,7 @@ impl Session {
     fn look_for_stall(&mut self, now: i128) -> Result<(), Halt> {
         let silent = clock::now() - self.last_media;
         if self.mode == Mode::Arrival && silent <= STALL.max(self.pause * 5 / 2) {
-            while let Some(item) = self.lanes.hold(now - GRACE) {
+            while let Some(item) = self.lanes.hold(now + self.lead.ahead - GRACE) {
                 self.send(item)?;
             }
             return Ok(());

@@ -16,7 +16,7 @@ use super::{
     conform::usual_rate,
     lane::Lanes,
     media::{Stop, queue},
-    pipeline::{Pass, Raw, Tap},
+    pipeline::{Pass, Raw, Reference, Tap},
     session::Session,
     uri::{self, Location},
     wake::Wake,
@@ -36,12 +36,15 @@ pub(super) struct Opener {
     pub wake: Wake,
     pub stop: Stop,
     pub languages: Vec<String>,
+    /// The sender's time, where that is what counts.
+    pub reference: Option<Reference>,
 }
 
 impl Opener {
     /// Opens a pass with the audio streams that are wanted.
     pub(super) fn open(&self, waiting: &mut dyn FnMut(String)) -> Result<Pass, Error> {
-        let mut pass = Pass::open(&self.location, &self.uri, &self.wake, &self.stop, waiting)?;
+        let mut pass =
+            Pass::open(&self.location, &self.uri, &self.wake, &self.stop, self.reference.as_ref(), waiting)?;
         if !self.languages.is_empty() {
             let wanted = |language: &str| self.languages.iter().any(|wanted| wanted == language);
             let (taken, others): (Vec<_>, Vec<_>) =
@@ -72,14 +75,16 @@ pub(super) fn open(
     let (sender, media) = queue();
     let wake = Wake::default();
     let uri = redact(&request.uri);
-    let opener =
-        Opener { location, uri, wake, stop: media.stop(), languages: request.audio_languages.clone() };
+    let has_time = matches!(location, Location::Udp { .. } | Location::Srt(_));
+    let reference = (has_time && request.pace == Pace::Source).then(Reference::default);
+    let (stop, languages) = (media.stop(), request.audio_languages.clone());
+    let opener = Opener { location, uri, wake, stop, languages, reference };
     let mut pass = opener.open(waiting)?;
     if pass.live && request.pace == Pace::Asap {
         return Err(Error::Endless(opener.uri));
     }
     let repeats = matches!(opener.location, Location::File { repeat: true, .. });
-    let duration = pass.duration().filter(|_| !(repeats && request.pace == Pace::Live));
+    let duration = pass.duration().filter(|_| !(repeats && request.pace != Pace::Asap));
     let caps = pass.video.as_ref().and_then(|tap| tap.caps());
     pass.play();
     let (video, seen) = match caps {

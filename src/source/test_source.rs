@@ -25,7 +25,7 @@ pub(super) fn open(test: TestSource, request: Request) -> Result<Source, Error> 
     let rate = request.frame_rate.unwrap_or(test.rate);
     let duration = test.seconds.map(|seconds| Duration::from_secs(seconds.into()));
     let (sender, media) = queue();
-    let clock = (request.pace == Pace::Live).then(Timeline::start);
+    let clock = (request.pace != Pace::Asap).then(Timeline::start);
     let origin = match clock {
         Some(clock) => Origin::live(&request.grid, rate, clock.now()),
         None => Origin::ZERO,

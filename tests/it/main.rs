@@ -29,4 +29,6 @@ mod served;
 #[cfg(feature = "encoder")]
 mod sources;
 #[cfg(feature = "encoder")]
+mod twins;
+#[cfg(feature = "encoder")]
 mod viewers;

@@ -1,5 +1,6 @@
 //! Every kind of source, fed by real streams and files.
 
+mod alike;
 mod broken;
 mod files;
 mod network;

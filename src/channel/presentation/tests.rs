@@ -18,6 +18,7 @@ fn config() -> config::Channel {
     config::Channel {
         source: "test:".into(),
         access: config::Who::Open,
+        timing: config::Timing::Clock,
         grid: Grid { segment: Duration::from_secs(1), part: Duration::from_millis(500) },
         window: Duration::from_secs(20),
         low_latency: true,

@@ -50,7 +50,7 @@ impl Prepared {
         let cores = thread::available_parallelism().map_or(1, Into::into);
         let threads = encoder::threads(&plan.rungs, cores);
         let lengths = match job.timing {
-            Timing::Live => {
+            Timing::Live | Timing::Source => {
                 picture.map(|picture| run_lengths(&job.grid, picture.frame_rate)).unwrap_or_default()
             }
             // A file needs no filler; two key frames show that an encoder does what it is told.
@@ -89,7 +89,7 @@ impl Prepared {
             outlet.event(Event::Encoder { track: track.clone(), element: element.into() });
         }
         outlet.send(&Message::Catalog(self.catalog.clone()));
-        if timing == Timing::Live {
+        if timing.is_live() {
             self.fill(outlet);
         }
     }

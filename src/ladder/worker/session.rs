@@ -45,6 +45,7 @@ impl Session {
             grid: self.job.grid,
             pace: match self.job.timing {
                 Timing::Live => Pace::Live,
+                Timing::Source => Pace::Source,
                 Timing::File => Pace::Asap,
             },
             frame_rate: self.job.ladder.frame_rate,
@@ -91,7 +92,7 @@ impl Session {
 
     /// Ends a stretch of media: what comes after a gap is encoded anew, from a segment line on.
     fn finish(&self, pipeline: Option<Pipeline>) -> Result<(), String> {
-        let deadline = (self.job.timing == Timing::Live).then_some(DRAIN);
+        let deadline = self.job.timing.is_live().then_some(DRAIN);
         pipeline.map_or(Ok(()), |pipeline| pipeline.finish(deadline))
     }
 }

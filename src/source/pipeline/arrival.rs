@@ -7,6 +7,7 @@ use std::{
 
 use gstreamer::{self as gst, prelude::*};
 
+use super::Reference;
 use crate::clock;
 
 /// Frames that are remembered; more than any decoder holds.
@@ -45,16 +46,18 @@ impl Arrivals {
     }
 }
 
-/// Arrivals of pictures and of sound.
+/// Arrivals of pictures and of sound, and the sender's time, where that is what counts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Entrance {
     pub(super) video: Arrivals,
     pub(super) audio: Arrivals,
+    pub(super) reference: Option<Reference>,
 }
 
 impl Entrance {
     /// Takes down what comes to the parsers and decoders of `pipeline`: what is a frame first shows there.
     pub(super) fn watch(&self, pipeline: &gst::Pipeline) {
+        self.reference.iter().for_each(|reference| reference.watch(pipeline));
         let entrance = self.clone();
         pipeline.connect_deep_element_added(move |_, _, element| {
             let Some(arrivals) = entrance.arrivals(element) else { return };

@@ -74,7 +74,7 @@ impl Chain {
                 .build(),
         );
         elements.extend([filter.clone(), sink.clone().upcast()]);
-        Ok(Self { elements, tap: Tap { sink, filter, flows, arrivals } })
+        Ok(Self { elements, tap: Tap { sink, filter, flows, arrivals, reference: None } })
     }
 
     /// Puts the chain behind `pad`.

@@ -14,13 +14,14 @@ import { until, within } from './wait.js';
 export const TARGET_DURATION = 2;
 
 /** A small ladder, so that two cores carry the encoder and four software decoders. */
-const channelConfig = (access) => ([name, source]) => `
+const channelConfig = (access) => ([name, { source, timing = 'clock', window = '60s' }]) => `
 [channel.${name}]
 source = "${source}"
+timing = "${timing}"
 access = "${access}"
 segment = "${TARGET_DURATION}s"
 part = "400ms"
-window = "60s"
+window = "${window}"
 [[channel.${name}.video]]
 height = 360
 bitrate = "600k"
@@ -43,7 +44,7 @@ export class Headwater {
 
   /**
    * @param {string} name of the log in test-artifacts
-   * @param {Record<string, string>} [channels] sources by the channel's name
+   * @param {Record<string, string | {source: string, timing?: string, window?: string}>} [channels] sources by the channel's name
    * @param {'open' | 'signed'} [access] who may watch them
    */
   static async create(name, channels = { demo: 'test:' }, access = 'open') {
@@ -53,7 +54,8 @@ export class Headwater {
     const secret = path.join(server.directory, 'secret');
     await fs.writeFile(secret, randomBytes(48).toString('base64'));
     const key = `[access.key.main]\nsecret_file = "${secret}"\n`;
-    const tables = Object.entries(channels).map(channelConfig(access)).join('');
+    const asTable = ([channel, source]) => [channel, typeof source === 'string' ? { source } : source];
+    const tables = Object.entries(channels).map(asTable).map(channelConfig(access)).join('');
     await fs.writeFile(config, `[store]\nurl = "${server.data}"\n${key}${tables}`);
     server.#arguments.push('--config', config);
     server.#config = config;

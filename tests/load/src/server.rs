@@ -169,6 +169,7 @@ fn channel(bitrates: &[u32]) -> config::Channel {
     config::Channel {
         source: "test:".into(),
         access: config::Who::Open,
+        timing: config::Timing::Clock,
         grid: grid(),
         window: Duration::from_secs(60),
         low_latency: true,

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Balancer } from './lib/balancer.js';
+import { launchBrowser } from './lib/browser.js';
+import { Headwater } from './lib/headwater.js';
+import { startPlayerHost } from './lib/player-host.js';
+import { Audience } from './lib/players.js';
+import { freeUdpPort } from './lib/ports.js';
+import { Sender } from './lib/sender.js';
+import { assertUndisturbed, tell } from './lib/verdict.js';
+import { sleep } from './lib/wait.js';
+
+const LIMIT = { timeout: 150_000 };
+/** How much later the second origin is started, in seconds. */
+const LATER = 3;
+/** What both list, and how long they run before anybody watches: then they list the same. */
+const WINDOW = '20s';
+const ALIKE = 24;
+let host;
+let browser;
+
+before(async () => {
+  host = await startPlayerHost();
+  browser = await launchBrowser();
+}, { timeout: 60_000 });
+
+after(async () => {
+  await browser?.close();
+  host?.stop();
+});
+
+/** Two origins with a balancer in front, and bare players that watch through it. All go when the test ends. */
+async function twins(t, name, sources) {
+  const servers = [];
+  for (const [index, source] of sources.entries()) {
+    if (index > 0) await sleep(LATER * 1000);
+    const server = await Headwater.create(`${name}-${index}`, { demo: { ...source, window: WINDOW } });
+    t.after(() => server.stop());
+    await server.start();
+    servers.push(server);
+  }
+  await Promise.all(servers.map((server) => server.live('demo', 30)));
+  await sleep(ALIKE * 1000);
+  const balancer = await Balancer.over(servers.map((server) => server.media));
+  t.after(() => balancer.stop());
+  const viewers = await Audience.seat(browser, host.url, `${balancer.url}/live/demo`, ['hls', 'dash']);
+  t.after(() => viewers.leave());
+  await viewers.settle(6);
+  return { servers, balancer, viewers };
+}
+
+async function assertPlaysOn(t, viewers) {
+  const reports = await viewers.reports();
+  t.diagnostic(tell(reports));
+  assertUndisturbed(reports);
+}
+
+/** One encoder that sends the same transport stream to two packagers, and the channel of each. */
+async function camera(t) {
+  const ports = [await freeUdpPort(), await freeUdpPort()];
+  const sender = new Sender(...ports);
+  sender.plugIn();
+  t.after(() => sender.unplug());
+  return ports.map((port) => ({ source: `udp://127.0.0.1:${port}`, timing: 'source' }));
+}
+
+for (const [what, sources] of [
+  ['the test source', async () => [{ source: 'test:' }, { source: 'test:' }]],
+  ['a transport stream', camera],
+]) {
+  test(`hls.js and dash.js play on while every five seconds another of two origins of ${what} answers`, LIMIT, async (t) => {
+    const { balancer, viewers } = await twins(t, 'twins-turning', await sources(t));
+    balancer.turnEvery(5);
+    await sleep(40_000);
+    assert.ok(balancer.asked.every((count) => count > 50), `both were asked: ${balancer.asked}`);
+    await assertPlaysOn(t, viewers);
+  });
+
+  test(`hls.js and dash.js play on when one of two origins of ${what} is killed`, LIMIT, async (t) => {
+    const { servers, balancer, viewers } = await twins(t, 'twins-killed', await sources(t));
+    await servers[0].kill();
+    await sleep(20_000);
+    assert.equal(balancer.current, 1, 'the other one answers');
+    await assertPlaysOn(t, viewers);
+  });
+}

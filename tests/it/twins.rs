@@ -1,0 +1,94 @@
+//! Two origins with separate stores on one source: they say and serve the same, whoever started later, and viewers may be
+//! sent from one to the other at any request.
+
+mod alike;
+mod balancer;
+pub(crate) mod sender;
+
+use std::{process::Stdio, time::Duration};
+
+use headwater::{config::Timing, metrics::Metrics, origin};
+use serde_json::Value;
+use tokio::{process::Command, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use self::{alike::assert_alike, balancer::Balancer, sender::Sender};
+use crate::served::Served;
+
+const TRACKS: [&str; 3] = ["a/180p", "a/90p", "a/audio-und"];
+/// How much later the second origin begins.
+const LATER: Duration = Duration::from_secs(3);
+
+/// A channel whose window is soon full.
+fn channel(source: &str, more: &str) -> String {
+    format!(
+        "[channel.a]\nsource = {source:?}\nsegment = \"2s\"\npart = \"400ms\"\nwindow = \"8s\"\n{more}\
+         [[channel.a.video]]\nheight = 180\nbitrate = \"300k\"\npreset = \"ultrafast\"\n\
+         [[channel.a.video]]\nheight = 90\nbitrate = \"100k\"\npreset = \"ultrafast\"\n"
+    )
+}
+
+/// Two origins, the second of them later, as soon as both have a full window of the source.
+async fn pair(channels: [&str; 2]) -> [Served; 2] {
+    let first = Served::start(channels[0]).await;
+    tokio::time::sleep(LATER).await;
+    let pair = [first, Served::start(channels[1]).await];
+    for server in &pair {
+        server.in_state("a", "live", 30).await;
+    }
+    tokio::time::sleep(Duration::from_secs(14)).await;
+    pair
+}
+
+/// Runs `headwater check` through a balancer that sends each request to the other origin; gives what it found.
+async fn check(pair: &[Served; 2], seconds: u64) -> Value {
+    let listener = origin::listen(([127, 0, 0, 1], 0).into()).unwrap();
+    let (address, stop) = (listener.address(), CancellationToken::new());
+    let balancer = Balancer::new([pair[0].url(""), pair[1].url("")]);
+    let server = tokio::spawn(origin::serve(listener, balancer, Metrics::default().http, stop.clone()));
+    let run = Command::new(env!("CARGO_BIN_EXE_headwater"))
+        .arg("check")
+        .args(["index.m3u8", "manifest.mpd"].map(|file| format!("http://{address}/live/a/{file}")))
+        .args(["--json", "--seconds", &seconds.to_string()])
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = timeout(Duration::from_secs(seconds + 60), run).await.expect("the checker ends").unwrap();
+    stop.cancel();
+    server.abort();
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}; {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// What the checker calls violations of, and here are none: the bytes of media are each encoder's own, and a document in
+/// its coded and its plain form is that of two origins, which say of the other tracks how far they are.
+const OWN: [&str; 4] = ["I-02", "I-06", "I-07", "I-16"];
+
+fn violations(report: &Value) -> Vec<&Value> {
+    let own = |each: &Value| OWN.contains(&each["invariant"].as_str().unwrap_or_default());
+    let findings = report["findings"].as_array().unwrap().iter();
+    findings.filter(|each| each["level"] == "violation" && !own(each)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_origins_of_the_test_source_are_interchangeable() {
+    let lines = channel("test:?size=320x180&rate=30000/1001", "");
+    let pair = pair([&lines, &lines]).await;
+    assert_alike(&pair, &TRACKS, Timing::Clock).await;
+    let report = check(&pair, 12).await;
+    let violations = violations(&report);
+    assert!(violations.is_empty(), "{violations:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_origins_of_a_transport_stream_are_interchangeable_by_its_timestamps() {
+    let ports = [sender::free_port(), sender::free_port()];
+    let _sender = Sender::start(&ports.map(sender::udp));
+    let lines = ports.map(|port| channel(&format!("udp://127.0.0.1:{port}"), "timing = \"source\"\n"));
+    let pair = pair([&lines[0], &lines[1]]).await;
+    assert_alike(&pair, &TRACKS, Timing::Source).await;
+    let report = check(&pair, 12).await;
+    let violations = violations(&report);
+    assert!(violations.is_empty(), "{violations:#?}");
+}

@@ -1,0 +1,90 @@
+//! What two origins have to have in common: all but the encoders' bytes and what follows from them.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use headwater::config::Timing;
+
+use crate::served::{Served, eventually};
+
+/// Asserts that documents, init segments and the times in segments are the same.
+pub(super) async fn assert_alike(pair: &[Served; 2], tracks: &[&str], timing: Timing) {
+    for track in tracks {
+        let [one, other] = playlists(pair, track).await;
+        assert_eq!(one, other, "{track}");
+        for name in names(&one) {
+            let [one, other] = bodies(pair, &format!("live/{track}/{name}")).await;
+            if name.starts_with("init-") {
+                assert_eq!(one, other, "{track}/{name}");
+            } else {
+                assert_eq!(times(&one), times(&other), "{track}/{name}");
+                assert!(!times(&one).is_empty(), "{track}/{name}");
+            }
+        }
+    }
+    for document in ["live/a/index.m3u8", "live/a/manifest.mpd"] {
+        let equal = async || {
+            let [one, other] = bodies(pair, document).await.map(|body| without_measured(&text(body), timing));
+            (one == other).then_some(one)
+        };
+        eventually(&format!("{document} is the same of both"), 6, equal).await;
+    }
+}
+
+/// The playlists of both at one moment: that of the next segment's second part, which both are asked to wait for.
+async fn playlists(pair: &[Served; 2], track: &str) -> [String; 2] {
+    let newest = pair[0].playlist(track).await.unwrap();
+    let next = newest.media_sequence + newest.segments.len() as u64;
+    let path = format!("live/{track}/index.m3u8?_HLS_msn={next}&_HLS_part=1");
+    let within = tokio::time::timeout(Duration::from_secs(10), bodies(pair, &path)).await;
+    within.expect("both have it in time").map(text).map(|list| without_reports(&list))
+}
+
+async fn bodies(pair: &[Served; 2], path: &str) -> [Bytes; 2] {
+    let (one, other) = tokio::join!(pair[0].get(path), pair[1].get(path));
+    [one, other].map(|body| body.unwrap_or_else(|| panic!("{path} is there")))
+}
+
+fn text(body: Bytes) -> String {
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
+/// How far other tracks are is another moment's matter.
+fn without_reports(list: &str) -> String {
+    list.lines().filter(|line| !line.starts_with("#EXT-X-RENDITION-REPORT")).collect::<Vec<_>>().join("\n")
+}
+
+/// Without what each origin has measured itself: when pictures came in, and, unless the source's time counts, bit rates.
+fn without_measured(document: &str, timing: Timing) -> String {
+    let mut measured = vec![("wallClockTime=\"", '"')];
+    if timing == Timing::Clock {
+        measured.extend([("bandwidth=\"", '"'), ("BANDWIDTH=", ',')]);
+    }
+    measured.into_iter().fold(document.to_owned(), |text, (before, behind)| {
+        let mut pieces = text.split(before);
+        let first = pieces.next().unwrap_or_default().to_owned();
+        pieces.fold(first, |kept, piece| kept + before + piece.split_once(behind).unwrap_or_default().1)
+    })
+}
+
+/// The init segment, the segments and the parts that are listed.
+fn names(list: &str) -> Vec<String> {
+    let uri = |line: &str| line.split_once("URI=\"")?.1.split_once('"').map(|(uri, _)| uri.to_owned());
+    let named = |line: &str| match line.starts_with('#') {
+        true => uri(line).filter(|_| !line.starts_with("#EXT-X-PRELOAD-HINT")),
+        false => Some(line.to_owned()),
+    };
+    list.lines().filter_map(named).collect()
+}
+
+/// The tfdt and trun boxes of a segment, the latter but for the sizes of its samples: when each sample is.
+fn times(segment: &Bytes) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    for kind in [b"tfdt", b"mfhd"] {
+        let at = segment.windows(4).enumerate().filter(|(_, name)| name == kind);
+        found.extend(at.map(|(at, _)| segment[at..at + 16].to_vec()));
+    }
+    let samples = |(at, _): (usize, &[u8])| segment[at + 8..at + 12].to_vec();
+    found.extend(segment.windows(4).enumerate().filter(|(_, name)| name == b"trun").map(samples));
+    found
+}
