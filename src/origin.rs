@@ -18,9 +18,7 @@ mod lanes;
 mod listen;
 mod listing;
 mod live;
-pub mod media_type;
 mod page;
-pub mod policy;
 pub mod preview;
 mod problem;
 mod public;
@@ -61,6 +59,7 @@ pub use self::{
     refusal::Refusal,
 };
 use crate::{access::Access, channel::edge::Reader, clock, store::Store};
+pub use crate::{media_type, policy};
 
 /// What answers the requests of a listener.
 pub trait Service: Send + Sync + 'static {

@@ -40,7 +40,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (access, follower) = Access::of(&config)?;
     let admission = admission(&config.server, access, &metrics);
     let mut doors = doors(&config)?;
-    let store = Store::open(&config.store.url)?;
+    let store = Store::of(&config.store)?;
     let media = media(&config.server)?;
     let control = origin::listen(config.server.control).context("the control listener")?;
     let signals = Signals::listen().context("cannot listen for signals")?;

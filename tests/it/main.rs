@@ -28,5 +28,6 @@ mod package;
 mod served;
 #[cfg(feature = "encoder")]
 mod sources;
+mod store;
 #[cfg(feature = "encoder")]
 mod viewers;
