@@ -25,7 +25,10 @@ use self::{
     place::Place,
 };
 pub use self::{effort::Effort, error::Error};
-use crate::{config, policy::CachePolicy};
+use crate::{
+    config::{self, Spool},
+    policy::CachePolicy,
+};
 
 /// A whole object, as read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +45,7 @@ pub struct Store {
     holdings: Holdings,
     cache: Cache,
     url: Arc<str>,
+    spool: Arc<Spool>,
     effort: Effort,
 }
 
@@ -52,7 +56,7 @@ impl Store {
     /// [`Error::Unsupported`], [`Error::Directory`], [`Error::Bucket`] and [`Error::Credentials`]. That a bucket is there
     /// and lets us in is seen when it is used.
     pub fn of(config: &config::Store) -> Result<Self, Error> {
-        Ok(Self::new(Place::open(config)?, &config.url))
+        Ok(Self::new(Place::open(config)?, config))
     }
 
     /// Opens a directory (created if absent), a `file://` URL or `memory://`; or a bucket, with what the environment says.
@@ -65,18 +69,35 @@ impl Store {
 
     /// Anything that object_store has, for tests of what goes wrong.
     pub fn over(objects: Arc<dyn ObjectStore>) -> Self {
-        Self::new(Place::of(objects, Descriptions::default()), "memory://")
+        Self::new(Place::of(objects, Descriptions::default()), &config::Store::at("memory://"))
     }
 
-    fn new(place: Place, url: &str) -> Self {
+    fn new(place: Place, config: &config::Store) -> Self {
         let holdings = Holdings { place, hashes: Hashes::default() };
-        Self { cache: Cache::new(holdings.clone()), holdings, url: url.into(), effort: Effort::archive() }
+        Self {
+            cache: Cache::new(holdings.clone()),
+            holdings,
+            url: config.url.as_str().into(),
+            spool: config.spool.clone().into(),
+            effort: Effort::archive(),
+        }
+    }
+
+    /// How much of a channel may wait for it.
+    pub fn spool(&self) -> &Spool {
+        &self.spool
     }
 
     /// The same store, which spends this on what is written.
     #[must_use]
     pub fn spending(self, effort: Effort) -> Self {
         Self { effort, ..self }
+    }
+
+    /// The same store, for which so much may wait.
+    #[must_use]
+    pub fn spooling(self, spool: Spool) -> Self {
+        Self { spool: spool.into(), ..self }
     }
 
     /// As it was opened.
@@ -133,11 +154,6 @@ impl Store {
     /// The object at `path` has this entity tag, and is not believed if it has another.
     pub fn expect(&self, path: &str, etag: &str) {
         self.holdings.hashes.expect(path, etag);
-    }
-
-    /// The entity tag that the object at `path` is known to have.
-    pub fn expected(&self, path: &str) -> Option<Box<str>> {
-        self.holdings.hashes.of(path)
     }
 
     /// Reads an object, past the cache.

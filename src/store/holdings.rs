@@ -86,17 +86,23 @@ impl Holdings {
     /// S3 gives while others write under the name, as "already exists" although nothing may have landed.
     async fn is_ours(&self, writing: &Writing<'_>) -> Result<(), Error> {
         let path = writing.path;
-        let read =
-            async { self.place.objects.get(&location(path)?).await.map_err(|error| Error::of(path, error)) };
-        let body = match read.await {
-            Ok(found) => found.bytes().await.map_err(|error| Error::of(path, error))?,
-            Err(Error::NotFound { .. }) => {
+        let found = match self.place.objects.get(&location(path)?).await {
+            Ok(found) => found,
+            Err(object_store::Error::NotFound { .. }) => {
                 let reason = "said to be there already, and is not there".to_owned();
                 return Err(Error::Unavailable { path: path.to_owned(), reason });
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(Error::of(path, error)),
         };
-        if etag([&body[..]]) == writing.etag { Ok(()) } else { Err(Error::Taken { path: path.to_owned() }) }
+        let said = described::etag_of(&found.attributes);
+        let body = found.bytes().await.map_err(|error| Error::of(path, error))?;
+        let is_it = etag([&body[..]]) == writing.etag;
+        match said {
+            // What it says of itself is of what was written; what is read may be damaged on its way.
+            Some(said) if said == writing.etag && !is_it => Err(Error::Damaged { path: path.to_owned() }),
+            _ if is_it => Ok(()),
+            _ => Err(Error::Taken { path: path.to_owned() }),
+        }
     }
 
     fn options(&self, writing: &Writing<'_>, mode: PutMode) -> object_store::PutOptions {

@@ -15,6 +15,8 @@ use tokio::time::timeout;
 
 use self::s3::{Mood, S3};
 
+#[cfg(feature = "encoder")]
+mod outages;
 mod s3;
 
 const LIMIT: Duration = Duration::from_secs(30);

@@ -3,7 +3,7 @@
 use std::{
     fmt::{self, Display},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -53,6 +53,7 @@ pub struct FaultStore {
     /// Requests left until the process is as good as killed: nothing of what it asks is done any more.
     left: Arc<AtomicU64>,
     creates: Arc<AtomicU64>,
+    hung: Arc<OnceLock<String>>,
 }
 
 impl FaultStore {
@@ -65,12 +66,18 @@ impl FaultStore {
             calm: Arc::default(),
             left: Arc::new(AtomicU64::new(u64::MAX)),
             creates: Arc::default(),
+            hung: Arc::default(),
         }
     }
 
     /// From now on nothing goes wrong, or things do again.
     pub fn calm(&self, calm: bool) {
         self.calm.store(calm, Ordering::SeqCst);
+    }
+
+    /// From now on no write under `prefix` is done or answered.
+    pub fn hang(&self, prefix: &str) {
+        self.hung.get_or_init(|| prefix.to_owned());
     }
 
     /// After so many more requests nothing is done any more.
@@ -143,7 +150,8 @@ impl Display for FaultStore {
 #[async_trait]
 impl ObjectStore for FaultStore {
     async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        let fault = self.draw();
+        let hangs = self.hung.get().is_some_and(|prefix| path.as_ref().starts_with(prefix));
+        let fault = if hangs { Some(Fault::Hung) } else { self.draw() };
         self.before(fault).await?;
         let creates = options.mode == PutMode::Create;
         if fault == Some(Fault::Conflict) && creates {
