@@ -102,8 +102,10 @@ impl Committer {
         let mut workers = JoinSet::new();
         workers.spawn(ledger::write(store.clone(), effort, entries, tell.clone()));
         workers.spawn(papers.clone().write(store.clone(), effort, tell.clone()));
+        let room = Room::new(store.spool().clone());
+        room.clear(channel);
         Self {
-            room: Room::new(store.spool().clone()),
+            room,
             store,
             effort,
             lanes: BTreeMap::new(),
@@ -127,7 +129,12 @@ impl Committer {
             Work::Segment { ref track, number, .. } => {
                 let track = track.clone();
                 self.waiting.entry(track.clone()).or_default().insert(number, clock::now());
-                let lost = self.lane(&track).submit(work, &self.room);
+                let lane = self.lane(&track);
+                let lost = lane.submit(work, &self.room);
+                if let Some(directory) = self.room.directory(&self.channel) {
+                    self.workers.spawn(lane.spill(number, directory));
+                }
+                while self.workers.try_join_next().is_some() {}
                 for number in lost {
                     tracing::warn!(track, number, "a segment is lost to the store, as too much waits for it");
                     self.lost.insert((track.clone(), number));

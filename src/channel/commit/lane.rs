@@ -2,6 +2,8 @@
 
 use std::{
     collections::VecDeque,
+    io,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -35,9 +37,17 @@ struct Parcel {
     track: String,
     number: i64,
     path: String,
-    body: Arc<Body>,
+    content: Content,
+    length: u64,
     rewrites: bool,
+    /// Where its room is. What is to lie on the disk is in memory until it does.
     place: Where,
+}
+
+#[derive(Clone, Debug)]
+enum Content {
+    Memory(Arc<Body>),
+    Disk(PathBuf),
 }
 
 impl Lane {
@@ -48,8 +58,9 @@ impl Lane {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(place) = room.take(body.length) {
-                queue.bytes += body.length;
-                queue.waiting.push_back(Parcel { track, number, path, body, rewrites, place });
+                let (length, content) = (body.length, Content::Memory(body));
+                queue.bytes += length;
+                queue.waiting.push_back(Parcel { track, number, path, content, length, rewrites, place });
                 break;
             }
             // The first is being written.
@@ -59,6 +70,7 @@ impl Lane {
             };
             lost.push(oldest.number);
             queue.give_up(&oldest, room);
+            oldest.forget();
         }
         self.more.notify_one();
         lost
@@ -67,6 +79,31 @@ impl Lane {
     /// Bytes that wait, with those that are being written.
     pub(super) fn bytes(&self) -> u64 {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).bytes
+    }
+
+    /// Moves a segment that has its room on the disk from memory to a file in `directory`, if it still waits.
+    pub(super) async fn spill(self: Arc<Self>, number: i64, directory: PathBuf) {
+        let Some((track, body)) = self.to_spill(number) else { return };
+        let file = directory.join(format!("{track}-{number}.m4s"));
+        if let Err(error) = save(&directory, &file, &body).await {
+            tracing::warn!(%error, file = %file.display(), "a segment that waits for the store stays in memory");
+            return;
+        }
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        match queue.waiting.iter_mut().find(|parcel| parcel.number == number) {
+            Some(parcel) => parcel.content = Content::Disk(file),
+            None => discard(&file),
+        }
+    }
+
+    fn to_spill(&self, number: i64) -> Option<(String, Arc<Body>)> {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let parcel =
+            queue.waiting.iter().find(|parcel| parcel.number == number && parcel.place == Where::Disk)?;
+        match &parcel.content {
+            Content::Memory(body) => Some((parcel.track.clone(), body.clone())),
+            Content::Disk(_) => None,
+        }
     }
 
     async fn next(&self) -> Parcel {
@@ -89,30 +126,9 @@ impl Lane {
     ) {
         loop {
             let parcel = self.next().await;
-            let whose = format!("track {}", parcel.track);
-            let mut failures = 0;
-            let stored = loop {
-                match parcel.write(&store).await {
-                    Ok(()) => break true,
-                    Err(Error::Taken { path }) => {
-                        tracing::error!(
-                            path,
-                            "the name has another body, so this segment is lost to the store"
-                        );
-                        break false;
-                    }
-                    Err(error) => {
-                        let why = Some(error.to_string());
-                        let _ = tell.send(News::Trouble { whose: whose.clone(), why }).await;
-                        sleep(effort.pause_after(failures)).await;
-                        failures += 1;
-                    }
-                }
-            };
-            if failures > 0 {
-                let _ = tell.send(News::Trouble { whose, why: None }).await;
-            }
+            let stored = parcel.deliver(&store, effort, &tell).await;
             self.queue.lock().unwrap_or_else(PoisonError::into_inner).give_up(&parcel, &room);
+            parcel.forget();
             let Parcel { track, number, .. } = parcel;
             let news = if stored { News::Stored { track, number } } else { News::Lost { track, number } };
             let _ = tell.send(news).await;
@@ -120,20 +136,80 @@ impl Lane {
     }
 }
 
+/// Why a segment is not in the store.
+enum Failure {
+    Store(Error),
+    Spool(io::Error),
+}
+
 impl Queue {
     fn give_up(&mut self, parcel: &Parcel, room: &Room) {
-        self.bytes -= parcel.body.length;
-        room.free(parcel.place, parcel.body.length);
+        self.bytes -= parcel.length;
+        room.free(parcel.place, parcel.length);
     }
 }
 
 impl Parcel {
-    async fn write(&self, store: &Store) -> Result<(), Error> {
-        let pieces: Vec<Bytes> = self.body.chunks.clone();
-        if self.rewrites {
+    /// Tries until it is in the store, or never will be: then false.
+    async fn deliver(&self, store: &Store, effort: Effort, tell: &mpsc::Sender<News>) -> bool {
+        let whose = format!("track {}", self.track);
+        let mut failures = 0;
+        let stored = loop {
+            match self.write(store).await {
+                Ok(()) => break true,
+                Err(Failure::Store(error @ Error::Taken { .. })) => {
+                    tracing::error!(%error, "a segment is lost to the store");
+                    break false;
+                }
+                Err(Failure::Spool(error)) => {
+                    tracing::error!(%error, path = self.path, "a segment is lost from the spool, and to the store");
+                    break false;
+                }
+                Err(Failure::Store(error)) => {
+                    let why = Some(error.to_string());
+                    let _ = tell.send(News::Trouble { whose: whose.clone(), why }).await;
+                    sleep(effort.pause_after(failures)).await;
+                    failures += 1;
+                }
+            }
+        };
+        if failures > 0 {
+            let _ = tell.send(News::Trouble { whose, why: None }).await;
+        }
+        stored
+    }
+
+    async fn write(&self, store: &Store) -> Result<(), Failure> {
+        let pieces: Vec<Bytes> = match &self.content {
+            Content::Memory(body) => body.chunks.clone(),
+            Content::Disk(file) => vec![tokio::fs::read(file).await.map_err(Failure::Spool)?.into()],
+        };
+        let written = if self.rewrites {
             store.put_media(&self.path, pieces).await
         } else {
             store.create(&self.path, pieces).await
+        };
+        written.map_err(Failure::Store)
+    }
+
+    /// It waits no more.
+    fn forget(&self) {
+        if let Content::Disk(file) = &self.content {
+            discard(file);
         }
     }
+}
+
+async fn save(directory: &Path, file: &Path, body: &Body) -> io::Result<()> {
+    tokio::fs::create_dir_all(directory).await?;
+    let saved = tokio::fs::write(file, body.chunks.concat()).await;
+    if saved.is_err() {
+        discard(file);
+    }
+    saved
+}
+
+fn discard(file: &Path) {
+    // What stays is removed at the next start.
+    let _ = std::fs::remove_file(file);
 }

@@ -58,8 +58,18 @@ impl Room {
         self.limit(place).1.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// The directory for what waits on the disk.
-    pub(super) fn directory(&self) -> Option<&PathBuf> {
-        self.spool.disk.as_ref().map(|(directory, _)| directory)
+    /// The directory for what `channel` has waiting on the disk.
+    pub(super) fn directory(&self, channel: &str) -> Option<PathBuf> {
+        self.spool.disk.as_ref().map(|(directory, _)| directory.join(channel))
+    }
+
+    /// Removes what waited when the process was killed: it has been filled since, as no record knows it.
+    pub(super) fn clear(&self, channel: &str) {
+        if let Some(directory) = self.directory(channel)
+            && let Err(error) = std::fs::remove_dir_all(&directory)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, directory = %directory.display(), "cannot clear the spool");
+        }
     }
 }

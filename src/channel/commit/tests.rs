@@ -135,7 +135,7 @@ fn odds() -> Odds {
 async fn case(seed: u64) {
     let faults = FaultStore::new(seed, odds());
     let mut rig = Rig::new(faults.clone(), Spool::default());
-    let crashes = seed % 4 == 0;
+    let crashes = seed.is_multiple_of(4);
     if crashes {
         faults.crash_after(seed / 4 % 14);
     }
@@ -203,6 +203,29 @@ async fn a_track_that_hangs_holds_up_no_other_and_no_documents_wait_for_it() {
     rig.committer.papers_written().await;
     rig.assert_true(3).await;
     assert!(rig.truth().await.contains_key("live/a/index.m3u8"));
+}
+
+#[tokio::test]
+async fn what_does_not_fit_into_memory_waits_on_the_disk_and_leaves_nothing_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = || std::fs::read_dir(directory.path().join("a")).map_or(0, Iterator::count);
+    std::fs::create_dir(directory.path().join("a")).unwrap();
+    std::fs::write(directory.path().join("a/180p-0.m4s"), "of a process that was killed").unwrap();
+    let faults = FaultStore::new(1, Odds(vec![(Fault::Refused, 1000)]));
+    let spool = Spool { memory: 21, disk: Some((directory.path().into(), 49)) };
+    let mut rig = Rig::new(faults.clone(), spool);
+    assert_eq!(files(), 0, "what was left is of no use");
+    (10..20).for_each(|number| rig.submit("180p", number));
+    let spilled = async {
+        while files() < 7 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(10 * SECOND, spilled).await.expect("seven of ten are on the disk");
+    faults.calm(true);
+    tokio::time::timeout(20 * SECOND, rig.work(10)).await.expect("it goes on");
+    rig.assert_true(1).await;
+    assert_eq!((rig.recorded.len(), rig.lost.len(), files()), (10, 0, 0));
 }
 
 #[test]

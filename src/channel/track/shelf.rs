@@ -59,7 +59,9 @@ enum Stage {
 #[derive(Debug)]
 struct Closed {
     segment: Segment,
-    body: Arc<Body>,
+    /// Until it is listed and submitted: others have it then, and if those let go of it, it is not to stay in memory here.
+    body: Option<Arc<Body>>,
+    etag: HeaderValue,
     stage: Stage,
 }
 
@@ -191,7 +193,8 @@ impl Shelf {
             self.segments.insert(number, Arc::new(in_memory));
             self.list(segment.clone());
         }
-        self.closed.insert(number, Closed { segment, body, stage: Stage::Closed });
+        let (etag, body) = (body.etag.clone(), Some(body));
+        self.closed.insert(number, Closed { segment, body, etag, stage: Stage::Closed });
     }
 
     /// Forgets the open segment: it will not be completed.
@@ -206,7 +209,9 @@ impl Shelf {
     pub(in crate::channel) fn next_commit(&mut self) -> Option<(i64, Arc<Body>)> {
         let (number, closed) = self.closed.iter_mut().find(|(_, closed)| closed.stage == Stage::Closed)?;
         closed.stage = Stage::Submitted;
-        Some((*number, closed.body.clone()))
+        let listed = self.window.segments().back().is_some_and(|last| last.number >= *number);
+        let body = if listed { closed.body.take() } else { closed.body.clone() };
+        Some((*number, body?))
     }
 
     /// True if the name of segment `number` may be that of something from before a restart that no record knows.
@@ -255,10 +260,13 @@ impl Shelf {
 
     /// Lists a closed segment, if it is not, and lets readers have all of it.
     fn release_closed(&mut self, number: i64) {
-        let Some(Closed { segment, body, .. }) = self.closed.get(&number) else { return };
+        let Some(closed) = self.closed.get_mut(&number) else { return };
         if self.window.segments().back().is_none_or(|last| last.number < number) {
-            let (segment, body) = (segment.clone(), body.clone());
-            self.segments.entry(number).or_insert_with(|| Arc::new(edge::Segment::settled(body)));
+            let body = if closed.stage == Stage::Closed { closed.body.clone() } else { closed.body.take() };
+            let segment = closed.segment.clone();
+            if let Some(body) = body {
+                self.segments.entry(number).or_insert_with(|| Arc::new(edge::Segment::settled(body)));
+            }
             self.list(segment);
         }
         self.release(number);
@@ -268,9 +276,9 @@ impl Shelf {
     /// more.
     fn settle(&mut self, number: i64) -> Vec<i64> {
         self.release_closed(number);
-        let Some(Closed { segment, body, .. }) = self.closed.remove(&number) else { return Vec::new() };
+        let Some(Closed { segment, etag, .. }) = self.closed.remove(&number) else { return Vec::new() };
         self.kept.insert(number);
-        self.etags.extend(body.etag.to_str().ok().map(|etag| (number, etag.to_owned())));
+        self.etags.extend(etag.to_str().ok().map(|etag| (number, etag.to_owned())));
         self.stored.push(segment);
         self.tell(News::Bytes);
         // What left the list stays for as long as the longest list that had it (rfc8216bis 6.2.2).
@@ -370,11 +378,11 @@ impl Shelf {
     /// What a restart needs to know: all that is in the store.
     pub(in crate::channel) fn record(&self) -> TrackRecord {
         let (mut window, mut kept, mut etags) = (self.stored.clone(), self.kept.clone(), self.etags.clone());
-        for Closed { segment, body, .. } in
+        for Closed { segment, etag, .. } in
             self.closed.values().filter(|closed| closed.stage == Stage::Entered)
         {
             kept.insert(segment.number);
-            etags.extend(body.etag.to_str().ok().map(|etag| (segment.number, etag.to_owned())));
+            etags.extend(etag.to_str().ok().map(|etag| (segment.number, etag.to_owned())));
             window.push(segment.clone());
         }
         TrackRecord { window, kept, etags }
