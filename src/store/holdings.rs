@@ -62,7 +62,8 @@ impl Holdings {
             self.is_present(writing.path).await?;
             let options = self.options(writing, PutMode::Overwrite);
             let put = objects.put_opts(&location, writing.payload.clone(), options).await;
-            put.map(drop).map_err(|error| Error::of(writing.path, error))
+            put.map_err(|error| Error::of(writing.path, error))?;
+            self.is_present(writing.path).await
         };
         self.writing(effort).unhedged().spend(writing.path, put).await
     }
@@ -74,7 +75,8 @@ impl Holdings {
             self.is_present(writing.path).await?;
             let options = self.options(writing, PutMode::Create);
             match self.place.objects.put_opts(&location, writing.payload.clone(), options).await {
-                Ok(_) => Ok(()),
+                // It may have gone between the look and the write, which then went where nobody will find it.
+                Ok(_) => self.is_present(writing.path).await,
                 Err(object_store::Error::AlreadyExists { .. }) => self.is_ours(writing).await,
                 Err(error) => Err(Error::of(writing.path, error)),
             }
