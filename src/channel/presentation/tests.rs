@@ -11,6 +11,8 @@ use headwater_packager::{
 use super::*;
 use crate::channel::edge::Head;
 
+mod storing;
+
 const NANOS: i128 = 1_000_000_000;
 /// Unix time of the first segment: its number too, as segments last a second.
 const START: i64 = 1_800_000_000;
