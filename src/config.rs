@@ -8,6 +8,7 @@ pub mod grid;
 mod mistake;
 pub mod rung;
 mod server;
+mod store;
 pub mod unit;
 
 use std::{
@@ -140,8 +141,58 @@ pub enum KeySet {
 /// The store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
-    /// A directory, `file://` or `memory://` URL.
+    /// A directory, or a `file://`, `memory://`, `s3://`, `gs://` or `az://` URL.
     pub url: String,
+    /// What a bucket needs besides.
+    pub bucket: Bucket,
+    /// What waits while the store is slower than the channel.
+    pub spool: Spool,
+}
+
+/// How a bucket is reached, and how its objects are kept there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bucket {
+    /// The server, if it is not that of Amazon, Google or Microsoft.
+    pub endpoint: Option<String>,
+    /// Region; `None` for that of the environment.
+    pub region: Option<String>,
+    /// The bucket is named in the host and not in the path.
+    pub virtual_host: bool,
+    /// Files with the id and the secret of an access key; `None` for those of the environment or the machine.
+    pub key_files: Option<store::KeyFiles>,
+    /// File with what Google or Azure know us by; likewise.
+    pub credentials_file: Option<PathBuf>,
+    /// Azure's storage account; `None` for that of the environment.
+    pub account: Option<String>,
+    /// The way there may be without TLS.
+    pub allow_http: bool,
+    /// Encryption by the server, where the bucket's own setting is not to apply.
+    pub encryption: Option<Encryption>,
+    /// Storage class of segments.
+    pub storage_class: Option<String>,
+    /// Tags of segments, for lifecycle rules.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Who has the keys that S3 encrypts with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// S3 itself: SSE-S3.
+    S3,
+    /// The key management service: SSE-KMS.
+    Kms {
+        /// Id or ARN; `None` for the account's default key.
+        key: Option<String>,
+    },
+}
+
+/// How much of a channel may wait for its store. What comes beyond is lost to the store, and to nobody who watches live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spool {
+    /// Bytes in memory.
+    pub memory: u64,
+    /// A directory, and how many bytes may wait there.
+    pub disk: Option<(PathBuf, u64)>,
 }
 
 /// One live channel.
@@ -264,6 +315,20 @@ mod tests {
     }
 
     #[test]
+    fn a_store_may_be_a_bucket_anywhere() {
+        let text = "[channel.a]\nsource = \"test:\"\n[store]\nurl = \"s3://bucket/a/b\"\n\
+                    endpoint = \"http://127.0.0.1:9000\"\naddressing = \"virtual-host\"\nencryption = \"kms\"\n\
+                    access_key_id_file = \"id\"\nsecret_access_key_file = \"secret\"\nstorage_class = \"STANDARD_IA\"\n\
+                    tags = { keep = \"week\" }\nspool_memory = \"16M\"\nspool_directory = \"spool\"\nspool_disk = \"2G\"\n";
+        let store = Config::parse(Path::new("h.toml"), text).unwrap().store;
+        let Store { bucket, spool, .. } = &store;
+        assert_eq!(bucket.key_files, Some(("id".into(), "secret".into())));
+        assert!(bucket.virtual_host && bucket.allow_http, "this machine needs no TLS to itself");
+        assert_eq!(bucket.encryption, Some(Encryption::Kms { key: None }));
+        assert_eq!((spool.memory, &spool.disk), (16_000_000, &Some(("spool".into(), 2_000_000_000))));
+    }
+
+    #[test]
     fn a_channel_may_leave_its_encoder_to_others() {
         let text = format!("[channel.a]\nsource = \"test:\"\n{SOCKET}");
         let config = Config::parse(Path::new("h.toml"), &text).unwrap();
@@ -298,6 +363,8 @@ mod tests {
     fn every_refusal_names_file_key_and_what_would_be_right() {
         let channel = |lines: &str| format!("[channel.a]\nsource = \"test:\"\n{lines}");
         let rung = |lines: &str| channel(&format!("[[channel.a.video]]\n{lines}"));
+        let store = |lines: &str| channel("") + &format!("[store]\n{lines}\n");
+        let bucket = |lines: &str| store(&format!("url = \"s3://bucket/prefix\"\n{lines}"));
         insta::assert_snapshot!(
             [
                 refusal("[server]\nmedai = \"0.0.0.0:80\"\n"),
@@ -346,6 +413,21 @@ mod tests {
                 refusal(&channel("timing = \"source\"\n")),
                 refusal(&(channel(SOCKET) + "[channel.b]\nsource = \"test:\"\n" + SOCKET)),
                 refusal(&channel("access = \"secret\"\n")),
+                refusal(&store("url = \"s3:///live\"")),
+                refusal(&store("region = \"eu-central-1\"")),
+                refusal(&store("tags = { expire = \"soon\" }")),
+                refusal(&bucket("bucket = \"b\"")),
+                refusal(&bucket("credentials_file = \"key.json\"")),
+                refusal(&bucket("endpoint = \"http://s3.example.com\"")),
+                refusal(&bucket("endpoint = \"s3.example.com\"")),
+                refusal(&bucket("access_key_id_file = \"id\"")),
+                refusal(&bucket("secret_access_key_file = \"secret\"")),
+                refusal(&bucket("addressing = \"host\"")),
+                refusal(&bucket("kms_key = \"arn:aws:kms:x\"")),
+                refusal(&bucket("encryption = \"aes\"")),
+                refusal(&bucket("tags = { \"\" = \"soon\" }")),
+                refusal(&bucket("spool_memory = \"64 pages\"")),
+                refusal(&bucket("spool_disk = \"1G\"")),
                 refusal(&channel("access = \"signed\"\n")),
                 refusal(&(channel("") + "[access]\nvod = \"signed\"\n")),
                 refusal(&(channel("") + "[access]\nsecret = \"hunter2\"\n")),

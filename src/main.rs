@@ -27,7 +27,7 @@ const INTERRUPTED: u8 = 130;
 
 fn status(error: &anyhow::Error) -> u8 {
     let of_configuration = |cause: &(dyn Error + 'static)| {
-        matches!(cause.downcast_ref(), Some(store::Error::Unsupported { .. }))
+        cause.downcast_ref().is_some_and(store::Error::is_of_configuration)
             || cause.is::<access::Error>()
             || cause.is::<config::Error>()
             || cause.is::<uri::Error>()

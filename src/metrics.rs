@@ -3,6 +3,7 @@
 //! docs/metrics.md has the table.
 
 mod http;
+mod storing;
 mod track;
 mod viewing;
 mod waiting;
@@ -13,6 +14,7 @@ pub use prometheus_client::metrics::histogram::Histogram;
 
 pub use self::{
     http::{Http, Listener, Outcome},
+    storing::Storing,
     track::{Part, Track, Tracks},
     viewing::{Viewers, Viewing},
     waiting::{Held, Waiting},

@@ -18,9 +18,7 @@ mod lanes;
 mod listen;
 mod listing;
 mod live;
-pub mod media_type;
 mod page;
-pub mod policy;
 pub mod preview;
 mod problem;
 mod public;
@@ -62,6 +60,7 @@ use self::{
     waiters::{Waiters, Waiting},
 };
 use crate::{access::Access, channel::edge::Reader, clock, store::Store};
+pub use crate::{media_type, policy};
 
 /// What answers the requests of a listener.
 pub trait Service: Send + Sync + 'static {

@@ -1,63 +1,34 @@
-//! The store: segments, playlists and state records in a directory or in memory, through object_store.
+//! The store: segments, playlists and state records in a directory, in memory or in a bucket, through object_store.
 //!
-//! Its layout equals that of the URLs, so a directory behind any static web server is a valid presentation.
+//! Its layout equals that of the URLs, so a directory behind any static web server is a valid presentation, and so is a
+//! bucket behind a CDN.
 
 mod cache;
+mod described;
+mod effort;
+mod error;
+mod hashes;
+mod holdings;
+mod place;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use object_store::{
-    ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, memory::InMemory, path::Path,
-};
+use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 use sha2::{Digest, Sha256};
-use thiserror::Error;
 
-use cache::Cache;
-
-/// How long one operation may take before it counts as failed: below one segment, so that the live edge never waits.
-const DEADLINE: Duration = Duration::from_secs(2);
-
-/// Why the store did not do what was asked.
-#[derive(Clone, Debug, Error)]
-pub enum Error {
-    /// The URL's scheme is none that this build has.
-    #[error(
-        "store {url:?}: this build keeps its data in a directory (a path or file:// URL) or in memory (memory://)"
-    )]
-    Unsupported {
-        /// As configured.
-        url: String,
-    },
-    /// The directory cannot be used.
-    #[error("store {}: {reason}; give a directory that this user may write to", directory.display())]
-    Directory {
-        /// The directory.
-        directory: PathBuf,
-        /// What the system said.
-        reason: String,
-    },
-    /// A path that cannot name an object.
-    #[error("{path:?} cannot name an object")]
-    Path {
-        /// As asked for.
-        path: String,
-    },
-    /// There is no such object.
-    #[error("there is no {path}")]
-    NotFound {
-        /// As asked for.
-        path: String,
-    },
-    /// The store failed or was too slow.
-    #[error("{path}: {reason}")]
-    Unavailable {
-        /// The object.
-        path: String,
-        /// What went wrong.
-        reason: String,
-    },
-}
+use self::{
+    cache::Cache,
+    described::Descriptions,
+    hashes::Hashes,
+    holdings::{Holdings, Writing},
+    place::Place,
+};
+pub use self::{effort::Effort, error::Error};
+use crate::{
+    config::{self, Spool},
+    policy::CachePolicy,
+};
 
 /// A whole object, as read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,25 +42,62 @@ pub struct Object {
 /// A handle on the store. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Store {
-    objects: Arc<dyn ObjectStore>,
+    holdings: Holdings,
     cache: Cache,
     url: Arc<str>,
+    spool: Arc<Spool>,
+    effort: Effort,
 }
 
 impl Store {
-    /// Opens a directory (created if absent), a `file://` URL or `memory://`.
+    /// Opens what the configuration says.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] and [`Error::Directory`].
+    /// [`Error::Unsupported`], [`Error::Directory`], [`Error::Bucket`] and [`Error::Credentials`]. That a bucket is there
+    /// and lets us in is seen when it is used.
+    pub fn of(config: &config::Store) -> Result<Self, Error> {
+        Ok(Self::new(Place::open(config)?, config))
+    }
+
+    /// Opens a directory (created if absent), a `file://` URL or `memory://`; or a bucket, with what the environment says.
+    ///
+    /// # Errors
+    /// As [`Store::of`].
     pub fn open(url: &str) -> Result<Self, Error> {
-        let objects: Arc<dyn ObjectStore> = match url.split_once("://") {
-            Some(("memory", _)) => Arc::new(InMemory::new()),
-            Some(("file", path)) => Arc::new(directory(path)?),
-            Some(_) => return Err(Error::Unsupported { url: url.to_owned() }),
-            None => Arc::new(directory(url)?),
-        };
-        let cache = Cache::new(objects.clone());
-        Ok(Self { objects, cache, url: url.into() })
+        Self::of(&config::Store::at(url))
+    }
+
+    /// Anything that object_store has, for tests of what goes wrong.
+    pub fn over(objects: Arc<dyn ObjectStore>) -> Self {
+        Self::new(Place::of(objects, Descriptions::default()), &config::Store::at("memory://"))
+    }
+
+    fn new(place: Place, config: &config::Store) -> Self {
+        let holdings = Holdings { place, hashes: Hashes::default() };
+        Self {
+            cache: Cache::new(holdings.clone()),
+            holdings,
+            url: config.url.as_str().into(),
+            spool: config.spool.clone().into(),
+            effort: Effort::archive(),
+        }
+    }
+
+    /// How much of a channel may wait for it.
+    pub fn spool(&self) -> &Spool {
+        &self.spool
+    }
+
+    /// The same store, which spends this on what is written.
+    #[must_use]
+    pub fn spending(self, effort: Effort) -> Self {
+        Self { effort, ..self }
+    }
+
+    /// The same store, for which so much may wait.
+    #[must_use]
+    pub fn spooling(self, spool: Spool) -> Self {
+        Self { spool: spool.into(), ..self }
     }
 
     /// As it was opened.
@@ -97,30 +105,69 @@ impl Store {
         &self.url
     }
 
-    /// Writes an object, in whole or not at all: a reader never sees a part of it.
+    /// Writes an object that nobody but us reads, over what is there.
     ///
     /// # Errors
-    /// [`Error::Path`] and [`Error::Unavailable`].
+    /// [`Error::Path`], [`Error::Denied`] and [`Error::Unavailable`].
     pub async fn put(&self, path: &str, pieces: Vec<Bytes>) -> Result<(), Error> {
-        let location = location(path)?;
-        let payload = PutPayload::from_iter(pieces);
-        within(path, self.objects.put(&location, payload)).await?;
-        self.cache.forget(path).await;
+        self.write(&Writing::new(path, pieces, CachePolicy::NoStore), true).await
+    }
+
+    /// Writes a document that lists what is kept, over what is there. A reader never sees a part of it. After a power cut
+    /// it may be gone: it is made again with the next segment.
+    ///
+    /// # Errors
+    /// As [`Store::put`].
+    pub async fn put_document(&self, path: &str, text: Bytes, cache: CachePolicy) -> Result<(), Error> {
+        self.write(&Writing::new(path, vec![text], cache), false).await
+    }
+
+    /// Writes a segment under a name that may have been given to something that nobody was ever told of.
+    ///
+    /// # Errors
+    /// As [`Store::put`].
+    pub async fn put_media(&self, path: &str, pieces: Vec<Bytes>) -> Result<(), Error> {
+        let writing = Writing::new(path, pieces, CachePolicy::Immutable);
+        self.write(&writing, true).await?;
+        self.holdings.hashes.expect(path, &writing.etag);
         Ok(())
+    }
+
+    /// Writes a segment under a name that has never had a body. If it has this very body already, that is as good.
+    ///
+    /// # Errors
+    /// [`Error::Taken`] if it has another, which then stays; else as [`Store::put`].
+    pub async fn create(&self, path: &str, pieces: Vec<Bytes>) -> Result<(), Error> {
+        let writing = Writing::new(path, pieces, CachePolicy::Immutable);
+        self.holdings.create(&writing, self.effort).await?;
+        self.holdings.hashes.expect(path, &writing.etag);
+        Ok(())
+    }
+
+    async fn write(&self, writing: &Writing<'_>, durable: bool) -> Result<(), Error> {
+        self.holdings.hashes.forget(writing.path);
+        let written = self.holdings.replace(writing, durable, self.effort).await;
+        self.cache.forget(writing.path).await;
+        written
+    }
+
+    /// The object at `path` has this entity tag, and is not believed if it has another.
+    pub fn expect(&self, path: &str, etag: &str) {
+        self.holdings.hashes.expect(path, etag);
     }
 
     /// Reads an object, past the cache.
     ///
     /// # Errors
-    /// [`Error::Path`], [`Error::NotFound`] and [`Error::Unavailable`].
+    /// [`Error::Path`], [`Error::NotFound`], [`Error::Denied`], [`Error::Damaged`] and [`Error::Unavailable`].
     pub async fn get(&self, path: &str) -> Result<Bytes, Error> {
-        read(&self.objects, path).await
+        self.holdings.read(path).await.map(|object| object.body)
     }
 
     /// Reads an object through the cache. However many ask at once, the store is asked once.
     ///
     /// # Errors
-    /// [`Error::Path`], [`Error::NotFound`] and [`Error::Unavailable`].
+    /// As [`Store::get`].
     pub async fn object(&self, path: &str) -> Result<Arc<Object>, Error> {
         // Boxed, because moka's futures are large, and a request that waits for something else is as large as they are.
         Box::pin(self.cache.object(path)).await
@@ -129,10 +176,14 @@ impl Store {
     /// Removes an object; one that is not there is no error.
     ///
     /// # Errors
-    /// [`Error::Path`] and [`Error::Unavailable`].
+    /// As [`Store::put`].
     pub async fn delete(&self, path: &str) -> Result<(), Error> {
         self.cache.forget(path).await;
-        match within(path, self.objects.delete(&location(path)?)).await {
+        self.holdings.hashes.forget(path);
+        let location = location(path)?;
+        let objects = &self.holdings.place.objects;
+        let delete = || async { objects.delete(&location).await.map_err(|error| Error::of(path, error)) };
+        match self.effort.spend(path, delete).await {
             Err(Error::NotFound { .. }) => Ok(()),
             other => other,
         }
@@ -141,10 +192,14 @@ impl Store {
     /// Names of the packaged assets under `vod/`, sorted.
     ///
     /// # Errors
-    /// [`Error::Unavailable`].
+    /// [`Error::Denied`] and [`Error::Unavailable`].
     pub async fn assets(&self) -> Result<Vec<String>, Error> {
         let prefix = Path::from("vod");
-        let listing = within("vod", self.objects.list_with_delimiter(Some(&prefix))).await?;
+        let list = || async {
+            let listing = self.holdings.place.objects.list_with_delimiter(Some(&prefix)).await;
+            listing.map_err(|error| Error::of("vod", error))
+        };
+        let listing = Effort::viewer().spend("vod", list).await?;
         let mut names: Vec<String> =
             listing.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).collect();
         names.sort();
@@ -160,58 +215,13 @@ pub fn etag<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
     format!("\"{hex}\"")
 }
 
-fn directory(path: &str) -> Result<LocalFileSystem, Error> {
-    let error = |reason: String| Error::Directory { directory: path.into(), reason };
-    std::fs::create_dir_all(path).map_err(|reason| error(reason.to_string()))?;
-    let store = LocalFileSystem::new_with_prefix(path).map_err(|reason| error(reason.to_string()))?;
-    Ok(store.with_automatic_cleanup(true))
-}
-
 fn location(path: &str) -> Result<Path, Error> {
     Path::parse(path).map_err(|_| Error::Path { path: path.to_owned() })
-}
-
-async fn read(objects: &Arc<dyn ObjectStore>, path: &str) -> Result<Bytes, Error> {
-    let location = location(path)?;
-    within(path, async { objects.get(&location).await?.bytes().await }).await
-}
-
-async fn within<T>(path: &str, operation: impl Future<Output = object_store::Result<T>>) -> Result<T, Error> {
-    let path = path.to_owned();
-    match tokio::time::timeout(DEADLINE, operation).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(object_store::Error::NotFound { .. })) => Err(Error::NotFound { path }),
-        Ok(Err(reason)) => Err(Error::Unavailable { path, reason: reason.to_string() }),
-        Err(_) => {
-            Err(Error::Unavailable { path, reason: format!("no answer within {} s", DEADLINE.as_secs()) })
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    async fn behaves(store: Store) {
-        assert!(matches!(store.object("live/a/1.m4s").await, Err(Error::NotFound { .. })));
-        store.put("live/a/1.m4s", vec![Bytes::from("ab"), Bytes::from("c")]).await.unwrap();
-        let object = store.object("live/a/1.m4s").await.unwrap();
-        assert_eq!((&object.body[..], &object.etag), (&b"abc"[..], &etag([&b"abc"[..]])));
-        store.put("live/a/1.m4s", vec![Bytes::from("new")]).await.unwrap();
-        assert_eq!(store.object("live/a/1.m4s").await.unwrap().body, "new");
-        store.delete("live/a/1.m4s").await.unwrap();
-        store.delete("live/a/1.m4s").await.unwrap();
-        assert!(matches!(store.object("live/a/1.m4s").await, Err(Error::NotFound { .. })));
-        store.put("vod/clip/index.m3u8", vec![Bytes::from("#EXTM3U")]).await.unwrap();
-        assert_eq!(store.assets().await.unwrap(), ["clip"]);
-    }
-
-    #[tokio::test]
-    async fn every_backend_behaves_alike() {
-        let directory = tempfile::tempdir().unwrap();
-        behaves(Store::open("memory://").unwrap()).await;
-        behaves(Store::open(directory.path().join("new").to_str().unwrap()).unwrap()).await;
-    }
 
     #[test]
     fn a_url_that_cannot_be_used_is_refused_in_words() {

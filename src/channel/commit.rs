@@ -1,127 +1,227 @@
 //! Writes what a channel has made to the store, in an order that survives a kill at any point:
 //! segment, then the state record that knows it, then the documents that list it.
+//!
+//! Each track has a lane in which its segments wait for their turn, and lanes go on side by side. The ledger writes one
+//! record after another, each of what the lanes are done with. Whatever fails is tried until it is done or there is no
+//! more room to wait in; the channel goes on in the meantime.
 
-use std::sync::Arc;
+mod lane;
+mod ledger;
+mod papers;
+mod room;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinSet};
 
+use self::{lane::Lane, papers::Papers, room::Room};
 use super::edge::Body;
-use crate::store::{Error, Store};
+use crate::{
+    clock,
+    metrics::Storing,
+    policy::CachePolicy,
+    store::{Effort, Store},
+};
 
-/// How much may wait for a slow store before segments are published without it.
-const BACKLOG: usize = 128;
+/// How much news may wait for the channel. Who has more waits.
+const NEWS: usize = 64;
+/// How many records and openings may wait: one record is written at a time, and encoders begin seldom.
+const ENTRIES: usize = 64;
 
 /// Something to be written.
 #[derive(Debug)]
 pub(super) enum Work {
-    /// A complete segment, and the record that counts it in.
-    Segment { track: String, number: i64, path: String, body: Arc<Body>, record: Bytes },
-    /// The record that says that the source has ended.
-    End { path: String, record: Bytes },
-    /// Objects that stand for themselves, in this order.
-    Objects(Vec<(String, Vec<Bytes>)>),
+    /// A complete segment. If it `rewrites`, its name may have been given to something that nobody was told of.
+    Segment { track: String, number: i64, path: String, body: Arc<Body>, rewrites: bool },
+    /// What has to be there before the next record: openings, which change, and init segments, which do not.
+    Foundation { opening: (String, Vec<Bytes>), inits: Vec<(String, Vec<Bytes>)> },
+    /// The record of what is in the store; or the one that says that the source has `ended`.
+    Record { path: String, record: Bytes, ended: bool },
+    /// What lists all this.
+    Documents(Vec<Paper>),
     /// Objects that nobody may ask for any more.
     Delete(Vec<String>),
 }
 
-/// Something that may be published now, as it is durable or the store has failed to take it.
-#[derive(Debug)]
-pub(super) struct Durable {
-    pub(super) what: What,
-    pub(super) result: Result<(), Error>,
+/// A document for the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Paper {
+    pub(super) path: String,
+    pub(super) text: Bytes,
+    pub(super) cache: CachePolicy,
 }
 
-/// What may be published.
+/// What has become of it.
 #[derive(Debug)]
-pub(super) enum What {
-    /// A segment.
-    Segment { track: String, number: i64 },
-    /// The end.
-    End,
+pub(super) enum News {
+    /// A segment is durable.
+    Stored { track: String, number: i64 },
+    /// A segment will never be in the store.
+    Lost { track: String, number: i64 },
+    /// The record that was submitted last is durable.
+    Recorded,
+    /// The record that the source has ended is durable, or failed to be at the first try.
+    Ended { durable: bool },
+    /// Somebody does not get on; `None` if they do again.
+    Trouble { whose: String, why: Option<String> },
 }
 
-/// The channel's end of the queue.
+/// The channel's end of all lanes.
 #[derive(Debug)]
 pub(super) struct Committer {
     store: Store,
-    work: mpsc::Sender<Work>,
-    durable: mpsc::Receiver<Durable>,
+    effort: Effort,
+    room: Room,
+    lanes: BTreeMap<String, Arc<Lane>>,
+    ledger: mpsc::Sender<Work>,
+    papers: Arc<Papers>,
+    news: mpsc::Receiver<News>,
+    tell: mpsc::Sender<News>,
+    workers: JoinSet<()>,
+    troubles: BTreeMap<String, String>,
+    /// What waits, and since when.
+    waiting: BTreeMap<String, BTreeMap<i64, Instant>>,
+    recording_since: Option<Instant>,
+    lost: BTreeSet<(String, i64)>,
+    metrics: Storing,
+    channel: String,
 }
 
 impl Committer {
-    /// Starts the writer. It ends when this is dropped and the queue is empty.
-    pub(super) fn start(store: Store) -> Self {
-        let (work, queue) = mpsc::channel(BACKLOG);
-        let (done, durable) = mpsc::channel(BACKLOG);
-        tokio::spawn(write(store.clone(), queue, done));
-        Self { store, work, durable }
+    /// Starts the writers. They end when this is dropped.
+    pub(super) fn start(channel: &str, store: Store, effort: Effort, metrics: Storing) -> Self {
+        let store = store.spending(effort);
+        let (tell, news) = mpsc::channel(NEWS);
+        let (ledger, entries) = mpsc::channel(ENTRIES);
+        let papers = Arc::<Papers>::default();
+        let mut workers = JoinSet::new();
+        workers.spawn(ledger::write(store.clone(), effort, entries, tell.clone()));
+        workers.spawn(papers.clone().write(store.clone(), effort, tell.clone()));
+        let room = Room::new(store.spool().clone());
+        room.clear(channel);
+        Self {
+            room,
+            store,
+            effort,
+            lanes: BTreeMap::new(),
+            ledger,
+            papers,
+            news,
+            tell,
+            workers,
+            troubles: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            recording_since: None,
+            lost: BTreeSet::new(),
+            metrics,
+            channel: channel.to_owned(),
+        }
     }
 
-    /// Another one on the same store, for what is left to do after [`Committer::drain`].
-    pub(super) fn successor(&self) -> Self {
-        Self::start(self.store.clone())
+    /// Takes work. Where there is no room for a segment, older ones of its track are lost for it.
+    pub(super) fn submit(&mut self, work: Work) {
+        match work {
+            Work::Segment { ref track, number, .. } => {
+                let track = track.clone();
+                self.waiting.entry(track.clone()).or_default().insert(number, clock::now());
+                let lane = self.lane(&track);
+                let lost = lane.submit(work, &self.room);
+                if let Some(directory) = self.room.directory(&self.channel) {
+                    self.workers.spawn(lane.spill(number, directory));
+                }
+                while self.workers.try_join_next().is_some() {}
+                for number in lost {
+                    tracing::warn!(track, number, "a segment is lost to the store, as too much waits for it");
+                    self.lost.insert((track.clone(), number));
+                }
+            }
+            Work::Record { .. } | Work::Foundation { .. } => {
+                if matches!(work, Work::Record { .. }) {
+                    self.recording_since = Some(clock::now());
+                }
+                if self.ledger.try_send(work).is_err() {
+                    tracing::warn!("the store is too far behind to be told of another encoder");
+                }
+            }
+            Work::Documents(documents) => self.papers.put(documents),
+            Work::Delete(paths) => self.papers.remove(paths),
+        }
     }
 
-    /// Queues work; gives it back if the store is so far behind that the queue is full.
-    pub(super) fn submit(&self, work: Work) -> Result<(), Work> {
-        self.work.try_send(work).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(work) | mpsc::error::TrySendError::Closed(work) => work,
-        })
+    fn lane(&mut self, track: &str) -> Arc<Lane> {
+        if let Some(lane) = self.lanes.get(track) {
+            return lane.clone();
+        }
+        let lane = Arc::<Lane>::default();
+        self.lanes.insert(track.to_owned(), lane.clone());
+        let (store, room, tell) = (self.store.clone(), self.room.clone(), self.tell.clone());
+        self.workers.spawn(lane.clone().run(store, room, self.effort, tell));
+        lane
     }
 
-    /// The next segment that is done with. Dropping the future loses nothing.
-    pub(super) async fn durable(&mut self) -> Durable {
-        match self.durable.recv().await {
-            Some(durable) => durable,
-            // The writer lives as long as we do.
+    /// True if a segment of so many bytes would cost others their place.
+    pub(super) fn is_full(&self, bytes: u64) -> bool {
+        !self.room.has(bytes)
+    }
+
+    /// What has become of something. Dropping the future loses nothing.
+    pub(super) async fn news(&mut self) -> News {
+        if let Some((track, number)) = self.lost.pop_first() {
+            return self.heard(News::Lost { track, number });
+        }
+        match self.news.recv().await {
+            Some(news) => self.heard(news),
+            // We have a sender ourselves.
             None => std::future::pending().await,
         }
     }
 
-    /// Waits until all that was submitted is done with, and gives what is still to be listed.
-    pub(super) async fn drain(self) -> Vec<Durable> {
-        let Self { work, mut durable, .. } = self;
-        drop(work);
-        let mut rest = Vec::new();
-        while let Some(done) = durable.recv().await {
-            rest.push(done);
+    fn heard(&mut self, news: News) -> News {
+        match &news {
+            News::Stored { track, number } | News::Lost { track, number } => {
+                if let Some(waiting) = self.waiting.get_mut(track) {
+                    waiting.remove(number);
+                }
+                self.metrics.done(&self.channel, track, matches!(news, News::Stored { .. }));
+            }
+            News::Recorded | News::Ended { .. } => self.recording_since = None,
+            News::Trouble { whose, why: Some(why) } => drop(self.troubles.insert(whose.clone(), why.clone())),
+            News::Trouble { whose, why: None } => drop(self.troubles.remove(whose)),
         }
-        rest
+        news
+    }
+
+    /// Why the store cannot be waited for at `now`, if it cannot.
+    pub(super) fn trouble(&self, now: Instant) -> Option<String> {
+        if let Some(why) = self.troubles.values().next() {
+            return Some(why.clone());
+        }
+        let oldest = self.waiting.values().flat_map(BTreeMap::values).chain(&self.recording_since).min()?;
+        let age = now.saturating_duration_since(*oldest);
+        // Who failed will say so in a moment.
+        let limit = self.effort.budget + Duration::from_millis(200);
+        (age > limit).then(|| format!("what waits for it has waited for {} s", age.as_secs().max(1)))
+    }
+
+    /// Says how far behind the store is.
+    pub(super) fn measure(&self, now: Instant) {
+        for (track, waiting) in &self.waiting {
+            let age = waiting.values().min().map(|since| now.saturating_duration_since(*since));
+            let bytes = self.lanes.get(track).map_or(0, |lane| lane.bytes());
+            self.metrics.backlog(&self.channel, track, waiting.len(), bytes, age.unwrap_or_default());
+        }
+    }
+
+    /// Waits until all documents are written as far as they can be.
+    pub(super) async fn papers_written(&self) {
+        self.papers.written().await;
     }
 }
 
-async fn write(store: Store, mut queue: mpsc::Receiver<Work>, done: mpsc::Sender<Durable>) {
-    while let Some(work) = queue.recv().await {
-        match work {
-            Work::Segment { track, number, path, body, record } => {
-                let result = segment(&store, &path, &body, record).await;
-                let _ = done.send(Durable { what: What::Segment { track, number }, result }).await;
-            }
-            Work::End { path, record } => {
-                let result = store.put(&path, vec![record]).await;
-                let _ = done.send(Durable { what: What::End, result }).await;
-            }
-            Work::Objects(objects) => {
-                for (path, pieces) in objects {
-                    if let Err(error) = store.put(&path, pieces).await {
-                        tracing::warn!(%error, "the store did not take an object");
-                    }
-                }
-            }
-            Work::Delete(paths) => {
-                for path in paths {
-                    if let Err(error) = store.delete(&path).await {
-                        tracing::warn!(%error, "the store did not delete an object");
-                    }
-                }
-            }
-        }
-    }
-}
-
-async fn segment(store: &Store, path: &str, body: &Body, record: Bytes) -> Result<(), Error> {
-    store.put(path, body.chunks.clone()).await?;
-    let channel = path.rsplitn(3, '/').last().unwrap_or(path);
-    store.put(&super::record::path_in(channel), vec![record]).await
-}
+#[cfg(test)]
+mod tests;

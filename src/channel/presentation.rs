@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use headwater_packager::{
     hls,
     time::Grid,
@@ -13,7 +12,7 @@ use tokio::sync::watch;
 
 use super::{
     cmsd::Format,
-    commit::Work,
+    commit::{Paper, Work},
     edge::{Edge, LowLatency, TrackEdge},
     filler::Filler,
     fitness::Limits,
@@ -26,6 +25,7 @@ use super::{
 use crate::{
     clock, config,
     ladder::wire::{self, Catalog, Media, Message},
+    policy::CachePolicy,
 };
 
 /// How far the end of a source has come.
@@ -67,6 +67,10 @@ pub(super) struct Presentation {
     /// True until its tracks have taken over.
     arriving: bool,
     ending: Ending,
+    /// A record is on its way to the store.
+    recording: bool,
+    /// The store has yet to be told something that no segment brings with it.
+    unrecorded: bool,
     /// What viewers see that do not wait for parts.
     frames: Publisher,
     /// What is published of each track.
@@ -98,6 +102,8 @@ impl Presentation {
             opening: Vec::new(),
             arriving: false,
             ending: Ending::No,
+            recording: false,
+            unrecorded: false,
             frames: Publisher::new(config.grid.segment),
             tracks: BTreeMap::new(),
             edge: Arc::default(),
@@ -187,14 +193,15 @@ impl Presentation {
         }
         self.reconfigured = false;
         self.lay_out_parts();
-        let mut objects =
-            vec![(record::opening_path_in(&self.prefix), self.opening.iter().map(wire::encode).collect())];
+        let opening =
+            (record::opening_path_in(&self.prefix), self.opening.iter().map(wire::encode).collect());
+        let mut inits = Vec::new();
         for writer in &self.writers {
-            objects.extend(
+            inits.extend(
                 writer.inits().map(|(name, body)| (self.path(writer.name(), name), body.chunks.clone())),
             );
         }
-        Some(Work::Objects(objects))
+        Some(Work::Foundation { opening, inits })
     }
 
     /// The encoder is gone, or has nothing to encode: every track goes on with its filler.
@@ -230,34 +237,91 @@ impl Presentation {
         self.writers.iter().map(Writer::filler_parts).sum()
     }
 
-    /// What is closed and not submitted yet, each segment with the record that counts it in.
+    /// What is closed and not submitted yet.
     pub(super) fn commits(&mut self) -> Vec<Work> {
         let mut commits = Vec::new();
         for index in 0..self.writers.len() {
             while let Some((number, body)) = self.writers[index].shelf_mut().next_commit() {
                 let track = self.writers[index].name().to_owned();
                 let path = self.path(&track, &format!("{number}.m4s"));
-                commits.push(Work::Segment { track, number, path, body, record: self.record().to_bytes() });
+                let rewrites = self.writers[index].shelf().may_be_taken(number);
+                commits.push(Work::Segment { track, number, path, body, rewrites });
             }
         }
         commits
     }
 
-    /// Lets readers have the ends of all closed segments before the store has taken them.
+    /// Lets readers have all closed segments before the store has taken them.
     pub(super) fn release(&mut self) {
         self.writers.iter_mut().for_each(|writer| writer.shelf_mut().release_all());
     }
 
-    /// The store has taken a segment, or failed to. Gives the documents to be stored and the objects to be deleted.
-    pub(super) fn settle(&mut self, track: &str, number: i64, now: i128) -> Vec<Work> {
-        let Some(writer) = self.writer(track) else { return Vec::new() };
-        let forgotten = writer.shelf_mut().settle(number);
-        let mut work = vec![Work::Objects(self.documents(track, now))];
-        if !forgotten.is_empty() {
-            let path = |number: &i64| self.path(track, &format!("{number}.m4s"));
-            work.push(Work::Delete(forgotten.iter().map(path).collect()));
+    /// The store has taken a segment.
+    pub(super) fn stored(&mut self, track: &str, number: i64) {
+        self.writer(track).into_iter().for_each(|writer| writer.shelf_mut().durable(number));
+    }
+
+    /// The store will never have a segment.
+    pub(super) fn lose_segment(&mut self, track: &str, number: i64) {
+        self.writer(track).into_iter().for_each(|writer| writer.shelf_mut().lose(number));
+    }
+
+    /// The next record, if there is something new for it and none is on its way.
+    pub(super) fn record_due(&mut self) -> Option<Work> {
+        if self.recording {
+            return None;
         }
+        for writer in &mut self.writers {
+            self.unrecorded |= writer.shelf_mut().enter();
+        }
+        let due = std::mem::take(&mut self.unrecorded);
+        self.recording = due;
+        due.then(|| self.record_work(false))
+    }
+
+    fn record_work(&self, ended: bool) -> Work {
+        Work::Record { path: record::path_in(&self.prefix), record: self.record().to_bytes(), ended }
+    }
+
+    /// The record is in the store. Gives the documents that may list more now, and the objects to be deleted.
+    pub(super) fn recorded(&mut self, now: i128) -> Vec<Work> {
+        self.recording = false;
+        let (mut listed, mut gone) = (Vec::new(), Vec::new());
+        for index in 0..self.writers.len() {
+            let Some(forgotten) = self.writers[index].shelf_mut().recorded() else { continue };
+            let track = self.writers[index].name();
+            gone.extend(forgotten.iter().map(|number| self.path(track, &format!("{number}.m4s"))));
+            listed.push(track.to_owned());
+        }
+        // When an ended source is in the store at last, all its lists say so.
+        let concludes = self.is_over();
+        let tracks = self.writers.iter().map(Writer::name);
+        let mut papers: Vec<Paper> = tracks
+            .filter(|track| concludes || listed.iter().any(|listed| listed == track))
+            .flat_map(|track| self.playlist_paper(track, now))
+            .collect();
+        if !papers.is_empty() {
+            papers.extend(self.manifest_papers(now));
+        }
+        let mut work = Vec::new();
+        work.extend((!papers.is_empty()).then_some(Work::Documents(papers)));
+        work.extend((!gone.is_empty()).then_some(Work::Delete(gone)));
         work
+    }
+
+    /// True if nothing that is closed waits for the store.
+    pub(super) fn all_settled(&self) -> bool {
+        self.writers.iter().all(|writer| writer.shelf().all_settled())
+    }
+
+    /// True if something is to be written to the store that is not yet on its way, or is.
+    pub(super) fn awaits_store(&self) -> bool {
+        self.recording || self.unrecorded || !self.all_settled()
+    }
+
+    /// True if nothing follows, in the store either.
+    fn is_over(&self) -> bool {
+        self.ending == Ending::Published && self.all_settled()
     }
 
     fn writer(&mut self, track: &str) -> Option<&mut Writer> {
@@ -265,22 +329,31 @@ impl Presentation {
     }
 
     /// Once everything of an ended source is listed: the record that says so, to be written before players are told.
-    pub(super) fn conclusion(&self) -> Option<Work> {
-        if self.ending != Ending::Closed || !self.writers.iter().all(|writer| writer.shelf().all_settled()) {
-            return None;
+    pub(super) fn conclusion(&mut self) -> Option<Work> {
+        let due = self.ending == Ending::Closed && self.all_settled() && !self.recording;
+        due.then(|| {
+            self.ending = Ending::Recorded;
+            self.record_work(true)
+        })
+    }
+
+    /// Players are to be told that the source has ended although the store does not know it yet, as it fails.
+    pub(super) fn conclude_without_store(&mut self) {
+        if matches!(self.ending, Ending::Closed | Ending::Recorded) {
+            self.ending = Ending::Published;
+            self.unrecorded = true;
         }
-        Some(Work::End { path: record::path_in(&self.prefix), record: self.record().to_bytes() })
     }
 
-    /// The conclusion is on its way to the store.
-    pub(super) fn concluding(&mut self) {
-        self.ending = Ending::Recorded;
-    }
-
-    /// Tells the store that nothing follows. Players are told with what is published next.
-    pub(super) fn conclude(&mut self, now: i128) -> Work {
+    /// Tells the store that nothing follows, if it has taken the record of it. Players are told with what is published
+    /// next.
+    pub(super) fn conclude(&mut self, durable: bool, now: i128) -> Work {
         self.ending = Ending::Published;
-        Work::Objects(self.writers.iter().flat_map(|writer| self.documents(writer.name(), now)).collect())
+        self.unrecorded |= !durable;
+        let tracks = self.writers.iter().map(Writer::name);
+        let mut papers: Vec<Paper> = tracks.flat_map(|track| self.playlist_paper(track, now)).collect();
+        papers.extend(self.manifest_papers(now));
+        Work::Documents(papers)
     }
 
     /// The tracks and their newest frames, as they will be published.
@@ -367,22 +440,38 @@ impl Presentation {
         self.edge.clone()
     }
 
-    /// What the store is to say of a track and of the whole: only of what lies there.
-    fn documents(&self, track: &str, now: i128) -> Vec<(String, Vec<Bytes>)> {
-        let view = View { low_latency: None, ..self.view(now) };
-        let writers = self.writers.iter().filter(|writer| writer.name() == track);
+    /// What the store is to say: only of what lies there.
+    fn stored_view(&self, now: i128) -> View {
+        View { low_latency: None, ended: self.is_over(), ..self.view(now) }
+    }
+
+    /// What it is to say of a track.
+    fn playlist_paper(&self, track: &str, now: i128) -> Option<Paper> {
+        let view = self.stored_view(now);
+        let writer = self.writers.iter().find(|writer| writer.name() == track)?;
+        is_long_enough(writer.shelf().stored(), &view).then(|| {
+            let text = render::stored_playlist(writer, &view).into();
+            let cache = CachePolicy::LivePlaylist { target: render::target_duration(self.grid) };
+            Paper { path: format!("{}/{track}/index.m3u8", self.prefix), text, cache }
+        })
+    }
+
+    /// What it is to say of the whole.
+    fn manifest_papers(&self, now: i128) -> Vec<Paper> {
+        let view = self.stored_view(now);
         let ready = |writer: &Writer| is_long_enough(writer.shelf().stored(), &view);
-        let playlists = writers.filter(|writer| ready(writer)).map(|writer| {
-            (format!("{}/{track}/index.m3u8", self.prefix), render::stored_playlist(writer, &view))
-        });
-        let mut documents: Vec<_> = playlists.collect();
-        if !self.writers.is_empty() && self.writers.iter().all(ready) {
-            documents
-                .push((format!("{}/index.m3u8", self.prefix), render::multivariant(&self.writers, &view)));
-            documents
-                .push((format!("{}/manifest.mpd", self.prefix), render::stored_mpd(&self.writers, &view)));
+        if self.writers.is_empty() || !self.writers.iter().all(ready) {
+            return Vec::new();
         }
-        documents.into_iter().map(|(path, text)| (path, vec![Bytes::from(text)])).collect()
+        let paper = |file: &str, text: String| Paper {
+            path: format!("{}/{file}", self.prefix),
+            text: text.into(),
+            cache: CachePolicy::LiveManifest,
+        };
+        vec![
+            paper("index.m3u8", render::multivariant(&self.writers, &view)),
+            paper("manifest.mpd", render::stored_mpd(&self.writers, &view)),
+        ]
     }
 
     fn record(&self) -> Record {

@@ -37,6 +37,9 @@ pub(super) struct TrackRecord {
     pub(super) window: Window,
     /// Numbers of all segments that are kept: those that left the window stay a while for those who read old lists.
     pub(super) kept: BTreeSet<i64>,
+    /// Entity tags of those, as far as they are known: what is read and has another is damaged.
+    #[serde(default)]
+    pub(super) etags: BTreeMap<i64, String>,
 }
 
 /// Why a channel cannot go on where it was.
@@ -65,6 +68,16 @@ impl Record {
         tracks: BTreeMap<String, TrackRecord>,
     ) -> Self {
         Self { version: VERSION, source: source.to_owned(), ladder: ladder.clone(), ended, tracks }
+    }
+
+    /// Tells the store what its segments have to be.
+    pub(super) fn vouch(&self, store: &Store, prefix: &str) {
+        for (track, record) in &self.tracks {
+            record
+                .etags
+                .iter()
+                .for_each(|(number, etag)| store.expect(&format!("{prefix}/{track}/{number}.m4s"), etag));
+        }
     }
 
     pub(super) fn to_bytes(&self) -> Bytes {

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::{
-    commit::{Committer, Durable, What, Work},
+    commit::{Committer, News, Work},
     delay::Delay,
     edge::{Edge, Reader},
     frames::{Allowance, KeyFrames},
@@ -34,7 +34,7 @@ use crate::{
         wire::{Control, Event, Message},
     },
     metrics,
-    store::Store,
+    store::{Effort, Store},
 };
 
 /// How many messages of an encoder may wait for the channel: about a second of a large ladder.
@@ -43,6 +43,8 @@ const REPORTS: usize = 256;
 const COMMANDS: usize = 16;
 /// How long a pause there is between looks at the clock when no part is due.
 const IDLE: Duration = Duration::from_millis(500);
+/// How long a channel that ends waits for its store: below what a service manager waits for the server.
+const GRACE: Duration = Duration::from_secs(4);
 
 /// What a channel needs to run.
 pub struct Setup {
@@ -71,11 +73,14 @@ pub struct Setup {
 pub async fn start(setup: Setup) -> Result<(Reader, JoinHandle<()>), record::Error> {
     let prefix = format!("live/{}", setup.name);
     let kept = record::read(&setup.store, &prefix).await?;
+    kept.iter().for_each(|(record, _)| record.vouch(&setup.store, &prefix));
     let (edge, edges) = watch::channel(Arc::new(Edge::default()));
     let (status, statuses) = watch::channel(Status::default());
     let timeline = Timeline::start();
     let presentation = Presentation::new(prefix, &setup.config, kept, timeline.now());
-    let committer = Committer::start(setup.store.clone());
+    let effort = Effort::edge(setup.config.grid.segment);
+    let storing = setup.metrics.storing.clone();
+    let committer = Committer::start(&setup.name, setup.store.clone(), effort, storing);
     let meter = Meter::new(&setup.name, setup.metrics.clone());
     let (key_frames, wishes) = KeyFrames::new();
     let lineup = presentation.lineup();
@@ -133,7 +138,7 @@ impl Task {
             tokio::select! {
                 Some(report) = inbox.recv() => self.delay.push(report, self.timeline.now()),
                 Some(track) = self.keys.wishes.recv() => self.keys.pass_on(track),
-                durable = self.committer.durable() => self.settle(durable),
+                news = self.committer.news() => self.settle(news),
                 () = sleep_until(due.into()) => {}
                 () = setup.shutdown.cancelled() => break,
             }
@@ -147,24 +152,26 @@ impl Task {
         self.stop(inbox, encoders).await;
     }
 
-    /// Ends in good order: no encoder is left, and all that was closed is in the store and listed.
-    async fn stop(self, inbox: mpsc::Receiver<Report>, encoders: Option<JoinHandle<()>>) {
-        let Self { mut presentation, committer, timeline, .. } = self;
+    /// Ends in good order: no encoder is left, and all that was closed is in the store and listed, unless that takes too
+    /// long.
+    async fn stop(mut self, inbox: mpsc::Receiver<Report>, encoders: Option<JoinHandle<()>>) {
         drop(inbox);
         if let Some(encoders) = encoders {
             let _ = encoders.await;
         }
-        let last = committer.successor();
-        for durable in committer.drain().await {
-            let works = match durable.what {
-                What::Segment { track, number } => presentation.settle(&track, number, timeline.now()),
-                What::End => vec![presentation.conclude(timeline.now())],
-            };
-            for work in works {
-                let _ = last.submit(work);
-            }
+        if tokio::time::timeout(GRACE, self.finish()).await.is_err() {
+            tracing::warn!("the store did not take everything in time");
         }
-        last.drain().await;
+    }
+
+    async fn finish(&mut self) {
+        self.commit();
+        while self.presentation.awaits_store() {
+            let news = self.committer.news().await;
+            self.settle(news);
+            self.commit();
+        }
+        self.committer.papers_written().await;
     }
 
     fn due(&self) -> Instant {
@@ -212,7 +219,7 @@ impl Task {
         match event {
             Event::Live { .. } => {
                 if let Some(work) = self.presentation.begin() {
-                    self.submit(work);
+                    self.committer.submit(work);
                     self.tell_low_latency();
                 }
                 self.turn(State::Live);
@@ -277,67 +284,69 @@ impl Task {
     }
 
     /// Hands what was filled for the time of a restart to the store, at its speed unless it fails: that may be more
-    /// than its backlog holds.
+    /// than may wait for it.
     async fn catch_up(&mut self) {
         for work in self.presentation.commits() {
-            let mut refused = self.committer.submit(work).err();
-            while let Some(work) = refused.take_if(|_| self.status.borrow().store_degraded.is_none()) {
-                let durable = self.committer.durable().await;
-                self.settle(durable);
-                refused = self.committer.submit(work).err();
+            let bytes = if let Work::Segment { body, .. } = &work { body.length } else { 0 };
+            while self.committer.is_full(bytes) && self.status.borrow().store_degraded.is_none() {
+                let news = self.committer.news().await;
+                self.settle(news);
+                self.record();
             }
-            refused.into_iter().for_each(|work| self.publish_unstored(work));
+            self.committer.submit(work);
         }
     }
 
-    /// Hands closed segments to the store. One that it has no room for is published without it, and while the store
-    /// fails nobody waits for it.
+    /// Hands closed segments to the store. While it fails nobody waits for it.
     fn commit(&mut self) {
+        self.degrade(self.committer.trouble(clock::now()));
         if self.status.borrow().store_degraded.is_some() {
             self.presentation.release();
+            self.presentation.conclude_without_store();
+            self.publish();
         }
-        for work in self.presentation.commits() {
-            if let Err(refused) = self.committer.submit(work) {
-                self.publish_unstored(refused);
-            }
-        }
-        if self.presentation.conclusion().is_some_and(|work| self.committer.submit(work).is_ok()) {
-            self.presentation.concluding();
-        }
+        self.presentation.commits().into_iter().for_each(|work| self.committer.submit(work));
+        self.record();
+        self.presentation.conclusion().into_iter().for_each(|work| self.committer.submit(work));
+        self.committer.measure(clock::now());
         let filler_parts = self.presentation.filler_parts();
         if self.status.borrow().filler_parts != filler_parts {
             self.status.send_modify(|status| status.filler_parts = filler_parts);
         }
     }
 
-    fn publish_unstored(&mut self, work: Work) {
-        if let Work::Segment { track, number, .. } = work {
-            self.degrade(Some("it is too far behind".to_owned()));
-            self.settle_segment(&track, number);
-        }
+    fn record(&mut self) {
+        self.presentation.record_due().into_iter().for_each(|work| self.committer.submit(work));
     }
 
-    fn settle(&mut self, durable: Durable) {
-        self.degrade(durable.result.err().map(|error| error.to_string()));
-        match durable.what {
-            What::Segment { track, number } => self.settle_segment(&track, number),
-            What::End => {
-                let work = self.presentation.conclude(self.timeline.now());
-                self.submit(work);
+    fn settle(&mut self, news: News) {
+        let now = self.timeline.now();
+        let works = match news {
+            News::Stored { track, number } => {
+                self.presentation.stored(&track, number);
+                Vec::new()
             }
-        }
-    }
-
-    fn settle_segment(&mut self, track: &str, number: i64) {
-        let works = self.presentation.settle(track, number, self.timeline.now());
+            News::Lost { track, number } => {
+                self.presentation.lose_segment(&track, number);
+                Vec::new()
+            }
+            News::Recorded => self.presentation.recorded(now),
+            News::Ended { durable } => vec![self.presentation.conclude(durable, now)],
+            News::Trouble { .. } => Vec::new(),
+        };
         self.publish();
-        works.into_iter().for_each(|work| self.submit(work));
+        works.into_iter().for_each(|work| self.committer.submit(work));
+        self.degrade(self.committer.trouble(clock::now()));
     }
 
     fn degrade(&self, why: Option<String>) {
         self.status.send_if_modified(|status| {
-            if status.store_degraded.is_none() && why.is_some() {
-                tracing::warn!(why, "the store is degraded; the channel goes on from memory");
+            match (&status.store_degraded, &why) {
+                (None, Some(why)) => {
+                    tracing::warn!(why, "the store is degraded; the channel goes on from memory");
+                }
+                (Some(_), None) => tracing::info!("the store takes everything again"),
+                _ => {}
             }
             std::mem::replace(&mut status.store_degraded, why.clone()) != why
         });
@@ -360,12 +369,6 @@ impl Task {
             self.turn(State::Ended);
         }
         self.publish();
-    }
-
-    fn submit(&self, work: Work) {
-        if self.committer.submit(work).is_err() {
-            tracing::warn!("the store is too far behind to be told of a document");
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `headwater serve`: everything that can be refused is refused before the first channel starts.
 
-use std::{collections::BTreeMap, io::Write, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, io::Write, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use tokio::task::JoinHandle;
@@ -28,11 +28,17 @@ use crate::{
 /// Files that are open besides connections: of the store, of encoders, of the runtimes.
 const SPARE_DESCRIPTORS: u64 = 500;
 
+/// How long what is being written to a disk may take when all is over.
+const LAST_WRITES: Duration = Duration::from_secs(1);
+
 /// Serves until the process is told to stop.
 pub(super) fn run(config: Config) -> anyhow::Result<()> {
     clock::anchor(clock::unix_nanos());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(config))
+    let served = runtime.block_on(serve(config));
+    // A disk that does not answer is not waited for.
+    runtime.shutdown_timeout(LAST_WRITES);
+    served
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
@@ -40,7 +46,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (access, follower) = Access::of(&config)?;
     let admission = admission(&config.server, access, &metrics);
     let mut doors = doors(&config)?;
-    let store = Store::open(&config.store.url)?;
+    let store = Store::of(&config.store)?;
     let media = media(&config.server)?;
     let control = origin::listen(config.server.control).context("the control listener")?;
     let signals = Signals::listen().context("cannot listen for signals")?;

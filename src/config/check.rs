@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, ops::RangeInclusive, os::unix::ffi::OsStrExt, p
 use headwater_packager::time::Grid;
 
 use super::{
-    AudioRung, Channel, Config, Ladder, Rung, Server, Store, Timing, Unfit, access, defaults, file, grid,
+    AudioRung, Channel, Config, Ladder, Rung, Server, Timing, Unfit, access, defaults, file, grid, store,
     unit::Span,
 };
 
@@ -41,7 +41,7 @@ pub(super) fn check(file: file::File) -> Result<Config, Refusal> {
         access::has_key(&access, channel.access, &format!("channel.{name}.access"))?;
         channels.insert(name, channel);
     }
-    let store = Store { url: file.store.url.unwrap_or_else(|| defaults::STORE.into()) };
+    let store = store::check(file.store)?;
     Ok(Config { server, store, access, channels })
 }
 

@@ -22,6 +22,10 @@ pub(super) const MAX_WAITERS_PER_CONNECTION: usize = 100;
 pub(super) const MAX_VIEWERS: usize = 2_000;
 pub(super) const MAX_VIEWERS_PER_CHANNEL: usize = 1_000;
 pub(super) const STORE: &str = "data";
+/// A ladder of 6 Mbit/s for a minute and a half.
+pub(super) const SPOOL_MEMORY: u64 = 64_000_000;
+/// The same for twenty minutes.
+pub(super) const SPOOL_DISK: u64 = 1_000_000_000;
 pub(super) const SEGMENT: Duration = Duration::from_secs(2);
 pub(super) const PART: Duration = Duration::from_millis(400);
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
@@ -111,7 +115,7 @@ impl Default for Config {
                 cdn: Cdn::default(),
                 limits: Limits::default(),
             },
-            store: Store { url: STORE.into() },
+            store: Store::at(STORE),
             access: Access::default(),
             channels: [("demo".to_owned(), channel)].into(),
         }

@@ -10,7 +10,8 @@ use serde::Deserialize;
 
 use super::{
     Timing, VideoCodec, Who,
-    unit::{Address, BitRate, Network, Rate, Span, Targets, WebOrigin},
+    store::{Addressing, Encrypted},
+    unit::{Address, BitRate, Network, Rate, Size, Span, Targets, WebOrigin},
 };
 
 #[derive(Debug, Deserialize)]
@@ -92,6 +93,24 @@ pub(super) struct Limits {
 #[serde(deny_unknown_fields)]
 pub(super) struct Store {
     pub(super) url: Option<String>,
+    pub(super) endpoint: Option<String>,
+    pub(super) region: Option<String>,
+    pub(super) addressing: Option<Addressing>,
+    pub(super) access_key_id_file: Option<PathBuf>,
+    pub(super) secret_access_key_file: Option<PathBuf>,
+    /// Of Google: a service account. Of Azure: the key of the storage account.
+    pub(super) credentials_file: Option<PathBuf>,
+    pub(super) account: Option<String>,
+    #[serde(default)]
+    pub(super) allow_http: bool,
+    pub(super) encryption: Option<Encrypted>,
+    pub(super) kms_key: Option<String>,
+    pub(super) storage_class: Option<String>,
+    #[serde(default)]
+    pub(super) tags: BTreeMap<String, String>,
+    pub(super) spool_memory: Option<Size>,
+    pub(super) spool_directory: Option<PathBuf>,
+    pub(super) spool_disk: Option<Size>,
 }
 
 #[derive(Debug, Default, Deserialize)]

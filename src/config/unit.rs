@@ -19,6 +19,10 @@ pub struct Span(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BitRate(pub u32);
 
+/// Bytes: `64M`, `1G`, `5000000`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub u64);
+
 /// A number of target durations, 0 for never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Targets(pub u32);
@@ -122,6 +126,25 @@ impl FromStr for BitRate {
     }
 }
 
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refused =
+            || format!("{text:?} is no number of bytes; write for example \"64M\", \"1G\" or 5000000");
+        let (number, unit) = split(text).ok_or_else(refused)?;
+        let bytes = match unit {
+            "" => number,
+            "k" | "K" => number * 1e3,
+            "m" | "M" => number * 1e6,
+            "g" | "G" => number * 1e9,
+            "t" | "T" => number * 1e12,
+            _ => return Err(refused()),
+        };
+        if (0.0..=1e15).contains(&bytes) { Ok(Self(bytes.round() as u64)) } else { Err(refused()) }
+    }
+}
+
 impl FromStr for Targets {
     type Err = String;
 
@@ -214,6 +237,12 @@ impl<'de> Deserialize<'de> for BitRate {
     }
 }
 
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        written(deserializer)
+    }
+}
+
 impl<'de> Deserialize<'de> for Targets {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         written(deserializer)
@@ -236,6 +265,7 @@ mod tests {
         assert_eq!("1.92 s".parse(), Ok(Span(Duration::from_millis(1920))));
         assert_eq!("2500k".parse(), Ok(BitRate(2_500_000)));
         assert_eq!("5M".parse(), Ok(BitRate(5_000_000)));
+        assert_eq!("1.5G".parse(), Ok(Size(1_500_000_000)));
         assert_eq!("29.97".parse(), Ok(Rate(FrameRate::new(30000, 1001).unwrap())));
     }
 

@@ -8,12 +8,18 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::BUCKETS;
+use super::{BUCKETS, Storing};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Labels {
+pub(super) struct Labels {
     channel: String,
     track: String,
+}
+
+impl Labels {
+    pub(super) fn new(channel: &str, track: &str) -> Self {
+        Self { channel: channel.to_owned(), track: track.to_owned() }
+    }
 }
 
 type Seconds = Family<Labels, Histogram, fn() -> Histogram>;
@@ -26,6 +32,8 @@ fn histogram() -> Histogram {
 /// Families of all tracks.
 #[derive(Clone, Debug)]
 pub struct Tracks {
+    /// Of what waits for the store.
+    pub storing: Storing,
     capture_to_encoded: Seconds,
     encoded_to_packaged: Seconds,
     capture_to_packaged: Seconds,
@@ -38,6 +46,7 @@ impl Default for Tracks {
     fn default() -> Self {
         let seconds = || Seconds::new_with_constructor(histogram as fn() -> Histogram);
         Self {
+            storing: Storing::default(),
             capture_to_encoded: seconds(),
             encoded_to_packaged: seconds(),
             capture_to_packaged: seconds(),
@@ -50,6 +59,7 @@ impl Default for Tracks {
 
 impl Tracks {
     pub(super) fn register(&self, registry: &mut Registry) {
+        self.storing.register(registry);
         for (name, help, family) in [
             (
                 "capture_to_encoded",
@@ -81,7 +91,7 @@ impl Tracks {
 
     /// One track's, which are told from now on.
     pub fn of(&self, channel: &str, track: &str) -> Track {
-        let labels = Labels { channel: channel.to_owned(), track: track.to_owned() };
+        let labels = Labels::new(channel, track);
         Track {
             capture_to_encoded: self.capture_to_encoded.get_or_create_owned(&labels),
             encoded_to_packaged: self.encoded_to_packaged.get_or_create_owned(&labels),

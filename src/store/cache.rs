@@ -9,9 +9,8 @@ use std::{
 };
 
 use moka::{Expiry, future, policy::EvictionPolicy};
-use object_store::ObjectStore;
 
-use super::{Error, Object, etag, read};
+use super::{Error, Object, holdings::Holdings};
 use crate::pages;
 
 /// How much the cache holds.
@@ -21,13 +20,13 @@ const DOCUMENT_LIFETIME: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Debug)]
 pub(super) struct Cache {
-    objects: Arc<dyn ObjectStore>,
+    holdings: Holdings,
     entries: future::Cache<String, Arc<Object>>,
     fills: Arc<AtomicU64>,
 }
 
 impl Cache {
-    pub(super) fn new(objects: Arc<dyn ObjectStore>) -> Self {
+    pub(super) fn new(holdings: Holdings) -> Self {
         // LRU, because TinyLFU refuses what was never asked for before: every new live segment.
         let entries = future::Cache::builder()
             .max_capacity(CAPACITY)
@@ -37,7 +36,7 @@ impl Cache {
             .eviction_policy(EvictionPolicy::lru())
             .expire_after(Lifetime)
             .build();
-        Self { objects, entries, fills: Arc::default() }
+        Self { holdings, entries, fills: Arc::default() }
     }
 
     pub(super) async fn object(&self, path: &str) -> Result<Arc<Object>, Error> {
@@ -57,8 +56,8 @@ impl Cache {
     async fn fill(self, path: String) -> Result<Arc<Object>, Error> {
         let fill = async {
             self.fills.fetch_add(1, Ordering::Relaxed);
-            let body = pages::keep(read(&self.objects, &path).await?);
-            Ok(Arc::new(Object { etag: etag([&body[..]]), body }))
+            let Object { body, etag } = self.holdings.read(&path).await?;
+            Ok(Arc::new(Object { body: pages::keep(body), etag }))
         };
         self.entries.try_get_with(path.clone(), fill).await.map_err(|error: Arc<Error>| (*error).clone())
     }

@@ -125,8 +125,8 @@ fn one_port_for_two_listeners_is_refused() {
 fn a_store_of_an_unknown_kind_is_refused() {
     assert_refused(
         &format!("[store]\nurl = \"ftp://example.com/x\"\n{}", channel("source = \"test:\"\n")),
-        "store \"ftp://example.com/x\": this build keeps its data in a directory (a path or file:// URL) or in \
-         memory (memory://)",
+        "store \"ftp://example.com/x\": this build keeps its data in a directory (a path or file:// URL), in \
+         memory (memory://) or in a bucket (s3://, gs:// or az://)",
     );
 }
 

@@ -28,6 +28,7 @@ mod package;
 mod served;
 #[cfg(feature = "encoder")]
 mod sources;
+mod store;
 #[cfg(feature = "encoder")]
 mod twins;
 #[cfg(feature = "encoder")]

@@ -28,20 +28,31 @@ impl Served {
 
     /// The same with a log filter.
     pub(crate) async fn logging(channels: &str, filter: Option<&'static str>) -> Self {
-        Self::launch(channels, filter, None).await
+        Self::launch(channels, filter, None, None).await
+    }
+
+    /// The same with another `[store]` table.
+    pub(crate) async fn storing(store: &str, channels: &str) -> Self {
+        Self::launch(channels, None, None, Some(store)).await
     }
 
     /// The same with no more than so many open files.
     pub(crate) async fn within(channels: &str, descriptors: u32) -> Self {
-        Self::launch(channels, None, Some(descriptors)).await
+        Self::launch(channels, None, Some(descriptors), None).await
     }
 
-    async fn launch(channels: &str, filter: Option<&'static str>, descriptors: Option<u32>) -> Self {
+    async fn launch(
+        channels: &str,
+        filter: Option<&'static str>,
+        descriptors: Option<u32>,
+        store: Option<&str>,
+    ) -> Self {
         let directory = TempDir::new().unwrap();
         let (media, control) = (free_port(), free_port());
         let data = directory.path().join("data");
+        let store = store.map_or_else(|| format!("url = {data:?}"), str::to_owned);
         let config = format!(
-            "[server]\nmedia = \"127.0.0.1:{media}\"\ncontrol = \"127.0.0.1:{control}\"\n[store]\nurl = {data:?}\n{channels}"
+            "[server]\nmedia = \"127.0.0.1:{media}\"\ncontrol = \"127.0.0.1:{control}\"\n[store]\n{store}\n{channels}"
         );
         std::fs::write(directory.path().join("headwater.toml"), config).unwrap();
         let child = spawn(directory.path(), filter, descriptors);

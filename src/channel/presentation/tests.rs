@@ -1,5 +1,6 @@
 //! The life of a channel as a table: samples and times in, documents out, no clock and no encoder.
 
+use bytes::Bytes;
 use headwater_packager::{
     codec::CodecConfig,
     sample::Sample,
@@ -9,6 +10,8 @@ use headwater_packager::{
 
 use super::*;
 use crate::channel::edge::Head;
+
+mod storing;
 
 const NANOS: i128 = 1_000_000_000;
 /// Unix time of the first segment: its number too, as segments last a second.
@@ -136,12 +139,19 @@ impl Rig {
         self.presentation.fill(self.now);
         if !self.store_hangs {
             for work in self.presentation.commits() {
-                let Work::Segment { track, number, record, .. } = work else { panic!("{work:?}") };
-                self.record = Some(record);
-                self.presentation.settle(&track, number, self.now);
+                let Work::Segment { track, number, .. } = work else { panic!("{work:?}") };
+                self.presentation.stored(&track, number);
+                self.records();
             }
         }
         self.presentation.publish(self.now);
+    }
+
+    /// The record is written, if one is due. Gives what is to be written behind it.
+    fn records(&mut self) -> Vec<Work> {
+        let Some(Work::Record { record, .. }) = self.presentation.record_due() else { return Vec::new() };
+        self.record = Some(record);
+        self.presentation.recorded(self.now)
     }
 
     fn track(&self, track: &str) -> Arc<TrackEdge> {
@@ -299,8 +309,7 @@ fn an_end_is_published_only_once_it_is_recorded() {
     rig.settle();
     assert!(rig.presentation.conclusion().is_some());
     assert!(!rig.playlist("180p").contains("ENDLIST"));
-    rig.presentation.concluding();
-    rig.presentation.conclude(rig.now);
+    rig.presentation.conclude(true, rig.now);
     rig.presentation.publish(rig.now);
     assert!(rig.playlist("180p").ends_with("#EXT-X-ENDLIST\n") && rig.presentation.edge().ended);
 }
@@ -425,14 +434,15 @@ fn what_lies_in_the_store_lists_what_lies_there_and_promises_nothing_else() {
         _ => None,
     });
     assert_eq!(first, Some(START + 4));
-    let works = rig.presentation.settle("180p", START + 4, rig.now);
+    rig.presentation.stored("180p", START + 4);
+    let works = rig.records();
     let documents: BTreeMap<String, String> = works
         .into_iter()
         .flat_map(|work| match work {
-            Work::Objects(objects) => objects,
+            Work::Documents(papers) => papers,
             _ => Vec::new(),
         })
-        .map(|(path, pieces)| (path, String::from_utf8(pieces.concat()).unwrap()))
+        .map(|paper| (paper.path, String::from_utf8(paper.text.to_vec()).unwrap()))
         .collect();
     let playlist = &documents["live/a/180p/index.m3u8"];
     let last = playlist.lines().rfind(|line| line.ends_with(".m4s"));

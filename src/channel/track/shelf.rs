@@ -42,12 +42,27 @@ pub(in crate::channel) enum News {
     Segment,
 }
 
+/// How far a complete segment has come on its way to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nobody has been given it.
+    Closed,
+    /// It waits for the store, or is being written.
+    Submitted,
+    /// It is durable, and no record says so.
+    Stored,
+    /// The record that counts it in is being written.
+    Entered,
+}
+
 /// A complete segment on its way to the store.
 #[derive(Debug)]
 struct Closed {
     segment: Segment,
-    body: Arc<Body>,
-    submitted: bool,
+    /// Until it is listed and submitted: others have it then, and if those let go of it, it is not to stay in memory here.
+    body: Option<Arc<Body>>,
+    etag: HeaderValue,
+    stage: Stage,
 }
 
 /// The segment that is being made.
@@ -81,6 +96,8 @@ pub(in crate::channel) struct Shelf {
     in_memory: i64,
     /// Numbers of all segments that can be fetched from the store.
     kept: BTreeSet<i64>,
+    /// Their entity tags.
+    etags: BTreeMap<i64, String>,
     news: News,
     /// Segments listed since somebody asked.
     listed: u64,
@@ -104,6 +121,7 @@ impl Shelf {
             segments: BTreeMap::new(),
             in_memory: i64::try_from(in_memory).unwrap_or(i64::MAX),
             kept: BTreeSet::new(),
+            etags: BTreeMap::new(),
             news: News::None,
             listed: 0,
         }
@@ -114,6 +132,7 @@ impl Shelf {
         self.window = record.window.clone();
         self.stored = record.window.clone();
         self.kept = record.kept.clone();
+        self.etags = record.etags.clone();
         self.tell(News::Segment);
     }
 
@@ -174,7 +193,8 @@ impl Shelf {
             self.segments.insert(number, Arc::new(in_memory));
             self.list(segment.clone());
         }
-        self.closed.insert(number, Closed { segment, body, submitted: false });
+        let (etag, body) = (body.etag.clone(), Some(body));
+        self.closed.insert(number, Closed { segment, body, etag, stage: Stage::Closed });
     }
 
     /// Forgets the open segment: it will not be completed.
@@ -187,9 +207,40 @@ impl Shelf {
 
     /// The next closed segment that nobody has been given yet.
     pub(in crate::channel) fn next_commit(&mut self) -> Option<(i64, Arc<Body>)> {
-        let (number, closed) = self.closed.iter_mut().find(|(_, closed)| !closed.submitted)?;
-        closed.submitted = true;
-        Some((*number, closed.body.clone()))
+        let (number, closed) = self.closed.iter_mut().find(|(_, closed)| closed.stage == Stage::Closed)?;
+        closed.stage = Stage::Submitted;
+        let listed = self.window.segments().back().is_some_and(|last| last.number >= *number);
+        let body = if listed { closed.body.take() } else { closed.body.clone() };
+        Some((*number, body?))
+    }
+
+    /// True if the name of segment `number` may be that of something from before a restart that no record knows.
+    pub(in crate::channel) fn may_be_taken(&self, number: i64) -> bool {
+        number < self.parts_from
+    }
+
+    /// A segment is durable.
+    pub(in crate::channel) fn durable(&mut self, number: i64) {
+        self.closed.get_mut(&number).into_iter().for_each(|closed| closed.stage = Stage::Stored);
+    }
+
+    /// Counts all that is durable into the record that comes next; false if nothing is new.
+    pub(in crate::channel) fn enter(&mut self) -> bool {
+        let stored = self.closed.values_mut().filter(|closed| closed.stage == Stage::Stored);
+        stored.map(|closed| closed.stage = Stage::Entered).count() > 0
+    }
+
+    /// What the record counts in is settled. Gives the numbers of those that nobody may ask for any more, if anything is.
+    pub(in crate::channel) fn recorded(&mut self) -> Option<Vec<i64>> {
+        let entered = self.closed.iter().filter(|(_, closed)| closed.stage == Stage::Entered);
+        let entered: Vec<i64> = entered.map(|(number, _)| *number).collect();
+        (!entered.is_empty()).then(|| entered.into_iter().flat_map(|number| self.settle(number)).collect())
+    }
+
+    /// The store will never have a segment. Readers have it from memory.
+    pub(in crate::channel) fn lose(&mut self, number: i64) {
+        self.release_closed(number);
+        self.closed.remove(&number);
     }
 
     /// Lets readers have the end of a segment.
@@ -201,21 +252,33 @@ impl Shelf {
         }
     }
 
-    /// Lets readers have the ends of all closed segments: the store fails, and nobody is to wait for it.
+    /// Lets readers have all closed segments: the store fails, and nobody is to wait for it.
     pub(in crate::channel) fn release_all(&mut self) {
         let closed: Vec<i64> = self.closed.keys().copied().collect();
-        closed.into_iter().for_each(|number| self.release(number));
+        closed.into_iter().for_each(|number| self.release_closed(number));
     }
 
-    /// The store has taken a closed segment, or failed to. Gives the numbers of those that nobody may ask for any more.
-    pub(in crate::channel) fn settle(&mut self, number: i64) -> Vec<i64> {
-        let Some(Closed { segment, body, .. }) = self.closed.remove(&number) else { return Vec::new() };
-        self.kept.insert(number);
-        self.segments.entry(number).or_insert_with(|| Arc::new(edge::Segment::settled(body)));
-        self.release(number);
+    /// Lists a closed segment, if it is not, and lets readers have all of it.
+    fn release_closed(&mut self, number: i64) {
+        let Some(closed) = self.closed.get_mut(&number) else { return };
         if self.window.segments().back().is_none_or(|last| last.number < number) {
-            self.list(segment.clone());
+            let body = if closed.stage == Stage::Closed { closed.body.clone() } else { closed.body.take() };
+            let segment = closed.segment.clone();
+            if let Some(body) = body {
+                self.segments.entry(number).or_insert_with(|| Arc::new(edge::Segment::settled(body)));
+            }
+            self.list(segment);
         }
+        self.release(number);
+    }
+
+    /// A closed segment is in the store, and the record says so. Gives the numbers of those that nobody may ask for any
+    /// more.
+    fn settle(&mut self, number: i64) -> Vec<i64> {
+        self.release_closed(number);
+        let Some(Closed { segment, etag, .. }) = self.closed.remove(&number) else { return Vec::new() };
+        self.kept.insert(number);
+        self.etags.extend(etag.to_str().ok().map(|etag| (number, etag.to_owned())));
         self.stored.push(segment);
         self.tell(News::Bytes);
         // What left the list stays for as long as the longest list that had it (rfc8216bis 6.2.2).
@@ -223,6 +286,7 @@ impl Shelf {
         let keep_from = self.stored.media_sequence() - listed - 1;
         let forgotten = self.kept.range(..keep_from).copied().collect();
         self.kept = self.kept.split_off(&keep_from);
+        self.etags = self.etags.split_off(&keep_from);
         forgotten
     }
 
@@ -311,13 +375,16 @@ impl Shelf {
         self.closed.is_empty()
     }
 
-    /// What a restart needs to know, as if all that is closed and submitted were in the store.
+    /// What a restart needs to know: all that is in the store.
     pub(in crate::channel) fn record(&self) -> TrackRecord {
-        let (mut window, mut kept) = (self.stored.clone(), self.kept.clone());
-        for closed in self.closed.values().filter(|closed| closed.submitted) {
-            kept.insert(closed.segment.number);
-            window.push(closed.segment.clone());
+        let (mut window, mut kept, mut etags) = (self.stored.clone(), self.kept.clone(), self.etags.clone());
+        for Closed { segment, etag, .. } in
+            self.closed.values().filter(|closed| closed.stage == Stage::Entered)
+        {
+            kept.insert(segment.number);
+            etags.extend(etag.to_str().ok().map(|etag| (segment.number, etag.to_owned())));
+            window.push(segment.clone());
         }
-        TrackRecord { window, kept }
+        TrackRecord { window, kept, etags }
     }
 }

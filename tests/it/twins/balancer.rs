@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::{StreamExt, TryStreamExt};
 use headwater::origin::{
-    Service,
+    CachePolicy, Service,
     body::{Aborted, Body},
+    reply::Reply,
     waiters::Waiting,
 };
-use http::{Response, request::Parts};
+use http::request::Parts;
 
 pub(super) struct Balancer {
     origins: [String; 2],
@@ -25,23 +26,22 @@ impl Balancer {
 impl Service for Balancer {
     const NAME: &'static str = "balancer";
 
-    async fn answer(&self, request: &Parts, _: &Waiting) -> Response<Body> {
+    async fn answer(&self, request: &Parts, _: &Waiting) -> Reply {
         let origin = &self.origins[self.requests.fetch_add(1, Ordering::Relaxed) % 2];
         let target = request.uri.path_and_query().map_or("/", |target| target.as_str());
         let url = format!("{}{target}", origin.trim_end_matches('/'));
         let mut headers = request.headers.clone();
         headers.remove(http::header::HOST);
         let sent = self.http.request(request.method.clone(), url).headers(headers).send().await.unwrap();
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = sent.status();
-        *response.headers_mut() = sent.headers().clone();
+        let mut reply = Reply::new(sent.status(), Body::empty(), CachePolicy::NoStore);
+        *reply.fields() = sent.headers().clone();
         for hop in ["connection", "transfer-encoding", "content-length", "keep-alive"] {
-            response.headers_mut().remove(hop);
+            reply.fields().remove(hop);
         }
-        *response.body_mut() = match sent.content_length() {
+        *reply.response.body_mut() = match sent.content_length() {
             Some(_) => sent.bytes().await.unwrap_or_default().into(),
             None => Body::growing(sent.bytes_stream().map_err(|_| Aborted).boxed()),
         };
-        response
+        reply
     }
 }

@@ -1,6 +1,7 @@
 //! What tests of the server and of the packager share: media that may be absent, and how to say so.
 
 pub mod cache;
+pub mod fault;
 pub mod keys;
 
 use std::{

@@ -1,0 +1,64 @@
+//! The state record, one version after another, and what has to be in the store before it.
+
+use bytes::Bytes;
+use tokio::{sync::mpsc, time::sleep};
+
+use super::{News, Work};
+use crate::store::{Effort, Error, Store};
+
+const WHOSE: &str = "state record";
+
+/// Writes entries in their order, each until it is done. That the source has ended is tried once before players are told.
+pub(super) async fn write(
+    store: Store,
+    effort: Effort,
+    mut entries: mpsc::Receiver<Work>,
+    tell: mpsc::Sender<News>,
+) {
+    let mut troubled = false;
+    while let Some(entry) = entries.recv().await {
+        let mut failures = 0;
+        let durable = loop {
+            let Err(error) = enter(&store, &entry).await else { break true };
+            troubled = true;
+            let why = Some(error.to_string());
+            let _ = tell.send(News::Trouble { whose: WHOSE.into(), why }).await;
+            if matches!(entry, Work::Record { ended: true, .. }) || matches!(error, Error::Taken { .. }) {
+                break false;
+            }
+            sleep(effort.pause_after(failures)).await;
+            failures += 1;
+        };
+        if durable && std::mem::take(&mut troubled) {
+            let _ = tell.send(News::Trouble { whose: WHOSE.into(), why: None }).await;
+        }
+        let news = match entry {
+            Work::Record { ended: true, .. } => News::Ended { durable },
+            Work::Record { .. } => News::Recorded,
+            _ => continue,
+        };
+        let _ = tell.send(news).await;
+    }
+}
+
+async fn enter(store: &Store, entry: &Work) -> Result<(), Error> {
+    match entry {
+        Work::Record { path, record, .. } => store.put(path, vec![record.clone()]).await,
+        Work::Foundation { opening: (path, pieces), inits } => {
+            store.put(path, pieces.clone()).await?;
+            for (path, pieces) in inits {
+                init(store, path, pieces).await?;
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Its name is the hash of its content: what lies there under it is it, or damaged.
+async fn init(store: &Store, path: &str, pieces: &[Bytes]) -> Result<(), Error> {
+    match store.create(path, pieces.to_vec()).await {
+        Err(Error::Taken { .. }) => store.put_media(path, pieces.to_vec()).await,
+        other => other,
+    }
+}

@@ -1,0 +1,240 @@
+//! The commit path over a store in which everything goes wrong.
+
+use std::collections::HashMap;
+
+use headwater_test_support::fault::{Fault, FaultStore, Odds};
+use object_store::{ObjectStoreExt, path::Path};
+
+use super::*;
+use crate::config::{self, Spool};
+
+const TRACKS: [&str; 2] = ["180p", "audio-und"];
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A channel that knows of its segments what a record needs: which are in the store.
+struct Rig {
+    faults: FaultStore,
+    committer: Committer,
+    /// In the store; in the record that is being written; in the record.
+    stored: BTreeSet<String>,
+    entered: BTreeSet<String>,
+    recorded: BTreeSet<String>,
+    recording: bool,
+    lost: Vec<i64>,
+}
+
+fn path(track: &str, number: i64) -> String {
+    format!("live/a/{track}/{number}.m4s")
+}
+
+fn body(track: &str, number: i64) -> Bytes {
+    Bytes::from(format!("{track} {number}"))
+}
+
+fn lines(paths: &BTreeSet<String>) -> Bytes {
+    Bytes::from(paths.iter().map(|path| format!("{path}\n")).collect::<String>())
+}
+
+impl Rig {
+    fn new(faults: FaultStore, spool: Spool) -> Self {
+        let store = Store::over(Arc::new(faults.clone())).spooling(spool);
+        let effort = Effort::edge(Duration::from_secs(2));
+        let committer = Committer::start("a", store, effort, Storing::default());
+        let (stored, entered, recorded) = Default::default();
+        Self { faults, committer, stored, entered, recorded, recording: false, lost: Vec::new() }
+    }
+
+    fn submit(&mut self, track: &str, number: i64) {
+        let body = Arc::new(Body::new(vec![body(track, number)]));
+        let (track, path) = (track.to_owned(), path(track, number));
+        self.committer.submit(Work::Segment { track, number, path, body, rewrites: false });
+    }
+
+    fn hear(&mut self, news: News) {
+        match news {
+            News::Stored { track, number } => drop(self.stored.insert(path(&track, number))),
+            News::Lost { number, .. } => self.lost.push(number),
+            News::Recorded => {
+                self.recording = false;
+                self.recorded.append(&mut self.entered);
+                let (path, text) = ("live/a/index.m3u8".to_owned(), lines(&self.recorded));
+                self.committer.submit(Work::Documents(vec![Paper {
+                    path,
+                    text,
+                    cache: CachePolicy::LiveManifest,
+                }]));
+            }
+            News::Ended { .. } | News::Trouble { .. } => {}
+        }
+        if !self.recording && !self.stored.is_empty() {
+            self.entered = std::mem::take(&mut self.stored);
+            let record = lines(&self.recorded.union(&self.entered).cloned().collect());
+            self.recording = true;
+            self.committer.submit(Work::Record { path: "live/a/state.json".into(), record, ended: false });
+        }
+    }
+
+    /// Works until `count` segments are in the record or lost.
+    async fn work(&mut self, count: usize) {
+        while self.recorded.len() + self.lost.len() < count {
+            let news = self.committer.news().await;
+            self.hear(news);
+        }
+    }
+
+    /// What lies in the store, past all faults.
+    async fn truth(&self) -> HashMap<String, Bytes> {
+        let truth = self.faults.truth();
+        let mut found = HashMap::new();
+        let paths = TRACKS.iter().flat_map(|track| (0..40).map(|number| path(track, number)));
+        for path in paths.chain(["live/a/state.json".into(), "live/a/index.m3u8".into()]) {
+            if let Ok(object) = truth.get(&Path::from(path.as_str())).await {
+                found.insert(path, object.bytes().await.unwrap());
+            }
+        }
+        found
+    }
+
+    /// Whoever looks into the store now sees nothing that is not there, and nothing that is not what it was.
+    async fn assert_true(&self, seed: u64) {
+        let truth = self.truth().await;
+        let listed = |path: &str| -> BTreeSet<String> {
+            let text = truth.get(path).map(|text| String::from_utf8(text.to_vec()).unwrap());
+            text.unwrap_or_default().lines().map(str::to_owned).collect()
+        };
+        let (record, list) = (listed("live/a/state.json"), listed("live/a/index.m3u8"));
+        for path in &record {
+            assert!(truth.contains_key(path), "seed {seed}: the record names {path}, and it is not there");
+        }
+        assert!(list.is_subset(&record), "seed {seed}: {list:?} are listed and {record:?} recorded");
+        for track in TRACKS {
+            for number in 0..40 {
+                let kept = truth.get(&path(track, number));
+                assert!(
+                    kept.is_none_or(|kept| *kept == body(track, number)),
+                    "seed {seed}: {track} {number}"
+                );
+            }
+        }
+    }
+}
+
+fn odds() -> Odds {
+    Odds(vec![
+        (Fault::Refused, 60),
+        (Fault::LostAnswer, 60),
+        (Fault::Conflict, 60),
+        (Fault::Stale, 40),
+        (Fault::Short, 20),
+        (Fault::Flipped, 20),
+        (Fault::Slow(Duration::from_millis(700)), 40),
+        (Fault::Slow(5 * SECOND), 20),
+    ])
+}
+
+async fn case(seed: u64) {
+    let faults = FaultStore::new(seed, odds());
+    let mut rig = Rig::new(faults.clone(), Spool::default());
+    let crashes = seed.is_multiple_of(4);
+    if crashes {
+        faults.crash_after(seed / 4 % 14);
+    }
+    for number in 0..3 {
+        TRACKS.iter().for_each(|track| rig.submit(track, number));
+    }
+    let limit = if crashes { 20 } else { 3600 };
+    let done = tokio::time::timeout(limit * SECOND, rig.work(6)).await;
+    rig.assert_true(seed).await;
+    if !crashes {
+        assert!(done.is_ok(), "seed {seed} hangs");
+        assert_eq!((rig.recorded.len(), rig.lost.len()), (6, 0), "seed {seed}");
+        assert_eq!(faults.created(), 6, "seed {seed}: a body was landed twice");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_commits_under_faults_and_crashes_lose_nothing_and_double_nothing() {
+    for seed in 0..10_000 {
+        case(seed).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_fit_is_lost_from_the_oldest_on_and_is_never_named() {
+    let faults = FaultStore::new(1, Odds(vec![(Fault::Refused, 1000)]));
+    let spool = Spool { memory: 100, disk: None };
+    let mut rig = Rig::new(faults.clone(), spool);
+    for number in 10..40 {
+        rig.submit("180p", number);
+        tokio::task::yield_now().await;
+    }
+    assert!(rig.committer.is_full(7));
+    faults.calm(true);
+    tokio::time::timeout(60 * SECOND, rig.work(30)).await.expect("it goes on");
+    rig.assert_true(1).await;
+    // Of seven bytes each, fourteen fit: the one that is being written, and the newest.
+    assert_eq!(rig.lost, (11..27).collect::<Vec<_>>());
+    assert_eq!(rig.recorded.len(), 14);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_another_has_taken_is_lost_and_its_body_stays() {
+    let faults = FaultStore::new(1, Odds::default());
+    let other = Path::from(path("180p", 1).as_str());
+    faults.truth().put(&other, Bytes::from("other").into()).await.unwrap();
+    let mut rig = Rig::new(faults.clone(), Spool::default());
+    (0..3).for_each(|number| rig.submit("180p", number));
+    tokio::time::timeout(60 * SECOND, rig.work(3)).await.expect("it goes on");
+    assert_eq!((rig.lost.as_slice(), rig.recorded.len()), (&[1][..], 2));
+    assert_eq!(faults.truth().get(&other).await.unwrap().bytes().await.unwrap(), "other");
+    assert!(!rig.recorded.contains(&path("180p", 1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_track_that_hangs_holds_up_no_other_and_no_documents_wait_for_it() {
+    let faults = FaultStore::new(3, Odds::default());
+    faults.hang("live/a/180p/");
+    let mut rig = Rig::new(faults, Spool::default());
+    rig.submit("180p", 0);
+    for number in 0..20 {
+        rig.submit("audio-und", number);
+    }
+    tokio::time::timeout(60 * SECOND, rig.work(20)).await.expect("others go on");
+    rig.committer.papers_written().await;
+    rig.assert_true(3).await;
+    assert!(rig.truth().await.contains_key("live/a/index.m3u8"));
+}
+
+#[tokio::test]
+async fn what_does_not_fit_into_memory_waits_on_the_disk_and_leaves_nothing_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = || std::fs::read_dir(directory.path().join("a")).map_or(0, Iterator::count);
+    std::fs::create_dir(directory.path().join("a")).unwrap();
+    std::fs::write(directory.path().join("a/180p-0.m4s"), "of a process that was killed").unwrap();
+    let faults = FaultStore::new(1, Odds(vec![(Fault::Refused, 1000)]));
+    let spool = Spool { memory: 21, disk: Some((directory.path().into(), 49)) };
+    let mut rig = Rig::new(faults.clone(), spool);
+    assert_eq!(files(), 0, "what was left is of no use");
+    (10..20).for_each(|number| rig.submit("180p", number));
+    let spilled = async {
+        while files() < 7 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(10 * SECOND, spilled).await.expect("seven of ten are on the disk");
+    faults.calm(true);
+    tokio::time::timeout(20 * SECOND, rig.work(10)).await.expect("it goes on");
+    rig.assert_true(1).await;
+    assert_eq!((rig.recorded.len(), rig.lost.len(), files()), (10, 0, 0));
+}
+
+#[test]
+fn a_store_has_the_room_that_it_is_configured_to_have() {
+    let spool = Spool { memory: 10, disk: Some(("spool".into(), 5)) };
+    let store = Store::of(&config::Store { spool, ..config::Store::at("memory://") }).unwrap();
+    let room = Room::new(store.spool().clone());
+    let places = [room.take(10), room.take(5), room.take(1)];
+    assert_eq!(places, [Some(room::Where::Memory), Some(room::Where::Disk), None]);
+    room.free(room::Where::Memory, 10);
+    assert!(room.has(10) && !room.has(11));
+}

@@ -1,0 +1,70 @@
+//! What a channel says of itself in the store, and what it shows without one.
+
+use super::*;
+
+fn named(record: &Bytes, track: &str) -> Vec<i64> {
+    let record: Record = serde_json::from_slice(record).unwrap();
+    assert!(record.tracks[track].kept.iter().eq(record.tracks[track].etags.keys()), "each has its hash");
+    record.tracks[track].kept.iter().copied().collect()
+}
+
+#[test]
+fn a_record_names_what_is_durable_and_nothing_that_is_on_its_way() {
+    let mut rig = Rig::new(None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    rig.store_hangs = true;
+    rig.plays_samples(30);
+    assert_eq!(rig.presentation.commits().len(), 6);
+    assert!(rig.presentation.record_due().is_none(), "nothing is durable");
+    rig.presentation.stored("180p", START + 4);
+    rig.records();
+    let record = rig.record.clone().unwrap();
+    assert_eq!(named(&record, "180p"), (START..START + 5).collect::<Vec<_>>());
+    assert_eq!(named(&record, "audio-und"), (START..START + 4).collect::<Vec<_>>());
+}
+
+#[test]
+fn one_record_is_written_at_a_time_and_the_next_counts_in_what_came_meanwhile() {
+    let mut rig = Rig::new(None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    rig.store_hangs = true;
+    rig.plays_samples(20);
+    rig.presentation.commits();
+    rig.presentation.stored("180p", START + 4);
+    assert!(rig.presentation.record_due().is_some());
+    rig.presentation.stored("audio-und", START + 4);
+    assert!(rig.presentation.record_due().is_none(), "one is on its way");
+    rig.presentation.recorded(rig.now);
+    rig.records();
+    assert_eq!(named(rig.record.as_ref().unwrap(), "audio-und").last(), Some(&(START + 4)));
+}
+
+#[test]
+fn without_a_store_all_is_shown_from_memory_and_what_is_lost_is_never_listed_in_it() {
+    let config = config::Channel { low_latency: false, ..config() };
+    let mut rig = Rig::configured(&config, None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    rig.store_hangs = true;
+    rig.plays_samples(40);
+    rig.presentation.commits();
+    rig.presentation.release();
+    rig.presentation.publish(rig.now);
+    assert_eq!(rig.numbers("180p"), (START..START + 8).collect::<Vec<_>>());
+    assert!(rig.bodies("180p").contains_key(&(START + 7).to_string()));
+
+    rig.presentation.lose_segment("180p", START + 4);
+    (START + 5..START + 8).for_each(|number| rig.presentation.stored("180p", number));
+    let papers = rig.records().into_iter().find_map(|work| match work {
+        Work::Documents(papers) => Some(papers),
+        _ => None,
+    });
+    let list = papers.unwrap().into_iter().find(|paper| paper.path == "live/a/180p/index.m3u8").unwrap();
+    let list = String::from_utf8(list.text.to_vec()).unwrap();
+    let listed: Vec<i64> = list.lines().filter_map(|line| line.strip_suffix(".m4s")?.parse().ok()).collect();
+    assert_eq!(listed, (START + 5..START + 8).collect::<Vec<_>>(), "the list begins anew behind the hole");
+    rig.presentation.publish(rig.now);
+    assert_eq!(rig.numbers("180p"), (START..START + 8).collect::<Vec<_>>(), "who watches live has no hole");
+}

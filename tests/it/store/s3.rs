@@ -1,0 +1,180 @@
+//! A real S3 server (s3s-fs) in this process, on loopback, with moods.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use headwater::{config, store::Store};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+};
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+use s3s::{
+    Body, HttpResponse,
+    auth::SimpleAuth,
+    service::{S3Service, S3ServiceBuilder},
+};
+use s3s_fs::FileSystem;
+use tempfile::TempDir;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+const BUCKET: &str = "bucket";
+const ID: &str = "id-of-the-key";
+const SECRET: &str = "secret-of-the-key";
+
+/// What happens to the next so many writes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Mood {
+    Well,
+    /// 503.
+    Failing(usize),
+    /// They are done, and the connection is closed without an answer.
+    Deaf(usize),
+    /// 409, and nothing is done.
+    Conflicting(usize),
+    /// They take so long.
+    Slow(usize, Duration),
+}
+
+struct State {
+    mood: Mutex<Mood>,
+    puts: Mutex<Vec<(String, HeaderMap)>>,
+}
+
+/// Stopped when it is dropped.
+pub(crate) struct S3 {
+    directory: TempDir,
+    endpoint: String,
+    state: Arc<State>,
+    server: JoinHandle<()>,
+}
+
+impl Drop for S3 {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl S3 {
+    pub(crate) async fn start() -> Self {
+        let directory = TempDir::new().unwrap();
+        std::fs::create_dir_all(directory.path().join("s3").join(BUCKET)).unwrap();
+        std::fs::write(directory.path().join("id"), ID).unwrap();
+        std::fs::write(directory.path().join("secret"), SECRET).unwrap();
+        let mut builder = S3ServiceBuilder::new(FileSystem::new(directory.path().join("s3")).unwrap());
+        builder.set_auth(SimpleAuth::from_single(ID, SECRET));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let state = Arc::new(State { mood: Mutex::new(Mood::Well), puts: Mutex::default() });
+        let server = tokio::spawn(serve(listener, builder.build(), state.clone()));
+        Self { directory, endpoint, state, server }
+    }
+
+    pub(crate) fn config(&self, prefix: &str) -> config::Store {
+        let mut config = config::Store::at(format!("s3://{BUCKET}{prefix}"));
+        config.bucket = config::Bucket {
+            endpoint: Some(self.endpoint.clone()),
+            region: Some("eu-central-1".into()),
+            key_files: Some((self.file("id"), self.file("secret"))),
+            allow_http: true,
+            ..config::Bucket::default()
+        };
+        config
+    }
+
+    pub(crate) fn store(&self, prefix: &str) -> Store {
+        Store::of(&self.config(prefix)).unwrap()
+    }
+
+    /// The `[store]` table of a server that keeps everything here.
+    pub(crate) fn toml(&self, prefix: &str) -> String {
+        format!(
+            "url = \"s3://{BUCKET}{prefix}\"\nendpoint = {:?}\nregion = \"eu-central-1\"\n\
+             access_key_id_file = {:?}\nsecret_access_key_file = {:?}\n",
+            self.endpoint,
+            self.file("id"),
+            self.file("secret"),
+        )
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Another client of the same bucket.
+    pub(crate) fn client(&self) -> AmazonS3 {
+        let builder = AmazonS3Builder::new().with_bucket_name(BUCKET).with_endpoint(&self.endpoint);
+        let builder = builder.with_access_key_id(ID).with_secret_access_key(SECRET).with_allow_http(true);
+        builder.build().unwrap()
+    }
+
+    pub(crate) fn turn(&self, mood: Mood) {
+        *self.state.mood.lock().unwrap() = mood;
+    }
+
+    /// How many writes have come.
+    pub(crate) fn puts(&self) -> usize {
+        self.state.puts.lock().unwrap().len()
+    }
+
+    /// A field of the last request that wrote what ends in `path`.
+    pub(crate) fn put_header(&self, path: &str, name: &str) -> Option<String> {
+        let puts = self.state.puts.lock().unwrap();
+        let (_, headers) = puts.iter().rev().find(|(put, _)| put.ends_with(path)).expect(path);
+        headers.get(name).map(|value| value.to_str().unwrap().to_owned())
+    }
+}
+
+impl Mood {
+    fn next(&mut self) -> Mood {
+        let now = *self;
+        match self {
+            Mood::Failing(0) | Mood::Deaf(0) | Mood::Conflicting(0) | Mood::Slow(0, _) | Mood::Well => {
+                Mood::Well
+            }
+            Mood::Failing(left) | Mood::Deaf(left) | Mood::Conflicting(left) | Mood::Slow(left, _) => {
+                *left -= 1;
+                now
+            }
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, s3: S3Service, state: Arc<State>) {
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let (s3, state) = (s3.clone(), state.clone());
+        tokio::spawn(async move {
+            let service = service_fn(move |request| answer(request, s3.clone(), state.clone()));
+            let builder = auto::Builder::new(TokioExecutor::new());
+            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    s3: S3Service,
+    state: Arc<State>,
+) -> Result<HttpResponse, std::io::Error> {
+    let mut mood = Mood::Well;
+    if request.method() == Method::PUT {
+        mood = state.mood.lock().unwrap().next();
+        state.puts.lock().unwrap().push((request.uri().path().to_owned(), request.headers().clone()));
+    }
+    let broken = || std::io::Error::other("in a mood");
+    let status = |status| Response::builder().status(status).body(Body::empty()).map_err(|_| broken());
+    match mood {
+        Mood::Failing(_) => return status(StatusCode::SERVICE_UNAVAILABLE),
+        Mood::Conflicting(_) => return status(StatusCode::CONFLICT),
+        Mood::Slow(_, time) => tokio::time::sleep(time).await,
+        Mood::Deaf(_) | Mood::Well => {}
+    }
+    let answer = s3.call(request.map(Body::from)).await.map_err(|_| broken())?;
+    if matches!(mood, Mood::Deaf(_)) { Err(broken()) } else { Ok(answer) }
+}

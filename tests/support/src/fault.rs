@@ -1,0 +1,224 @@
+//! A store that goes wrong in all the ways that stores go wrong, by a seed: the same seed, the same faults.
+
+use std::{
+    fmt::{self, Display},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream, stream::BoxStream};
+use object_store::{
+    CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    memory::InMemory, path::Path,
+};
+
+/// What may happen to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// 503, and nothing was done.
+    Refused,
+    /// It was done, and the answer was lost.
+    LostAnswer,
+    /// 409 of a conditional create, which object_store reads as "already exists", and nothing was done.
+    Conflict,
+    /// A read that does not see what was written last.
+    Stale,
+    /// A body that ends too early.
+    Short,
+    /// A body in which a bit is another.
+    Flipped,
+    /// It takes so long.
+    Slow(Duration),
+    /// Nothing is done and nothing answered, ever.
+    Hung,
+}
+
+/// Of a thousand requests, so many meet each fault.
+#[derive(Clone, Debug, Default)]
+pub struct Odds(pub Vec<(Fault, u64)>);
+
+/// A store in memory with faults. Cloning is cheap and gives the same.
+#[derive(Clone, Debug)]
+pub struct FaultStore {
+    inner: Arc<InMemory>,
+    odds: Arc<Odds>,
+    random: Arc<AtomicU64>,
+    calm: Arc<AtomicBool>,
+    /// Requests left until the process is as good as killed: nothing of what it asks is done any more.
+    left: Arc<AtomicU64>,
+    creates: Arc<AtomicU64>,
+    hung: Arc<OnceLock<String>>,
+}
+
+impl FaultStore {
+    /// Faults by `seed`.
+    pub fn new(seed: u64, odds: Odds) -> Self {
+        Self {
+            inner: Arc::default(),
+            odds: Arc::new(odds),
+            random: Arc::new(AtomicU64::new(seed)),
+            calm: Arc::default(),
+            left: Arc::new(AtomicU64::new(u64::MAX)),
+            creates: Arc::default(),
+            hung: Arc::default(),
+        }
+    }
+
+    /// From now on nothing goes wrong, or things do again.
+    pub fn calm(&self, calm: bool) {
+        self.calm.store(calm, Ordering::SeqCst);
+    }
+
+    /// From now on no write under `prefix` is done or answered.
+    pub fn hang(&self, prefix: &str) {
+        self.hung.get_or_init(|| prefix.to_owned());
+    }
+
+    /// After so many more requests nothing is done any more.
+    pub fn crash_after(&self, requests: u64) {
+        self.left.store(requests, Ordering::SeqCst);
+    }
+
+    /// What lies there, past all faults.
+    pub fn truth(&self) -> Arc<InMemory> {
+        self.inner.clone()
+    }
+
+    /// How many bodies were landed by conditional creates.
+    pub fn created(&self) -> u64 {
+        self.creates.load(Ordering::SeqCst)
+    }
+
+    /// splitmix64.
+    fn random(&self) -> u64 {
+        let mut z = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn draw(&self) -> Option<Fault> {
+        let dead = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+            Some(if left == u64::MAX { left } else { left.saturating_sub(1) })
+        });
+        if dead == Ok(0) {
+            return Some(Fault::Hung);
+        }
+        let mut drawn = self.random() % 1000;
+        if self.calm.load(Ordering::SeqCst) {
+            return None;
+        }
+        for (fault, odds) in &self.odds.0 {
+            if drawn < *odds {
+                return Some(*fault);
+            }
+            drawn -= odds;
+        }
+        None
+    }
+
+    /// What is not done, and what takes its time before it is.
+    async fn before(&self, fault: Option<Fault>) -> Result<()> {
+        match fault {
+            Some(Fault::Refused) => Err(failed("503 Service Unavailable")),
+            Some(Fault::Slow(time)) => {
+                tokio::time::sleep(time).await;
+                Ok(())
+            }
+            Some(Fault::Hung) => std::future::pending().await,
+            _ => Ok(()),
+        }
+    }
+}
+
+fn failed(reason: &str) -> object_store::Error {
+    object_store::Error::Generic { store: "fault", source: reason.into() }
+}
+
+impl Display for FaultStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a store with faults")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for FaultStore {
+    async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        let hangs = self.hung.get().is_some_and(|prefix| path.as_ref().starts_with(prefix));
+        let fault = if hangs { Some(Fault::Hung) } else { self.draw() };
+        self.before(fault).await?;
+        let creates = options.mode == PutMode::Create;
+        if fault == Some(Fault::Conflict) && creates {
+            let source = "409 Conflict".into();
+            return Err(object_store::Error::AlreadyExists { path: path.to_string(), source });
+        }
+        let put = self.inner.put_opts(path, payload, options).await;
+        if put.is_ok() && creates {
+            self.creates.fetch_add(1, Ordering::SeqCst);
+        }
+        if fault == Some(Fault::LostAnswer) { Err(failed("connection reset by peer")) } else { put }
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        path: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(path, options).await
+    }
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        let fault = self.draw();
+        self.before(fault).await?;
+        if fault == Some(Fault::Stale) {
+            return Err(object_store::Error::NotFound { path: path.to_string(), source: "404".into() });
+        }
+        let mut got = self.inner.get_opts(path, options).await?;
+        if matches!(fault, Some(Fault::Short | Fault::Flipped)) {
+            let (meta, range, attributes) = (got.meta.clone(), got.range.clone(), got.attributes.clone());
+            let mut body = got.bytes().await?.to_vec();
+            if fault == Some(Fault::Short) {
+                body.pop();
+            } else if let Some(byte) = body.first_mut() {
+                *byte ^= 1;
+            }
+            let payload = GetResultPayload::Stream(stream::iter([Ok(Bytes::from(body))]).boxed());
+            got = GetResult { payload, meta, range, attributes, extensions: Default::default() };
+        }
+        if fault == Some(Fault::LostAnswer) { Err(failed("connection reset by peer")) } else { Ok(got) }
+    }
+
+    fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        let store = self.clone();
+        paths
+            .then(move |path| {
+                let store = store.clone();
+                async move {
+                    let (path, fault) = (path?, store.draw());
+                    store.before(fault).await?;
+                    store.inner.delete(&path).await.map(|()| path)
+                }
+            })
+            .boxed()
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.before(self.draw()).await?;
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.before(self.draw()).await?;
+        self.inner.copy_opts(from, to, options).await
+    }
+}
