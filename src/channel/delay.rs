@@ -12,7 +12,7 @@ use super::supervisor::Report;
 use crate::ladder::wire::Message;
 
 /// What is due later than this is no delay but a mistake: nanoseconds.
-const LONGEST: i128 = 15_000_000_000;
+const LONGEST: i128 = 20_000_000_000;
 /// Reports that are held at most: those of a large ladder for as long.
 const MOST: usize = 16_384;
 
@@ -34,10 +34,13 @@ impl Delay {
 
     /// Takes what comes at `now`.
     pub(super) fn push(&mut self, report: Report, now: i128) {
-        let before = self.held.back().map_or(now, |(due, _)| *due);
         let due = self.due_of(&report).filter(|due| self.holds && due - now < LONGEST);
-        // Whatever it is, it is heard behind what was said before it.
-        self.held.push_back((due.map_or(before, |due| due.max(before)), report));
+        // A frame overtakes those that are due later, of tracks that come earlier. All else is heard behind what was said
+        // before it, and before what is said behind it.
+        let overtaken = |held: &&(i128, Report)| due.is_some_and(|due| due < held.0 && is_frame(&held.1));
+        let at = self.held.len() - self.held.iter().rev().take_while(overtaken).count();
+        let before = at.checked_sub(1).and_then(|last| self.held.get(last)).map_or(now, |(due, _)| *due);
+        self.held.insert(at, (due.map_or(before, |due| due.max(before)), report));
     }
 
     /// The next that may be heard at `now`.
@@ -68,6 +71,10 @@ impl Delay {
             _ => None,
         }
     }
+}
+
+fn is_frame(report: &Report) -> bool {
+    matches!(report, Report::Message(Message::Media(media)) if !media.filler)
 }
 
 #[cfg(test)]
@@ -120,6 +127,16 @@ mod tests {
         let said = || [catalog(), media(0, true), media(100, false), media(102, false), stalled()];
         assert_eq!(heard(true, said()), [2, 1, 0, 2, 0]);
         assert_eq!(heard(false, said()), [5, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_frame_does_not_wait_for_later_ones_that_came_before_it() {
+        let said = [catalog(), media(102, false), media(103, false), media(100, false), media(101, false)];
+        assert_eq!(heard(true, said), [1, 1, 1, 1, 1]);
+        assert_eq!(
+            heard(true, [catalog(), media(102, false), stalled(), media(100, false)]),
+            [1, 0, 0, 3, 0]
+        );
     }
 
     #[test]

@@ -19,24 +19,24 @@ pub fn unwrap(ticks: u64, near: i128) -> i128 {
     (ticks + turns * WRAP) * 100_000 / 9
 }
 
-/// What is added to timestamps, so that media which arrives `delay` after them lies between a quarter of a segment and
-/// one and a quarter ahead of the time of its arrival. Ahead, because players that go by the clock may then ask for it
-/// early, but never in vain; and a quarter more, because a good encoder's timestamps are the time and its delay is
+/// What is added to timestamps, so that media which arrives `delay` after them lies between a half of a segment and
+/// one and a half ahead of the time of its arrival: that is what decoding and encoding may take. Ahead, because players that go by the clock may then ask for it
+/// early, but never in vain; and a half more, because a good encoder's timestamps are the time and its delay is
 /// small, so that the rounding must not jump there. `before` is what was added until now: it stays while that does.
 pub fn offset(delay: i128, segment: i128, before: Option<i128>) -> i128 {
-    let fresh = || -(-(delay + segment / 4)).div_euclid(segment) * segment;
+    let fresh = || -(-(delay + segment / 2)).div_euclid(segment) * segment;
     before.filter(|before| fits(before - delay, segment)).unwrap_or_else(fresh)
 }
 
 /// Whether media may lie so far ahead of the time. A little more is allowed than in the beginning, so that a sender whose
 /// clock runs slow or fast is not placed anew all the time.
 pub fn fits(ahead: i128, segment: i128) -> bool {
-    (0..=segment * 3 / 2).contains(&ahead)
+    (segment / 4..=segment * 7 / 4).contains(&ahead)
 }
 
 /// Whether another packager may come to another [`offset`] by chance.
 pub fn is_ambiguous(delay: i128, segment: i128) -> bool {
-    let over = (delay + segment / 4).rem_euclid(segment);
+    let over = (delay + segment / 2).rem_euclid(segment);
     over < CLOSE || segment - over < CLOSE
 }
 
@@ -72,7 +72,7 @@ mod tests {
         for step in -3000..3000 {
             let delay = step * 7 * MILLI;
             let one = offset(delay, SEGMENT, None);
-            assert!((SEGMENT / 4..SEGMENT * 5 / 4).contains(&(one - delay)), "{delay}");
+            assert!((SEGMENT / 2..SEGMENT * 3 / 2).contains(&(one - delay)), "{delay}");
             assert_eq!(one % SEGMENT, 0);
             let differs = (-40..40).any(|jitter| offset(delay + jitter * MILLI, SEGMENT, None) != one);
             assert!(!differs || is_ambiguous(delay, SEGMENT), "{delay}");
@@ -83,16 +83,16 @@ mod tests {
 
     #[test]
     fn timestamps_that_are_the_time_are_never_ambiguous() {
-        for delay in (-400..1400).map(|delay| delay * MILLI) {
+        for delay in (-900..900).map(|delay| delay * MILLI) {
             assert_eq!((offset(delay, SEGMENT, None), is_ambiguous(delay, SEGMENT)), (SEGMENT, false));
         }
     }
 
     #[test]
     fn an_offset_stays_while_the_delay_moves_little_and_goes_with_it_otherwise() {
-        assert_eq!(offset(1_600 * MILLI, SEGMENT, Some(SEGMENT)), SEGMENT);
-        assert_eq!(offset(1_600 * MILLI, SEGMENT, None), 2 * SEGMENT);
-        assert_eq!(offset(2_100 * MILLI, SEGMENT, Some(SEGMENT)), 2 * SEGMENT);
+        assert_eq!(offset(1_400 * MILLI, SEGMENT, Some(SEGMENT)), SEGMENT);
+        assert_eq!(offset(1_400 * MILLI, SEGMENT, None), 2 * SEGMENT);
+        assert_eq!(offset(1_600 * MILLI, SEGMENT, Some(SEGMENT)), 2 * SEGMENT);
         assert_eq!(offset(50_000 * SECOND, SEGMENT, Some(SEGMENT)), 50_002 * SECOND, "the sender began anew");
     }
 

@@ -16,6 +16,8 @@ const LATER = 3;
 /** What both list, and how long they run before anybody watches: then they list the same. */
 const WINDOW = '20s';
 const ALIKE = 24;
+/** No larger than it is encoded: two servers and two players share the cores. */
+const PATTERN = 'test:?size=640x360';
 let host;
 let browser;
 
@@ -65,7 +67,7 @@ async function camera(t) {
 }
 
 for (const [what, sources] of [
-  ['the test source', async () => [{ source: 'test:' }, { source: 'test:' }]],
+  ['the test source', async () => [{ source: PATTERN }, { source: PATTERN }]],
   ['a transport stream', camera],
 ]) {
   test(`hls.js and dash.js play on while every five seconds another of two origins of ${what} answers`, LIMIT, async (t) => {
