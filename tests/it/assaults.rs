@@ -28,10 +28,15 @@ struct Quiet {
 
 impl Quiet {
     async fn start(descriptors: u32) -> Self {
+        Self::with("", descriptors).await
+    }
+
+    /// The same with these settings, in TOML.
+    async fn with(settings: &str, descriptors: u32) -> Self {
         rlimit::increase_nofile_limit(u64::MAX).unwrap();
         let directory = TempDir::new().unwrap();
         let socket = directory.path().join("encoder.sock");
-        let channel = format!("[channel.demo]\nsource = \"test:\"\nencoder_socket = {socket:?}\n");
+        let channel = format!("[channel.demo]\nsource = \"test:\"\nencoder_socket = {socket:?}\n{settings}");
         Self { served: Served::within(&channel, descriptors).await, _socket: directory }
     }
 
@@ -136,7 +141,7 @@ async fn without_descriptors_it_rests_and_goes_on_as_soon_as_there_are_some() {
     sleep(Duration::from_secs(3)).await;
     let share = (quiet.busy() - busy).as_secs_f64() / began.elapsed().as_secs_f64();
     assert!(share <= 0.2, "{:.0} % of a processor", share * 100.0);
-    let log = fs::read_to_string(quiet.served.directory.path().join("log")).unwrap();
+    let log = quiet.served.log();
     assert!(log.contains("cannot accept connections"), "{log}");
 
     drop(clients);
