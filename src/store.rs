@@ -173,6 +173,11 @@ impl Store {
         Box::pin(self.cache.object(path)).await
     }
 
+    /// How often the store was asked for what the cache did not have.
+    pub fn fills(&self) -> u64 {
+        self.cache.fills()
+    }
+
     /// Removes an object; one that is not there is no error.
     ///
     /// # Errors
@@ -244,6 +249,6 @@ mod tests {
         readers.iter().skip(1).for_each(|reader| reader.abort());
         let first = readers.into_iter().next().unwrap();
         assert!(first.await.unwrap().is_ok());
-        assert_eq!(store.cache.fills(), 1);
+        assert_eq!(store.fills(), 1);
     }
 }

@@ -66,7 +66,6 @@ impl Cache {
         self.entries.invalidate(path).await;
     }
 
-    #[cfg(test)]
     pub(super) fn fills(&self) -> u64 {
         self.fills.load(Ordering::Relaxed)
     }

@@ -1,5 +1,6 @@
 //! Signed access as the program does it: what it makes, what it takes, and what it never writes down.
 
+mod https;
 mod oracle;
 mod rotation;
 

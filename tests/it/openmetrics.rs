@@ -42,6 +42,10 @@ pub(crate) struct Sample {
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(
+    not(feature = "encoder"),
+    expect(dead_code, reason = "only a whole program's metrics are looked at that closely")
+)]
 pub(crate) struct Family {
     pub(crate) name: String,
     pub(crate) kind: String,

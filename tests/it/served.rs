@@ -1,6 +1,7 @@
 //! A running `headwater serve` with its own ports and data, stopped with the test.
 
 use std::{
+    ffi::OsString,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -16,34 +17,41 @@ pub(crate) struct Served {
     control: u16,
     child: Child,
     http: reqwest::Client,
-    filter: Option<&'static str>,
+    environment: Vec<(&'static str, OsString)>,
     descriptors: Option<u32>,
 }
 
 impl Served {
     /// Starts a server with these channels, in TOML, and waits until it answers.
     pub(crate) async fn start(channels: &str) -> Self {
-        Self::logging(channels, None).await
+        Self::launch(channels, Vec::new(), None, None).await
     }
 
     /// The same with a log filter.
     pub(crate) async fn logging(channels: &str, filter: Option<&'static str>) -> Self {
-        Self::launch(channels, filter, None, None).await
+        let environment = filter.into_iter().map(|filter| ("RUST_LOG", filter.into())).collect();
+        Self::launch(channels, environment, None, None).await
     }
 
     /// The same with another `[store]` table.
     pub(crate) async fn storing(store: &str, channels: &str) -> Self {
-        Self::launch(channels, None, None, Some(store)).await
+        Self::launch(channels, Vec::new(), None, Some(store)).await
+    }
+
+    /// The same that trusts the authorities in this file, and nobody else, for what it fetches.
+    pub(crate) async fn trusting(channels: &str, authorities: &Path) -> Self {
+        let environment = vec![("SSL_CERT_FILE", authorities.into()), ("SSL_CERT_DIR", OsString::new())];
+        Self::launch(channels, environment, None, None).await
     }
 
     /// The same with no more than so many open files.
     pub(crate) async fn within(channels: &str, descriptors: u32) -> Self {
-        Self::launch(channels, None, Some(descriptors), None).await
+        Self::launch(channels, Vec::new(), Some(descriptors), None).await
     }
 
     async fn launch(
         channels: &str,
-        filter: Option<&'static str>,
+        environment: Vec<(&'static str, OsString)>,
         descriptors: Option<u32>,
         store: Option<&str>,
     ) -> Self {
@@ -55,9 +63,9 @@ impl Served {
             "[server]\nmedia = \"127.0.0.1:{media}\"\ncontrol = \"127.0.0.1:{control}\"\n[store]\n{store}\n{channels}"
         );
         std::fs::write(directory.path().join("headwater.toml"), config).unwrap();
-        let child = spawn(directory.path(), filter, descriptors);
+        let child = spawn(directory.path(), &environment, descriptors);
         let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
-        let mut served = Self { directory, media, control, child, http, filter, descriptors };
+        let mut served = Self { directory, media, control, child, http, environment, descriptors };
         served.answers().await;
         served
     }
@@ -67,7 +75,7 @@ impl Served {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         tokio::time::sleep(pause).await;
-        self.child = spawn(self.directory.path(), self.filter, self.descriptors);
+        self.child = spawn(self.directory.path(), &self.environment, self.descriptors);
         self.answers().await;
     }
 
@@ -87,6 +95,11 @@ impl Served {
     pub(crate) async fn ended(&mut self) {
         let ended = eventually("the server stops", 20, async || self.child.try_wait().unwrap()).await;
         assert!(ended.success(), "{ended}");
+    }
+
+    /// What it has written into its log so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap()
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -181,7 +194,7 @@ impl Drop for Served {
     }
 }
 
-fn spawn(directory: &Path, filter: Option<&str>, descriptors: Option<u32>) -> Child {
+fn spawn(directory: &Path, environment: &[(&'static str, OsString)], descriptors: Option<u32>) -> Child {
     let log = std::fs::File::options().create(true).append(true).open(directory.join("log")).unwrap();
     let program = env!("CARGO_BIN_EXE_headwater");
     let mut command = Command::new(if descriptors.is_some() { "sh" } else { program });
@@ -192,7 +205,7 @@ fn spawn(directory: &Path, filter: Option<&str>, descriptors: Option<u32>) -> Ch
     command
         .args(["serve", "--config"])
         .arg(directory.join("headwater.toml"))
-        .envs(filter.map(|filter| ("RUST_LOG", filter)))
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

@@ -177,7 +177,7 @@ async fn a_storm_for_what_is_not_there_never_reaches_the_store() {
     for path in ["live/ghost/720p/1.m4s", "live/demo/ghost/1.m4s", "live/demo/720p/1.m4s"] {
         store.put(path, vec![Bytes::from("boo")]).await.unwrap();
     }
-    let origin = demo(store).await;
+    let origin = demo(store.clone()).await;
     let ask = |path: String| {
         let (request, ()) = http::Request::get(path).body(()).unwrap().into_parts();
         let origin = &origin;
@@ -191,6 +191,10 @@ async fn a_storm_for_what_is_not_there_never_reaches_the_store() {
     for number in 0..50_000 {
         assert_eq!(ask(format!("/live/ghost{number}/720p/{number}.m4s")).await, 404);
     }
+    assert_eq!(store.fills(), 0);
+    // What is behind the edge is in the store only, so those are counted.
+    assert_eq!(ask("/live/demo/720p/932999995.m4s".to_owned()).await, 200);
+    assert_eq!(store.fills(), 1);
 }
 
 #[tokio::test]

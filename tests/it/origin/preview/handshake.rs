@@ -43,13 +43,16 @@ async fn what_is_no_handshake_is_told_what_would_be_one() {
 
 #[tokio::test]
 async fn as_many_watch_as_may_and_who_leaves_makes_room() {
-    let (mut studio, reader) = Studio::open();
-    studio.publish();
-    let server = studio_server(reader, viewers::Limits { all: 10, of_channel: 2 });
-    let first = Viewer::join(server.address, "").await;
-    let _second = Viewer::join(server.address, "").await;
-    let refused = sent(upgrade(&server, "/live/demo/ws")).await;
-    assert_eq!((refused.status().as_u16(), field(refused.headers(), "retry-after")), (503, "1"));
-    drop(first);
-    there_is_room(&server).await;
+    for limits in [viewers::Limits { all: 10, of_channel: 2 }, viewers::Limits { all: 2, of_channel: 10 }] {
+        let (mut studio, reader) = Studio::open();
+        studio.publish();
+        let server = studio_server(reader, limits);
+        let first = Viewer::join(server.address, "").await;
+        let _second = Viewer::join(server.address, "").await;
+        let refused = sent(upgrade(&server, "/live/demo/ws")).await;
+        let retry = field(refused.headers(), "retry-after");
+        assert_eq!((refused.status().as_u16(), retry), (503, "1"), "{limits:?}");
+        drop(first);
+        there_is_room(&server).await;
+    }
 }
