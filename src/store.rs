@@ -11,7 +11,7 @@ mod hashes;
 mod holdings;
 mod place;
 
-use std::sync::Arc;
+use std::{fs, io, sync::Arc};
 
 use bytes::Bytes;
 use object_store::{ObjectStore, ObjectStoreExt, path::Path};
@@ -53,9 +53,12 @@ impl Store {
     /// Opens what the configuration says.
     ///
     /// # Errors
-    /// [`Error::Unsupported`], [`Error::Directory`], [`Error::Bucket`] and [`Error::Credentials`]. That a bucket is there
-    /// and lets us in is seen when it is used.
+    /// [`Error::Unsupported`], [`Error::Directory`], [`Error::Spool`], [`Error::Bucket`] and [`Error::Credentials`]. That a
+    /// bucket is there and lets us in is seen when it is used.
     pub fn of(config: &config::Store) -> Result<Self, Error> {
+        if let Some((directory, _)) = &config.spool.disk {
+            usable(directory)?;
+        }
         Ok(Self::new(Place::open(config)?, config))
     }
 
@@ -224,9 +227,36 @@ fn location(path: &str) -> Result<Path, Error> {
     Path::parse(path).map_err(|_| Error::Path { path: path.to_owned() })
 }
 
+/// It is needed when the store fails, which is no time to find out that it cannot be had.
+fn usable(spool: &std::path::Path) -> Result<(), Error> {
+    let error = |reason: io::Error| Error::Spool { directory: spool.into(), reason: reason.to_string() };
+    let probe = spool.join(format!(".headwater-{}", std::process::id()));
+    fs::create_dir_all(spool)
+        .and_then(|()| fs::write(&probe, []))
+        .and_then(|()| fs::remove_file(&probe))
+        .map_err(error)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_spool_that_cannot_be_written_to_is_refused_before_it_is_needed() {
+        let at = |directory: &std::path::Path| {
+            let disk = Some((directory.to_owned(), 1 << 20));
+            let spool = Spool { disk, ..Spool::default() };
+            Store::of(&config::Store { spool, ..config::Store::at("memory://") })
+        };
+        let error = at(std::path::Path::new("/dev/null/spool")).unwrap_err().to_string();
+        assert!(
+            error.contains("store.spool_directory: /dev/null/spool") && error.contains("may write"),
+            "{error}"
+        );
+        let directory = tempfile::tempdir().unwrap();
+        at(&directory.path().join("new")).unwrap();
+        assert_eq!(fs::read_dir(directory.path().join("new")).unwrap().count(), 0, "nothing is left in it");
+    }
 
     #[test]
     fn a_url_that_cannot_be_used_is_refused_in_words() {

@@ -24,6 +24,14 @@ pub enum Error {
         /// What the system said.
         reason: String,
     },
+    /// What waits for the store cannot wait there.
+    #[error("store.spool_directory: {}: {reason}; give a directory that this user may write to", directory.display())]
+    Spool {
+        /// The directory.
+        directory: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
     /// The bucket cannot be spoken to.
     #[error("store {url:?}: {reason}")]
     Bucket {
