@@ -37,6 +37,7 @@ impl Holdings {
 
     async fn read_once(&self, path: &str) -> Result<Object, Error> {
         let failed = |error| Error::of(path, error);
+        self.place.is_within(path).await?;
         let found = self.place.objects.get(&location(path)?).await.map_err(failed)?;
         let (size, said) = (found.meta.size, described::etag_of(&found.attributes));
         let body = found.bytes().await.map_err(failed)?;

@@ -21,6 +21,8 @@ pub(super) struct Place {
     /// A file that is there as long as the directory is the one that it was: not an empty one in which a disk is mounted
     /// no more.
     pub(super) witness: Option<PathBuf>,
+    /// The directory, if it is one.
+    pub(super) root: Option<PathBuf>,
 }
 
 impl Place {
@@ -40,7 +42,21 @@ impl Place {
     }
 
     pub(super) fn of(objects: Arc<dyn ObjectStore>, descriptions: Descriptions) -> Self {
-        Self { hasty: objects.clone(), objects, descriptions, witness: None }
+        Self { hasty: objects.clone(), objects, descriptions, witness: None, root: None }
+    }
+
+    /// Fails if `path` leads through a symbolic link: what lies outside of the directory is nobody's to ask for.
+    pub(super) async fn is_within(&self, path: &str) -> Result<(), Error> {
+        let Some(root) = &self.root else { return Ok(()) };
+        let mut file = root.clone();
+        for name in path.split('/') {
+            file.push(name);
+            if tokio::fs::symlink_metadata(&file).await.is_ok_and(|found| found.is_symlink()) {
+                tracing::warn!(file = %file.display(), "a link in the store's directory is not followed");
+                return Err(Error::NotFound { path: path.to_owned() });
+            }
+        }
+        Ok(())
     }
 
     /// True if it is a disk of this machine.

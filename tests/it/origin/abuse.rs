@@ -171,6 +171,31 @@ async fn thousands_of_traversal_encodings_get_nothing_from_outside() {
 }
 
 #[tokio::test]
+async fn a_link_in_the_data_directory_leads_nowhere() {
+    let place = tempfile::tempdir().unwrap();
+    let (outside, inside, named) =
+        (place.path().join("outside"), place.path().join("data"), place.path().join("link"));
+    std::fs::create_dir_all(outside.join("360p")).unwrap();
+    std::fs::write(outside.join("360p/1.m4s"), "the secret").unwrap();
+    // That the directory itself is reached by a link is its owner's own business.
+    std::fs::create_dir(&inside).unwrap();
+    std::os::unix::fs::symlink(&inside, &named).unwrap();
+    let store = Store::open(named.to_str().unwrap()).unwrap();
+    let server = Server::start(demo(store).await);
+    std::os::unix::fs::symlink(outside.join("360p/1.m4s"), inside.join("vod/clip/360p/2.m4s")).unwrap();
+    std::os::unix::fs::symlink(outside.join("360p"), inside.join("vod/clip/240p")).unwrap();
+    std::os::unix::fs::symlink(&outside, inside.join("vod/away")).unwrap();
+    for (path, status) in [
+        ("/vod/clip/360p/1.m4s", 200),
+        ("/vod/clip/360p/2.m4s", 404),
+        ("/vod/clip/240p/1.m4s", 404),
+        ("/vod/away/360p/1.m4s", 404),
+    ] {
+        assert_eq!(server.get(path).await.status(), status, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_storm_for_what_is_not_there_never_reaches_the_store() {
     let store = memory();
     // Were the store asked, it would give these.

@@ -2,6 +2,8 @@
 
 use std::io::Read;
 
+use headwater_test_support::fault::{Fault, FaultStore, Odds};
+
 use super::*;
 
 const SEGMENT: &str = "public, max-age=31536000, immutable, stale-if-error=86400";
@@ -101,14 +103,10 @@ async fn refusals_explain_themselves_and_repeat_nothing() {
 
 #[tokio::test]
 async fn a_store_that_fails_is_said_to_be_unavailable_and_not_absent() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = Store::open(directory.path().to_str().unwrap()).unwrap();
-    let server = Server::start(demo(store).await);
-    // A link to itself: opening it is an error, but not that of a missing file.
-    for path in ["live/demo/720p/932999996.m4s", "vod/clip/360p/9.m4s"] {
-        let path = directory.path().join(path);
-        std::os::unix::fs::symlink(&path, &path).unwrap();
-    }
+    let faults = FaultStore::new(1, Odds(vec![(Fault::Refused, 1000)]));
+    faults.calm(true);
+    let server = Server::start(demo(Store::over(Arc::new(faults.clone()))).await);
+    faults.calm(false);
     for path in ["/live/demo/720p/932999996.m4s", "/vod/clip/360p/9.m4s"] {
         let response = server.get(path).await;
         assert_eq!(response.status(), 503, "{path}");
