@@ -44,6 +44,11 @@ impl Served {
         Self::launch(channels, environment, None, None).await
     }
 
+    /// The same with more variables in its environment.
+    pub(crate) async fn amid(channels: &str, environment: Vec<(&'static str, OsString)>) -> Self {
+        Self::launch(channels, environment, None, None).await
+    }
+
     /// The same with no more than so many open files.
     pub(crate) async fn within(channels: &str, descriptors: u32) -> Self {
         Self::launch(channels, Vec::new(), Some(descriptors), None).await

@@ -1,5 +1,7 @@
 //! Running servers whose stores fail: who watches live does not notice, and the store catches up by itself.
 
+mod disk;
+
 use std::{
     path::{Path, PathBuf},
     process::Command,
@@ -10,6 +12,7 @@ use m3u8_rs::MediaPlaylist;
 use object_store::{ObjectStoreExt, path::Path as Location};
 use tokio::time::{Instant, sleep, timeout};
 
+use self::disk::Shim;
 use super::s3::{Mood, S3};
 use crate::served::{Served, eventually};
 
@@ -186,4 +189,23 @@ async fn a_disk_that_is_full_or_read_only_is_gone_on_without_and_taken_up_again(
     recovered(&server, 20).await;
     assert_directory_is_whole(&data).await;
     drop(server);
+}
+
+#[tokio::test]
+async fn a_disk_that_errs_or_takes_forever_is_gone_on_without_and_taken_up_again() {
+    let Some(shim) = Shim::build() else {
+        headwater_test_support::skip("a disk with errors: there is no C compiler to make one");
+        return;
+    };
+    let server = Served::amid(&channel(), shim.environment()).await;
+    begun(&server).await;
+    for mood in ["error of fsync", "write error", "slow fsync"] {
+        shim.turn(mood);
+        degraded(&server).await;
+        watch(&server, Duration::from_secs(4)).await;
+        shim.turn("");
+        recovered(&server, 20).await;
+        assert_directory_is_whole(&server.directory.path().join("data")).await;
+    }
+    assert!(!server.log().contains("panicked"), "{}", server.log());
 }
