@@ -25,8 +25,12 @@ def on_core(core, *command):
 
 
 def children(pid):
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-        return [int(child) for child in file.read().split()]
+    """Whichever of its threads started them."""
+    found = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
+            found += [int(child) for child in file.read().split()]
+    return found
 
 
 class Server:
@@ -157,7 +161,7 @@ media = "127.0.0.1:{port}"
 control = "127.0.0.1:{control}"
 {tls}
 [store]
-url = "{directory}/store"
+{store}
 {channels}
 """
 TLS = """
@@ -187,8 +191,9 @@ class Headwater(Server):
 
     name = "headwater"
 
-    def __init__(self, program, load, directory, channels, tls):
+    def __init__(self, program, load, directory, channels, tls, store=None):
         port, control = free_port(), free_port()
+        store = store or f'url = "{directory}/store"'
         # The path of a Unix socket is short.
         self.sockets = tempfile.TemporaryDirectory(prefix="hw")
         socket_of = {name: os.path.join(self.sockets.name, name) for name in channels}
@@ -198,7 +203,7 @@ class Headwater(Server):
             text += "".join(RUNG.format(name=name, height=height, kilobits=k) for height, k in rungs.items())
         config = os.path.join(directory, "headwater.toml")
         with open(config, "w", encoding="utf-8") as file:
-            file.write(HEADWATER.format(port=port, control=control, directory=directory, channels=text,
+            file.write(HEADWATER.format(port=port, control=control, store=store, channels=text,
                                         tls="" if tls is None else TLS.format(*tls)))
         self.encoders = []
         try:
