@@ -11,6 +11,7 @@ pub mod fitness;
 pub mod frames;
 mod lateness;
 mod measure;
+pub mod mirror;
 mod presentation;
 mod record;
 mod render;

@@ -67,16 +67,30 @@ impl Config {
     /// # Errors
     /// Whatever is wrong with it, by file, key and what would be right.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| Error::Unreadable { path: path.into(), source })?;
-        Self::parse(path, &text)
+        Self::read_as(path, None)
     }
 
+    /// The same for a server in this role, whatever the file says.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn read_as(path: &Path, role: Option<Role>) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::Unreadable { path: path.into(), source })?;
+        Self::parse_as(path, &text, role)
+    }
+
+    #[cfg(test)]
     fn parse(path: &Path, text: &str) -> Result<Self, Error> {
-        let file = toml::from_str(text).map_err(|error| {
+        Self::parse_as(path, text, None)
+    }
+
+    fn parse_as(path: &Path, text: &str, role: Option<Role>) -> Result<Self, Error> {
+        let mut file: file::File = toml::from_str(text).map_err(|error| {
             let mistake::Mistake { line, column, reason } = mistake::locate(text, &error);
             Error::Syntax { path: path.into(), line, column, reason }
         })?;
+        file.server.role = role.or(file.server.role);
         check::check(file).map_err(|(key, reason)| Error::Value { path: path.into(), key, reason })
     }
 }
@@ -92,6 +106,17 @@ pub struct Config {
     pub access: Access,
     /// Channels by name.
     pub channels: BTreeMap<String, Channel>,
+}
+
+/// What a server does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// It packages the channels and serves them.
+    #[default]
+    All,
+    /// It serves what others package into the same store.
+    Origin,
 }
 
 /// Whose tokens are believed, and where they are asked for besides channels.
@@ -198,7 +223,7 @@ pub struct Spool {
 /// One live channel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Channel {
-    /// What to encode.
+    /// What to encode; empty where others do.
     pub source: String,
     /// Who may watch.
     pub access: Who,
@@ -315,6 +340,18 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_packages_nothing_takes_the_file_of_one_that_does_and_needs_no_source() {
+        let role =
+            |text: &str, role| Config::parse_as(Path::new("h.toml"), text, role).map(|it| it.server.role);
+        let full = "[channel.a]\nsource = \"test:\"\n";
+        assert_eq!(role(full, None).unwrap(), Role::All);
+        assert_eq!(role(full, Some(Role::Origin)).unwrap(), Role::Origin);
+        let bare = "[server]\nrole = \"origin\"\n[channel.a]\n";
+        assert_eq!(role(bare, None).unwrap(), Role::Origin);
+        assert!(role(bare, Some(Role::All)).unwrap_err().to_string().contains("channel.a.source"));
+    }
+
+    #[test]
     fn a_store_may_be_a_bucket_anywhere() {
         let text = "[channel.a]\nsource = \"test:\"\n[store]\nurl = \"s3://bucket/a/b\"\n\
                     endpoint = \"http://127.0.0.1:9000\"\naddressing = \"virtual-host\"\nencryption = \"kms\"\n\
@@ -368,6 +405,8 @@ mod tests {
         insta::assert_snapshot!(
             [
                 refusal("[server]\nmedai = \"0.0.0.0:80\"\n"),
+                refusal("[server]\nrole = \"edge\"\n"),
+                refusal("[channel.a]\nsegment = \"2s\"\n"),
                 refusal("[server]\nmedia = \"80\"\n"),
                 refusal("[server\n"),
                 refusal("[server]\norigins = [\"example.com\"]\n"),

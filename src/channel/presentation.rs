@@ -1,5 +1,7 @@
 //! All tracks of a channel together: who gets which sample, what is written, what is published.
 
+mod followed;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use headwater_packager::{
@@ -76,6 +78,8 @@ pub(super) struct Presentation {
     /// What is published of each track.
     tracks: BTreeMap<String, watch::Sender<Arc<TrackEdge>>>,
     edge: Arc<Edge>,
+    /// How old what is shown next is when it is seen for the first time.
+    age: Duration,
 }
 
 impl Presentation {
@@ -107,6 +111,7 @@ impl Presentation {
             frames: Publisher::new(config.grid.segment),
             tracks: BTreeMap::new(),
             edge: Arc::default(),
+            age: Duration::ZERO,
         };
         if let Some((record, opening)) = kept {
             presentation.resume(&record, opening, now);
@@ -407,7 +412,7 @@ impl Presentation {
             ended: self.ending == Ending::Published,
             nominal: self.nominal,
             now,
-            at: clock::now(),
+            at: clock::now().checked_sub(self.age).unwrap_or_else(clock::now),
         }
     }
 
@@ -477,7 +482,8 @@ impl Presentation {
     fn record(&self) -> Record {
         let tracks =
             self.writers.iter().map(|writer| (writer.name().to_owned(), writer.shelf().record())).collect();
-        Record::new(&self.source, &self.ladder, self.ended(), tracks)
+        let complete = self.ended() && self.writers.iter().all(|writer| writer.shelf().all_entered());
+        Record::new(&self.source, &self.ladder, self.ended(), tracks).completed(complete)
     }
 
     fn path(&self, track: &str, file: &str) -> String {

@@ -26,6 +26,9 @@ pub(super) struct Record {
     pub(super) ladder: config::Ladder,
     /// True once the source has come to its end.
     pub(super) ended: bool,
+    /// True once all of it is in the store and counted in here: then, and not before, those who read this say so too.
+    #[serde(default)]
+    pub(super) complete: bool,
     /// Tracks by name.
     pub(super) tracks: BTreeMap<String, TrackRecord>,
 }
@@ -67,7 +70,14 @@ impl Record {
         ended: bool,
         tracks: BTreeMap<String, TrackRecord>,
     ) -> Self {
-        Self { version: VERSION, source: source.to_owned(), ladder: ladder.clone(), ended, tracks }
+        let (source, ladder) = (source.to_owned(), ladder.clone());
+        Self { version: VERSION, source, ladder, ended, complete: false, tracks }
+    }
+
+    /// The same that says whether nothing is missing.
+    #[must_use]
+    pub(super) fn completed(self, complete: bool) -> Self {
+        Self { complete, ..self }
     }
 
     /// Tells the store what its segments have to be.
@@ -101,6 +111,17 @@ pub(super) fn opening_path_in(prefix: &str) -> String {
 /// # Errors
 /// When they are there and cannot be used.
 pub(super) async fn read(store: &Store, prefix: &str) -> Result<Option<(Record, Vec<Message>)>, Error> {
+    let Some(record) = read_record(store, prefix).await? else { return Ok(None) };
+    let path = opening_path_in(prefix);
+    let Some(bytes) = read_one(store, &path).await? else { return Ok(None) };
+    Ok(Some((record, decode_opening(&path, &bytes)?)))
+}
+
+/// Reads the record, if there is one.
+///
+/// # Errors
+/// As [`read`].
+pub(super) async fn read_record(store: &Store, prefix: &str) -> Result<Option<Record>, Error> {
     let path = path_in(prefix);
     let Some(bytes) = read_one(store, &path).await? else { return Ok(None) };
     let damaged = |reason: String| Error::Damaged { path: path.clone(), reason };
@@ -108,16 +129,19 @@ pub(super) async fn read(store: &Store, prefix: &str) -> Result<Option<(Record, 
     if record.version != VERSION {
         return Err(damaged(format!("version {} instead of {VERSION}", record.version)));
     }
-    let path = opening_path_in(prefix);
-    let Some(bytes) = read_one(store, &path).await? else { return Ok(None) };
+    Ok(Some(record))
+}
+
+/// What is said in an opening that lies at `path`.
+pub(super) fn decode_opening(path: &str, bytes: &[u8]) -> Result<Vec<Message>, Error> {
     let mut opening = Vec::new();
-    let mut rest = BytesMut::from(&bytes[..]);
+    let mut rest = BytesMut::from(bytes);
     while let Some(message) = wire::decode(&mut rest)
-        .map_err(|error| Error::Damaged { path: path.clone(), reason: error.to_string() })?
+        .map_err(|error| Error::Damaged { path: path.to_owned(), reason: error.to_string() })?
     {
         opening.push(message);
     }
-    Ok(Some((record, opening)))
+    Ok(opening)
 }
 
 async fn read_one(store: &Store, path: &str) -> Result<Option<Bytes>, Error> {

@@ -98,6 +98,12 @@ impl Writer {
         writer
     }
 
+    /// A track that another server makes, as far as its record goes.
+    pub(super) fn follow(description: Description, grid: Grid, record: &TrackRecord) -> Self {
+        // Whether it is of the filler is not recorded.
+        Self { arrived: Some(0), ..Self::resume(description, grid, record) }
+    }
+
     /// Closes filler segments for the time from the end of the record to the segment at `now`.
     pub(super) fn catch_up(&mut self, now: i128) {
         self.skip_unseen(now);

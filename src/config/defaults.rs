@@ -9,7 +9,7 @@ use headwater_packager::time::Grid;
 use ipnet::IpNet;
 
 use super::{
-    Access, Cdn, Channel, Config, Ladder, Limits, Rung, Server, Store, Timing, Unfit, VideoCodec, Who,
+    Access, Cdn, Channel, Config, Ladder, Limits, Role, Rung, Server, Store, Timing, Unfit, VideoCodec, Who,
 };
 
 pub(super) const MEDIA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
@@ -103,6 +103,7 @@ impl Default for Config {
         };
         Self {
             server: Server {
+                role: Role::All,
                 media: MEDIA,
                 control: CONTROL,
                 file_root: None,

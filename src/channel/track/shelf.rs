@@ -375,6 +375,11 @@ impl Shelf {
         self.closed.is_empty()
     }
 
+    /// True if the next record has all that is closed.
+    pub(in crate::channel) fn all_entered(&self) -> bool {
+        self.closed.values().all(|closed| closed.stage == Stage::Entered)
+    }
+
     /// What a restart needs to know: all that is in the store.
     pub(in crate::channel) fn record(&self) -> TrackRecord {
         let (mut window, mut kept, mut etags) = (self.stored.clone(), self.kept.clone(), self.etags.clone());
