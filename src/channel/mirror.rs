@@ -1,14 +1,15 @@
 //! A channel that another server packages, shown as far as its record in the store goes: whole segments, and documents
 //! that are rendered from the record and so are the same on every server that does this.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use super::{
+    archive,
     edge::Edge,
     presentation::Presentation,
-    record::{self, Error, Record},
+    record::{self, Error, Record, TrackRecord},
 };
 use crate::{
     clock, config,
@@ -116,18 +117,17 @@ impl Mirror {
 
     /// Tells the store what the segments that are new have to be, and that nobody asks any more for those that are gone.
     fn vouch(&self, record: &Record) {
-        let nothing = BTreeMap::new();
-        for (name, track) in &record.tracks {
+        for (name, TrackRecord { archive, bound, .. }) in &record.tracks {
             let before = self.record.as_ref().and_then(|before| before.tracks.get(name));
-            let before = before.map_or(&nothing, |before| &before.etags);
-            let path = |number: &i64| format!("{}/{name}/{number}.m4s", self.prefix);
-            // What is new is at the end: of a long list only that is looked at.
-            let known = before.last_key_value().map_or(i64::MIN, |(last, _)| last + 1);
-            for (number, etag) in track.etags.range(known..) {
-                self.store.expect(&path(number), etag);
+            let before = before.and_then(|before| before.archive.numbers());
+            let known = before.as_ref().map_or(i64::MIN, |numbers| *numbers.end());
+            let listed = bound.iter().chain(archive.tail().values());
+            let new = listed.filter(|entry| entry.segment.number > known);
+            archive::vouch(&self.store, &self.prefix, name, new);
+            let kept = archive.numbers().zip(before);
+            for number in kept.iter().flat_map(|(now, before)| *before.start()..*now.start()) {
+                self.store.disown(&format!("{}/{name}/{number}.m4s", self.prefix));
             }
-            let first = track.etags.first_key_value().map_or(i64::MAX, |(first, _)| *first);
-            before.range(..first).for_each(|(number, _)| self.store.disown(&path(number)));
         }
     }
 }

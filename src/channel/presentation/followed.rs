@@ -43,8 +43,7 @@ impl Presentation {
 
 /// How long ago the newest segment of a record has ended.
 fn age(record: &Record, now: i128) -> Duration {
-    let end =
-        |track: &TrackRecord| Some(track.window.timescale().nanos(track.window.segments().back()?.end()));
+    let end = |track: &TrackRecord| Some(track.archive.timescale().nanos(track.newest()?.segment.end()));
     let newest = record.tracks.values().filter_map(end).max().unwrap_or(now);
     Duration::from_nanos(u64::try_from(now - newest).unwrap_or_default())
 }
