@@ -1,6 +1,7 @@
 //! A live channel: one task owns it, packages what the encoder sends, fills what it does not, and publishes
 //! immutable [`edge::Edge`] snapshots.
 
+pub mod archive;
 pub mod cmsd;
 mod commit;
 mod delay;
@@ -11,6 +12,7 @@ pub mod fitness;
 pub mod frames;
 mod lateness;
 mod measure;
+pub mod mirror;
 mod presentation;
 mod record;
 mod render;

@@ -12,7 +12,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{config::Config, inspect, source, telemetry};
+use crate::{
+    config::{Config, Role},
+    inspect, source, telemetry,
+};
 
 /// An HLS/DASH adaptive-streaming origin server.
 #[derive(Debug, Parser)]
@@ -52,6 +55,9 @@ struct Serve {
     /// Address of the control listener, instead of the file's.
     #[arg(long, value_name = "ADDRESS")]
     control: Option<std::net::SocketAddr>,
+    /// What this server does, instead of what the file says.
+    #[arg(long, value_name = "ROLE", env = "HEADWATER_ROLE")]
+    role: Option<Role>,
     /// Where segments are kept, instead of the file's: a directory or memory://.
     #[arg(long, value_name = "URL")]
     data: Option<String>,
@@ -61,11 +67,19 @@ impl Serve {
     /// Everything that can be refused without touching the machine is refused here.
     fn config(self) -> anyhow::Result<Config> {
         let file = self.config.as_deref();
-        let mut config = file.map(Config::read).transpose()?.unwrap_or_default();
+        let mut config = file.map(|file| Config::read_as(file, self.role)).transpose()?.unwrap_or_default();
+        config.server.role = self.role.unwrap_or(config.server.role);
         config.server.media = self.media.unwrap_or(config.server.media);
         config.server.control = self.control.unwrap_or(config.server.control);
         config.store.url = self.data.unwrap_or(config.store.url);
         config.server.check()?;
+        if config.server.role == Role::Origin {
+            // What is never opened cannot be wrong, and what never writes needs no place for what waits.
+            config.store.spool.disk = None;
+            // Frames do not go through the store.
+            config.server.max_viewers = 0;
+            return Ok(config);
+        }
         for (name, channel) in &config.channels {
             let file = file.unwrap_or(Path::new("the demo")).display();
             source::uri::parse(&channel.source).with_context(|| format!("{file}: channel.{name}.source"))?;

@@ -67,16 +67,30 @@ impl Config {
     /// # Errors
     /// Whatever is wrong with it, by file, key and what would be right.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| Error::Unreadable { path: path.into(), source })?;
-        Self::parse(path, &text)
+        Self::read_as(path, None)
     }
 
+    /// The same for a server in this role, whatever the file says.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn read_as(path: &Path, role: Option<Role>) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::Unreadable { path: path.into(), source })?;
+        Self::parse_as(path, &text, role)
+    }
+
+    #[cfg(test)]
     fn parse(path: &Path, text: &str) -> Result<Self, Error> {
-        let file = toml::from_str(text).map_err(|error| {
+        Self::parse_as(path, text, None)
+    }
+
+    fn parse_as(path: &Path, text: &str, role: Option<Role>) -> Result<Self, Error> {
+        let mut file: file::File = toml::from_str(text).map_err(|error| {
             let mistake::Mistake { line, column, reason } = mistake::locate(text, &error);
             Error::Syntax { path: path.into(), line, column, reason }
         })?;
+        file.server.role = role.or(file.server.role);
         check::check(file).map_err(|(key, reason)| Error::Value { path: path.into(), key, reason })
     }
 }
@@ -92,6 +106,17 @@ pub struct Config {
     pub access: Access,
     /// Channels by name.
     pub channels: BTreeMap<String, Channel>,
+}
+
+/// What a server does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// It packages the channels and serves them.
+    #[default]
+    All,
+    /// It serves what others package into the same store.
+    Origin,
 }
 
 /// Whose tokens are believed, and where they are asked for besides channels.
@@ -198,7 +223,7 @@ pub struct Spool {
 /// One live channel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Channel {
-    /// What to encode.
+    /// What to encode; empty where others do.
     pub source: String,
     /// Who may watch.
     pub access: Who,
@@ -208,6 +233,10 @@ pub struct Channel {
     pub grid: Grid,
     /// How much of the past a playlist lists.
     pub window: Duration,
+    /// How long segments are kept in the store.
+    pub archive: Duration,
+    /// How many bytes of all tracks are kept there at most, unless the window has more; `None` for any number.
+    pub archive_bytes: Option<u64>,
     /// Parts are published one by one, and encoders hold nothing back. Otherwise whole segments only.
     pub low_latency: bool,
     /// What to encode it to.
@@ -315,6 +344,18 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_packages_nothing_takes_the_file_of_one_that_does_and_needs_no_source() {
+        let role =
+            |text: &str, role| Config::parse_as(Path::new("h.toml"), text, role).map(|it| it.server.role);
+        let full = "[channel.a]\nsource = \"test:\"\n";
+        assert_eq!(role(full, None).unwrap(), Role::All);
+        assert_eq!(role(full, Some(Role::Origin)).unwrap(), Role::Origin);
+        let bare = "[server]\nrole = \"origin\"\n[channel.a]\n";
+        assert_eq!(role(bare, None).unwrap(), Role::Origin);
+        assert!(role(bare, Some(Role::All)).unwrap_err().to_string().contains("channel.a.source"));
+    }
+
+    #[test]
     fn a_store_may_be_a_bucket_anywhere() {
         let text = "[channel.a]\nsource = \"test:\"\n[store]\nurl = \"s3://bucket/a/b\"\n\
                     endpoint = \"http://127.0.0.1:9000\"\naddressing = \"virtual-host\"\nencryption = \"kms\"\n\
@@ -333,6 +374,17 @@ mod tests {
         let text = format!("[channel.a]\nsource = \"test:\"\n{SOCKET}");
         let config = Config::parse(Path::new("h.toml"), &text).unwrap();
         assert_eq!(config.channels["a"].encoder_socket.as_deref(), Some(Path::new("/run/headwater/a.sock")));
+    }
+
+    #[test]
+    fn the_archive_is_the_window_unless_more_is_to_be_kept() {
+        let archive = |lines: &str| {
+            let text = format!("[channel.a]\nsource = \"test:\"\nwindow = \"4h\"\n{lines}");
+            let channel = Config::parse(Path::new("h.toml"), &text).unwrap().channels["a"].clone();
+            (channel.archive.as_secs() / 3600, channel.archive_bytes)
+        };
+        assert_eq!(archive(""), (4, None));
+        assert_eq!(archive("archive = \"7d\"\narchive_bytes = \"500G\"\n"), (168, Some(500_000_000_000)));
     }
 
     #[test]
@@ -368,6 +420,8 @@ mod tests {
         insta::assert_snapshot!(
             [
                 refusal("[server]\nmedai = \"0.0.0.0:80\"\n"),
+                refusal("[server]\nrole = \"edge\"\n"),
+                refusal("[channel.a]\nsegment = \"2s\"\n"),
                 refusal("[server]\nmedia = \"80\"\n"),
                 refusal("[server\n"),
                 refusal("[server]\norigins = [\"example.com\"]\n"),
@@ -390,6 +444,8 @@ mod tests {
                 refusal(&channel("part = \"100ms\"\nframe_rate = 30\n")),
                 refusal(&channel("part = \"120ms\"\nframe_rate = 24\n")),
                 refusal(&channel("window = \"4s\"\n")),
+                refusal(&channel("archive = \"30s\"\n")),
+                refusal(&channel("archive_bytes = \"all\"\n")),
                 refusal(&channel("low_latency = \"yes\"\n")),
                 refusal(&rung("height = 360\nbitrate = \"1M\"\nb_frames = 2\n")),
                 refusal(&channel("frame_rate = \"1000\"\n")),

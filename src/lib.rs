@@ -3,7 +3,7 @@
 //! The modules read in the order data flows: [`config`] says what to serve, [`source`] opens it, [`ladder`] encodes
 //! it in a child process and speaks [`ladder::wire`], [`store`] keeps, [`channel`] packages and publishes,
 //! [`access`] says who may watch, [`origin`] serves, [`control`] tells how it goes, and what [`metrics`] measure. [`package`] turns a file into a
-//! presentation, [`inspect`] tells what is in one, and [`check`] holds any server to what players count on.
+//! presentation, [`replica`] follows channels that others package, [`inspect`] tells what is in one, and [`check`] holds any server to what players count on.
 
 pub mod access;
 pub mod channel;
@@ -21,6 +21,7 @@ pub mod origin;
 pub mod package;
 pub mod pages;
 pub mod policy;
+pub mod replica;
 pub mod source;
 pub mod store;
 pub mod telemetry;

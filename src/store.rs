@@ -159,12 +159,26 @@ impl Store {
         self.holdings.hashes.expect(path, etag);
     }
 
+    /// Nothing is known any more of what the object at `path` has to be.
+    pub fn disown(&self, path: &str) {
+        self.holdings.hashes.forget(path);
+    }
+
     /// Reads an object, past the cache.
     ///
     /// # Errors
     /// [`Error::Path`], [`Error::NotFound`], [`Error::Denied`], [`Error::Damaged`] and [`Error::Unavailable`].
     pub async fn get(&self, path: &str) -> Result<Bytes, Error> {
         self.holdings.read(path).await.map(|object| object.body)
+    }
+
+    /// What is new at `path` since it was `known`: its bytes, past the cache, and the version by which they are known from
+    /// then on. Asked once; who looks again and again has no need of more.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn poll(&self, path: &str, known: Option<&str>) -> Result<Option<(Bytes, String)>, Error> {
+        self.holdings.poll(path, known).await
     }
 
     /// Reads an object through the cache. However many ask at once, the store is asked once.

@@ -87,7 +87,7 @@ impl Writer {
     pub(super) fn resume(description: Description, grid: Grid, record: &TrackRecord) -> Self {
         let mut writer = Self::new(description, grid, Duration::ZERO);
         writer.shelf.resume(record);
-        if let Some(last) = record.window.segments().back() {
+        if let Some(last) = writer.shelf.window().segments().back() {
             writer.segmenter.resume_at(last.start + last.duration);
             if last.era.init == writer.era.init {
                 writer.era = last.era.clone();
@@ -96,6 +96,12 @@ impl Writer {
             }
         }
         writer
+    }
+
+    /// A track that another server makes, as far as its record goes.
+    pub(super) fn follow(description: Description, grid: Grid, record: &TrackRecord) -> Self {
+        // Whether it is of the filler is not recorded.
+        Self { arrived: Some(0), ..Self::resume(description, grid, record) }
     }
 
     /// Closes filler segments for the time from the end of the record to the segment at `now`.
@@ -379,6 +385,7 @@ impl Writer {
             inits: self.inits.clone(),
             segments: self.shelf.segments().clone(),
             stored: self.shelf.kept(),
+            archive: Some(self.shelf.archive().clone()),
             cmsd: Some(cmsd::media(self.track(), None)),
             published_at: Some(view.at),
         }

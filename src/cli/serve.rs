@@ -11,7 +11,7 @@ use crate::{
     access::Access,
     channel::{self, Setup},
     clock,
-    config::{self, Config},
+    config::{self, Config, Role},
     control::Control,
     ladder::process::door::Door,
     metrics::Metrics,
@@ -22,6 +22,7 @@ use crate::{
         tls::Tls,
         waiters::{self, Waiters},
     },
+    replica,
     store::Store,
 };
 
@@ -57,6 +58,14 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let mut readers = BTreeMap::new();
     let mut tasks = Vec::new();
     for (name, channel) in config.channels {
+        if config.server.role == Role::Origin {
+            let (store, shutdown) = (store.clone(), shutdown.clone());
+            let (reader, task) =
+                replica::start(replica::Setup { name: name.clone(), config: channel, store, shutdown });
+            readers.insert(name, reader);
+            tasks.push(task);
+            continue;
+        }
         let setup = Setup {
             name: name.clone(),
             config: channel,
@@ -124,6 +133,9 @@ fn raise_descriptors(connections: usize) {
 /// bound nobody has seen this server.
 fn doors(config: &Config) -> anyhow::Result<BTreeMap<String, Door>> {
     let mut doors = BTreeMap::new();
+    if config.server.role == Role::Origin {
+        return Ok(doors);
+    }
     for (name, channel) in &config.channels {
         let Some(path) = &channel.encoder_socket else { continue };
         let door = Door::open(path).with_context(|| format!("channel.{name}.encoder_socket"))?;

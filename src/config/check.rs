@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, ops::RangeInclusive, os::unix::ffi::OsStrExt, p
 use headwater_packager::time::Grid;
 
 use super::{
-    AudioRung, Channel, Config, Ladder, Rung, Server, Timing, Unfit, access, defaults, file, grid, store,
-    unit::Span,
+    AudioRung, Channel, Config, Ladder, Role, Rung, Server, Timing, Unfit, access, defaults, file, grid,
+    store, unit::Span,
 };
 
 /// A playlist has to list three segments; one more leaves room for the one that is leaving.
@@ -36,7 +36,7 @@ pub(super) fn check(file: file::File) -> Result<Config, Refusal> {
     let access = access::check(file.access)?;
     let mut channels = BTreeMap::new();
     for (name, written) in file.channel {
-        let channel = channel(&name, written)?;
+        let channel = channel(&name, written, server.role)?;
         own_socket(&name, &channel, &channels)?;
         access::has_key(&access, channel.access, &format!("channel.{name}.access"))?;
         channels.insert(name, channel);
@@ -57,7 +57,7 @@ pub(super) fn listeners(server: &Server) -> Result<(), String> {
     ))
 }
 
-fn channel(name: &str, written: file::Channel) -> Result<Channel, Refusal> {
+fn channel(name: &str, written: file::Channel, role: Role) -> Result<Channel, Refusal> {
     if !is_name(name) {
         let reason =
             "a channel's name has up to 64 letters, digits, '_', '-' and '.', and does not begin with '.'";
@@ -72,16 +72,14 @@ fn channel(name: &str, written: file::Channel) -> Result<Channel, Refusal> {
     let rate = written.frame_rate.map(|rate| rate.0);
     let wrong = |error: grid::Error| within((error.key().into(), error.to_string()));
     grid::check(&grid, rate).map_err(wrong)?;
-    if window < grid.segment * SEGMENTS_IN_WINDOW {
-        let reason = format!(
-            "{} is too short: at least {SEGMENTS_IN_WINDOW} segments of {}",
-            Span(window),
-            Span(grid.segment)
-        );
-        return Err(within(("window".into(), reason)));
+    has_segments(window, &grid).map_err(within)?;
+    let archive = archive(written.archive, window).map_err(within)?;
+    let archive_bytes = written.archive_bytes.map(|size| size.0);
+    let source = source(written.source.clone(), role).map_err(within)?;
+    let (access, timing) = (written.access, written.timing);
+    if !source.is_empty() {
+        has_timestamps(&source, timing).map_err(within)?;
     }
-    let (source, access, timing) = (written.source.clone(), written.access, written.timing);
-    has_timestamps(&source, timing).map_err(within)?;
     let encoder_socket = written.encoder_socket.clone();
     encoder_socket.iter().try_for_each(|path| socket(path)).map_err(within)?;
     let low_latency = written.low_latency.unwrap_or(defaults::LOW_LATENCY);
@@ -96,7 +94,59 @@ fn channel(name: &str, written: file::Channel) -> Result<Channel, Refusal> {
         grid::check_parts(&grid, rate).map_err(wrong)?;
         without_delay(&ladder).map_err(within)?;
     }
-    Ok(Channel { source, access, timing, grid, window, low_latency, ladder, encoder_socket, unfit })
+    Ok(Channel {
+        source,
+        access,
+        timing,
+        grid,
+        window,
+        archive,
+        archive_bytes,
+        low_latency,
+        ladder,
+        encoder_socket,
+        unfit,
+    })
+}
+
+fn has_segments(window: Duration, grid: &Grid) -> Result<(), Refusal> {
+    if window >= grid.segment * SEGMENTS_IN_WINDOW {
+        return Ok(());
+    }
+    let reason = format!(
+        "{} is too short: at least {SEGMENTS_IN_WINDOW} segments of {}",
+        Span(window),
+        Span(grid.segment)
+    );
+    Err(("window".into(), reason))
+}
+
+/// What is listed can be fetched, so it is kept.
+fn archive(written: Option<Span>, window: Duration) -> Result<Duration, Refusal> {
+    let archive = duration(written, window);
+    if archive >= window {
+        return Ok(archive);
+    }
+    let reason = format!(
+        "{} is shorter than the window of {}, which playlists list; write at least that, or leave it out",
+        Span(archive),
+        Span(window)
+    );
+    Err(("archive".into(), reason))
+}
+
+/// Who packages has to have one. The file may be that of a packager all the same.
+fn source(written: Option<String>, role: Role) -> Result<String, Refusal> {
+    match (written, role) {
+        (Some(source), _) => Ok(source),
+        (None, Role::Origin) => Ok(String::new()),
+        (None, Role::All) => Err((
+            "source".into(),
+            "is missing; write for example \"test:\" or \"srt://:9000\", or role = \"origin\" under [server] if \
+             another server packages this channel into the same store"
+                .into(),
+        )),
+    }
 }
 
 /// Whether the source has timestamps that mean the same to all who receive it.

@@ -9,7 +9,7 @@ use headwater_packager::time::Grid;
 use ipnet::IpNet;
 
 use super::{
-    Access, Cdn, Channel, Config, Ladder, Limits, Rung, Server, Store, Timing, Unfit, VideoCodec, Who,
+    Access, Cdn, Channel, Config, Ladder, Limits, Role, Rung, Server, Store, Timing, Unfit, VideoCodec, Who,
 };
 
 pub(super) const MEDIA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
@@ -96,6 +96,8 @@ impl Default for Config {
             timing: Timing::Clock,
             grid: Grid { segment: SEGMENT, part: PART },
             window: WINDOW,
+            archive: WINDOW,
+            archive_bytes: None,
             low_latency: LOW_LATENCY,
             ladder: Ladder { video, ..Ladder::default() },
             encoder_socket: None,
@@ -103,6 +105,7 @@ impl Default for Config {
         };
         Self {
             server: Server {
+                role: Role::All,
                 media: MEDIA,
                 control: CONTROL,
                 file_root: None,

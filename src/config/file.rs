@@ -9,7 +9,7 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    Timing, VideoCodec, Who,
+    Role, Timing, VideoCodec, Who,
     store::{Addressing, Encrypted},
     unit::{Address, BitRate, Network, Rate, Size, Span, Targets, WebOrigin},
 };
@@ -32,6 +32,7 @@ pub(super) struct File {
 pub(super) struct Server {
     pub(super) media: Option<Address>,
     pub(super) control: Option<Address>,
+    pub(super) role: Option<Role>,
     pub(super) file_root: Option<PathBuf>,
     pub(super) max_waiters: Option<NonZeroUsize>,
     pub(super) max_waiters_per_connection: Option<NonZeroUsize>,
@@ -135,7 +136,8 @@ pub(super) struct Key {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Channel {
-    pub(super) source: String,
+    /// Of a packager.
+    pub(super) source: Option<String>,
     #[serde(default)]
     pub(super) access: Who,
     #[serde(default)]
@@ -143,6 +145,8 @@ pub(super) struct Channel {
     pub(super) segment: Option<Span>,
     pub(super) part: Option<Span>,
     pub(super) window: Option<Span>,
+    pub(super) archive: Option<Span>,
+    pub(super) archive_bytes: Option<Size>,
     pub(super) low_latency: Option<bool>,
     pub(super) frame_rate: Option<Rate>,
     pub(super) encoder: Option<String>,

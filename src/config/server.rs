@@ -4,11 +4,13 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
-use super::{Error, check};
+use super::{Error, Role, check};
 
 /// The listeners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
+    /// What it does.
+    pub role: Role,
     /// The media listener, safe to put behind a CDN.
     pub media: SocketAddr,
     /// The control listener, never public.

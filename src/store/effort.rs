@@ -55,6 +55,11 @@ impl Effort {
         }
     }
 
+    /// For what is looked at again and again anyway.
+    pub(super) fn look() -> Self {
+        Self { budget: Self::viewer().attempt, again: false, ..Self::viewer() }
+    }
+
     /// For archives and packaged files, which nobody waits for.
     pub fn archive() -> Self {
         Self {

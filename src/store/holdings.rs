@@ -1,7 +1,7 @@
 //! Objects as they lie in their place, past the cache: reading what is true of them, and writing so that it stays true.
 
 use bytes::Bytes;
-use object_store::{ObjectStoreExt, PutMode, PutPayload};
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
 use super::{Effort, Error, Object, described, etag, hashes::Hashes, location, place::Place};
 use crate::policy::CachePolicy;
@@ -47,6 +47,34 @@ impl Holdings {
             return Err(Error::Damaged { path: path.to_owned() });
         }
         Ok(Object { body, etag: tag })
+    }
+
+    /// Reads an object that is not `known` already, and gives it with the version that it then has.
+    pub(super) async fn poll(
+        &self,
+        path: &str,
+        known: Option<&str>,
+    ) -> Result<Option<(Bytes, String)>, Error> {
+        Effort::look().spend(path, || self.poll_once(path, known)).await
+    }
+
+    async fn poll_once(&self, path: &str, known: Option<&str>) -> Result<Option<(Bytes, String)>, Error> {
+        let failed = |error| Error::of(path, error);
+        let options = GetOptions { if_none_match: known.map(str::to_owned), ..GetOptions::default() };
+        let found = match self.place.objects.get_opts(&location(path)?, options).await {
+            Err(object_store::Error::NotModified { .. }) => return Ok(None),
+            found => found.map_err(failed)?,
+        };
+        let (size, said) = (found.meta.size, described::etag_of(&found.attributes));
+        let version = found.meta.e_tag.clone();
+        let body = found.bytes().await.map_err(failed)?;
+        let tag = etag([&body[..]]);
+        if size != body.len() as u64 || said.is_some_and(|said| said != tag) {
+            return Err(Error::Damaged { path: path.to_owned() });
+        }
+        // A server that takes no conditions gives the same again.
+        let version = version.unwrap_or(tag);
+        Ok((known != Some(version.as_str())).then_some((body, version)))
     }
 
     /// Writes an object over whatever is there, in whole or not at all. One that is not `durable` may be gone after a

@@ -21,6 +21,8 @@ mod ladder;
 mod layout;
 #[cfg(feature = "encoder")]
 mod metrics;
+#[cfg(feature = "encoder")]
+mod nodes;
 mod openmetrics;
 mod origin;
 mod package;

@@ -38,6 +38,17 @@ impl Served {
         Self::launch(channels, Vec::new(), None, Some(store)).await
     }
 
+    /// The same that serves what another packages.
+    pub(crate) async fn node(store: &str, channels: &str) -> Self {
+        Self::launch(channels, vec![("HEADWATER_ROLE", "origin".into())], None, Some(store)).await
+    }
+
+    /// Kills the server as a crash would.
+    pub(crate) fn crash(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// The same that trusts the authorities in this file, and nobody else, for what it fetches.
     pub(crate) async fn trusting(channels: &str, authorities: &Path) -> Self {
         let environment = vec![("SSL_CERT_FILE", authorities.into()), ("SSL_CERT_DIR", OsString::new())];
@@ -77,8 +88,7 @@ impl Served {
 
     /// Kills the server as a crash would, and starts it again after `pause`.
     pub(crate) async fn crash_and_restart(&mut self, pause: Duration) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.crash();
         tokio::time::sleep(pause).await;
         self.child = spawn(self.directory.path(), &self.environment, self.descriptors);
         self.answers().await;
@@ -153,6 +163,11 @@ impl Served {
     /// The URL of a path on the media listener.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}/{path}", self.media)
+    }
+
+    /// The answer to a GET, whatever it is.
+    pub(crate) async fn answer(&self, path: &str) -> reqwest::Response {
+        self.http.get(self.url(path)).send().await.unwrap()
     }
 
     /// An object below `/`, if it is there.

@@ -20,6 +20,7 @@ const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration
 pub(super) fn check(written: file::Server) -> Result<Server, Refusal> {
     let count = |written: Option<NonZeroUsize>, default| written.map_or(default, NonZeroUsize::get);
     Ok(Server {
+        role: written.role.unwrap_or_default(),
         media: written.media.map_or(defaults::MEDIA, |address| address.0),
         control: written.control.map_or(defaults::CONTROL, |address| address.0),
         file_root: written.file_root,

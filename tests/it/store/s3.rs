@@ -44,6 +44,7 @@ pub(crate) enum Mood {
 struct State {
     mood: Mutex<Mood>,
     puts: Mutex<Vec<(String, HeaderMap)>>,
+    gets: Mutex<Vec<String>>,
 }
 
 /// Stopped when it is dropped.
@@ -70,7 +71,8 @@ impl S3 {
         builder.set_auth(SimpleAuth::from_single(ID, SECRET));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(State { mood: Mutex::new(Mood::Well), puts: Mutex::default() });
+        let state =
+            Arc::new(State { mood: Mutex::new(Mood::Well), puts: Mutex::default(), gets: Mutex::default() });
         let server = tokio::spawn(serve(listener, builder.build(), state.clone()));
         Self { directory, endpoint, state, server }
     }
@@ -122,6 +124,11 @@ impl S3 {
         self.state.puts.lock().unwrap().len()
     }
 
+    /// How often what ends in `path` has been read.
+    pub(crate) fn gets(&self, path: &str) -> usize {
+        self.state.gets.lock().unwrap().iter().filter(|get| get.ends_with(path)).count()
+    }
+
     /// A field of the last request that wrote what ends in `path`.
     pub(crate) fn put_header(&self, path: &str, name: &str) -> Option<String> {
         let puts = self.state.puts.lock().unwrap();
@@ -166,6 +173,9 @@ async fn answer(
     if request.method() == Method::PUT {
         mood = state.mood.lock().unwrap().next();
         state.puts.lock().unwrap().push((request.uri().path().to_owned(), request.headers().clone()));
+    }
+    if request.method() == Method::GET {
+        state.gets.lock().unwrap().push(request.uri().path().to_owned());
     }
     let broken = || std::io::Error::other("in a mood");
     let status = |status| Response::builder().status(status).body(Body::empty()).map_err(|_| broken());

@@ -1,0 +1,116 @@
+//! Channels that another server packages into the same store: followed there, and served as if they were our own.
+
+mod pace;
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{sync::watch, task::JoinHandle, time::sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use self::pace::{Heard, Pace};
+use crate::{
+    channel::{
+        Error,
+        edge::Reader,
+        frames::KeyFrames,
+        mirror::{Mirror, Sight},
+        status::{State, Status},
+    },
+    clock, config,
+    store::Store,
+};
+
+/// What it needs to follow a channel.
+pub struct Setup {
+    /// Its name in URLs and in the store.
+    pub name: String,
+    /// Its configuration: that of its packager.
+    pub config: config::Channel,
+    /// Where it is kept.
+    pub store: Store,
+    /// Ends it.
+    pub shutdown: CancellationToken,
+}
+
+/// Follows a channel from now on. It need not be there yet.
+pub fn start(setup: Setup) -> (Reader, JoinHandle<()>) {
+    let (mirror, edge) = Mirror::new(&setup.name, &setup.config, setup.store);
+    let (told, status) = watch::channel(Status::default());
+    let span = tracing::info_span!("channel", name = setup.name);
+    let task = Task { mirror, pace: Pace::new(setup.config.grid.segment, clock::now()), status: told };
+    let work = async move { setup.shutdown.run_until_cancelled(task.run()).await.unwrap_or_default() };
+    // Frames do not go through the store.
+    let (lineup, key_frames) = (watch::channel(Arc::default()).1, KeyFrames::new().0);
+    (Reader { edge, status, lineup, key_frames }, tokio::spawn(work.instrument(span)))
+}
+
+/// Looks again and again.
+struct Task {
+    mirror: Mirror,
+    pace: Pace,
+    status: watch::Sender<Status>,
+}
+
+impl Task {
+    async fn run(mut self) {
+        loop {
+            let seen = self.mirror.look().await;
+            let heard = match &seen {
+                Ok(Sight::More { level, .. }) => Heard::More { level: *level },
+                Ok(_) => Heard::Nothing,
+                Err(_) => Heard::Failure,
+            };
+            self.tell(seen);
+            sleep(jittered(self.pace.next(heard, clock::now()))).await;
+        }
+    }
+
+    fn tell(&self, seen: Result<Sight, Error>) {
+        match seen {
+            Ok(Sight::More { ended: true, .. }) => self.turn(State::Ended, None),
+            Ok(Sight::More { .. }) => self.turn(State::Live, None),
+            Ok(Sight::Nothing) => {
+                let why =
+                    "the store has no record of it yet: its packager has not begun, or writes elsewhere";
+                self.turn(State::Awaiting { why: why.to_owned() }, None);
+            }
+            Ok(Sight::Same) if self.pace.is_overdue(clock::now()) => {
+                let why = "its packager has recorded nothing new for a while".to_owned();
+                let state = self.status.borrow().state.clone();
+                self.turn(if state == State::Live { State::Stalled { why } } else { state }, None);
+            }
+            Ok(Sight::Same) => self.turn(self.status.borrow().state.clone(), None),
+            Err(Error::Store(error)) => {
+                self.turn(self.status.borrow().state.clone(), Some(error.to_string()));
+            }
+            Err(error) => self.turn(State::Failed { why: error.to_string() }, None),
+        }
+    }
+
+    fn turn(&self, state: State, store: Option<String>) {
+        self.status.send_if_modified(|status| {
+            if status.state != state {
+                tracing::info!(?state, "channel state");
+            }
+            match (&status.store_degraded, &store) {
+                (None, Some(why)) => tracing::warn!(why, "the store does not say what is new"),
+                (Some(_), None) => tracing::info!("the store says again what is new"),
+                _ => {}
+            }
+            let turned = status.state != state || status.store_degraded != store;
+            (status.state, status.store_degraded) = (state, store);
+            turned
+        });
+    }
+}
+
+/// A quarter less to a quarter more, so that many servers do not ask at the same moment.
+fn jittered(pause: Duration) -> Duration {
+    let part = RandomState::new().hash_one(()) % 500 + 750;
+    pause.mul_f64(part as f64 / 1000.0)
+}
