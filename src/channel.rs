@@ -1,6 +1,7 @@
 //! A live channel: one task owns it, packages what the encoder sends, fills what it does not, and publishes
 //! immutable [`edge::Edge`] snapshots.
 
+pub mod archive;
 pub mod cmsd;
 mod commit;
 mod delay;

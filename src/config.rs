@@ -208,6 +208,10 @@ pub struct Channel {
     pub grid: Grid,
     /// How much of the past a playlist lists.
     pub window: Duration,
+    /// How long segments are kept in the store.
+    pub archive: Duration,
+    /// How many bytes of all tracks are kept there at most, unless the window has more; `None` for any number.
+    pub archive_bytes: Option<u64>,
     /// Parts are published one by one, and encoders hold nothing back. Otherwise whole segments only.
     pub low_latency: bool,
     /// What to encode it to.
@@ -336,6 +340,17 @@ mod tests {
     }
 
     #[test]
+    fn the_archive_is_the_window_unless_more_is_to_be_kept() {
+        let archive = |lines: &str| {
+            let text = format!("[channel.a]\nsource = \"test:\"\nwindow = \"4h\"\n{lines}");
+            let channel = Config::parse(Path::new("h.toml"), &text).unwrap().channels["a"].clone();
+            (channel.archive.as_secs() / 3600, channel.archive_bytes)
+        };
+        assert_eq!(archive(""), (4, None));
+        assert_eq!(archive("archive = \"7d\"\narchive_bytes = \"500G\"\n"), (168, Some(500_000_000_000)));
+    }
+
+    #[test]
     fn media_is_placed_by_the_clock_unless_it_is_to_be_by_the_source() {
         let timing = |lines: &str| {
             let text = format!("[channel.a]\nsource = \"udp://127.0.0.1:5000\"\n{lines}");
@@ -390,6 +405,8 @@ mod tests {
                 refusal(&channel("part = \"100ms\"\nframe_rate = 30\n")),
                 refusal(&channel("part = \"120ms\"\nframe_rate = 24\n")),
                 refusal(&channel("window = \"4s\"\n")),
+                refusal(&channel("archive = \"30s\"\n")),
+                refusal(&channel("archive_bytes = \"all\"\n")),
                 refusal(&channel("low_latency = \"yes\"\n")),
                 refusal(&rung("height = 360\nbitrate = \"1M\"\nb_frames = 2\n")),
                 refusal(&channel("frame_rate = \"1000\"\n")),

@@ -148,6 +148,31 @@ impl Window {
         Some(first)
     }
 
+    /// The same, of which so many discontinuities have left and the highest rate was `peak` bits per second.
+    #[must_use]
+    pub fn behind(self, discontinuity_sequence: u64, peak: u64) -> Self {
+        Self { discontinuity_sequence, peak, ..self }
+    }
+
+    /// Lists about `length` from the next segment on.
+    pub fn set_length(&mut self, length: Duration) {
+        self.length = length;
+    }
+
+    /// Lists nothing up to and with `number`: it is there no more. The last segment stays.
+    pub fn begin_behind(&mut self, number: i64) {
+        while self.segments.len() > 1 && self.media_sequence() <= number {
+            self.pop();
+        }
+    }
+
+    /// Forgets the parts of segments before `number`, which are listed whole only.
+    pub fn forget_parts(&mut self, number: i64) {
+        let end = self.segments.partition_point(|segment| segment.number < number);
+        let with_parts = self.segments.range_mut(..end).rev().take_while(|segment| !segment.parts.is_empty());
+        with_parts.for_each(|segment| segment.parts = Vec::new());
+    }
+
     /// How much of the past is to be listed.
     pub fn length(&self) -> Duration {
         self.length

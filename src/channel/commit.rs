@@ -5,6 +5,7 @@
 //! record after another, each of what the lanes are done with. Whatever fails is tried until it is done or there is no
 //! more room to wait in; the channel goes on in the meantime.
 
+mod attic;
 mod lane;
 mod ledger;
 mod papers;
@@ -20,7 +21,10 @@ use bytes::Bytes;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use self::{lane::Lane, papers::Papers, room::Room};
-use super::edge::Body;
+use super::{
+    archive::{Errand, Fate},
+    edge::Body,
+};
 use crate::{
     clock,
     metrics::Storing,
@@ -32,6 +36,8 @@ use crate::{
 const NEWS: usize = 64;
 /// How many records and openings may wait: one record is written at a time, and encoders begin seldom.
 const ENTRIES: usize = 64;
+/// How many errands may wait: each track has a few for each chapter, which is minutes. Who has more waits for the next.
+const ERRANDS: usize = 1024;
 
 /// Something to be written.
 #[derive(Debug)]
@@ -44,8 +50,8 @@ pub(super) enum Work {
     Record { path: String, record: Bytes, ended: bool },
     /// What lists all this.
     Documents(Vec<Paper>),
-    /// Objects that nobody may ask for any more.
-    Delete(Vec<String>),
+    /// Something to be done with a chapter of the archive.
+    Chapter { prefix: String, track: String, chapter: i64, errand: Errand },
 }
 
 /// A document for the store.
@@ -65,6 +71,8 @@ pub(super) enum News {
     Lost { track: String, number: i64 },
     /// The record that was submitted last is durable.
     Recorded,
+    /// Something is done with a chapter of the archive.
+    Chapter { track: String, chapter: i64, fate: Fate },
     /// The record that the source has ended is durable, or failed to be at the first try.
     Ended { durable: bool },
     /// Somebody does not get on; `None` if they do again.
@@ -79,6 +87,7 @@ pub(super) struct Committer {
     room: Room,
     lanes: BTreeMap<String, Arc<Lane>>,
     ledger: mpsc::Sender<Work>,
+    attic: mpsc::Sender<Work>,
     papers: Arc<Papers>,
     news: mpsc::Receiver<News>,
     tell: mpsc::Sender<News>,
@@ -102,6 +111,8 @@ impl Committer {
         let mut workers = JoinSet::new();
         workers.spawn(ledger::write(store.clone(), effort, entries, tell.clone()));
         workers.spawn(papers.clone().write(store.clone(), effort, tell.clone()));
+        let (attic, errands) = mpsc::channel(ERRANDS);
+        workers.spawn(attic::work(store.clone(), effort, papers.clone(), errands, tell.clone()));
         let room = Room::new(store.spool().clone());
         room.clear(channel);
         Self {
@@ -110,6 +121,7 @@ impl Committer {
             effort,
             lanes: BTreeMap::new(),
             ledger,
+            attic,
             papers,
             news,
             tell,
@@ -149,7 +161,13 @@ impl Committer {
                 }
             }
             Work::Documents(documents) => self.papers.put(documents),
-            Work::Delete(paths) => self.papers.remove(paths),
+            Work::Chapter { .. } => {
+                if self.attic.try_send(work).is_err() {
+                    tracing::warn!(
+                        "the store is too far behind to put its archive in order before a restart"
+                    );
+                }
+            }
         }
     }
 
@@ -189,6 +207,7 @@ impl Committer {
                 }
                 self.metrics.done(&self.channel, track, matches!(news, News::Stored { .. }));
             }
+            News::Chapter { .. } => {}
             News::Recorded | News::Ended { .. } => self.recording_since = None,
             News::Trouble { whose, why: Some(why) } => drop(self.troubles.insert(whose.clone(), why.clone())),
             News::Trouble { whose, why: None } => drop(self.troubles.remove(whose)),

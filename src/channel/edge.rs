@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 pub use super::document::{Coded, Coding, Document};
 use super::{
+    archive::Archive,
     document::tag,
     fitness::{Limits, Unfit, of_channel},
     frames::{KeyFrames, Lineup},
@@ -139,6 +140,8 @@ pub struct TrackEdge {
     pub segments: BTreeMap<i64, Arc<Segment>>,
     /// Numbers of complete segments that are in the store, whether or not they are in memory too.
     pub stored: Option<RangeInclusive<i64>>,
+    /// How segments that are recorded are listed, however long ago they left the playlist.
+    pub archive: Option<Arc<Archive>>,
     /// CMSD-Static of media of it of which no more is known.
     pub cmsd: Option<HeaderValue>,
     /// When the playlist last came to list more.

@@ -1,5 +1,7 @@
 //! All tracks of a channel together: who gets which sample, what is written, what is published.
 
+mod archiving;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use headwater_packager::{
@@ -10,6 +12,7 @@ use headwater_packager::{
 };
 use tokio::sync::watch;
 
+use self::archiving::Retention;
 use super::{
     cmsd::Format,
     commit::{Paper, Work},
@@ -48,6 +51,8 @@ pub(super) struct Presentation {
     ladder: config::Ladder,
     grid: Grid,
     window: Duration,
+    /// How much is kept beyond it.
+    retention: Retention,
     /// From when on it is not fit to be shown.
     limits: Limits,
     /// True if its bit rates are told as configured.
@@ -92,6 +97,7 @@ impl Presentation {
             ladder: config.ladder.clone(),
             grid: config.grid,
             window: config.window,
+            retention: Retention::of(config),
             limits: limits(config),
             nominal: config.timing == config::Timing::Source,
             wants_low_latency: config.low_latency,
@@ -122,6 +128,7 @@ impl Presentation {
         for description in descriptions(&opening) {
             if let Some(kept) = record.tracks.get(&description.track.name) {
                 let mut writer = Writer::resume(description, self.grid, kept);
+                writer.shelf_mut().set_length(self.window);
                 if !self.ended() {
                     writer.catch_up(now);
                 }
@@ -283,15 +290,14 @@ impl Presentation {
         Work::Record { path: record::path_in(&self.prefix), record: self.record().to_bytes(), ended }
     }
 
-    /// The record is in the store. Gives the documents that may list more now, and the objects to be deleted.
+    /// The record is in the store. Gives the documents that may list more now, and what is to be done with chapters.
     pub(super) fn recorded(&mut self, now: i128) -> Vec<Work> {
         self.recording = false;
-        let (mut listed, mut gone) = (Vec::new(), Vec::new());
-        for index in 0..self.writers.len() {
-            let Some(forgotten) = self.writers[index].shelf_mut().recorded() else { continue };
-            let track = self.writers[index].name();
-            gone.extend(forgotten.iter().map(|number| self.path(track, &format!("{number}.m4s"))));
-            listed.push(track.to_owned());
+        let mut listed = Vec::new();
+        for writer in &mut self.writers {
+            if writer.shelf_mut().recorded() {
+                listed.push(writer.name().to_owned());
+            }
         }
         // When an ended source is in the store at last, all its lists say so.
         let concludes = self.is_over();
@@ -303,9 +309,8 @@ impl Presentation {
         if !papers.is_empty() {
             papers.extend(self.manifest_papers(now));
         }
-        let mut work = Vec::new();
+        let mut work = self.errands();
         work.extend((!papers.is_empty()).then_some(Work::Documents(papers)));
-        work.extend((!gone.is_empty()).then_some(Work::Delete(gone)));
         work
     }
 

@@ -2,20 +2,21 @@
 //!
 //! Beside it lies the opening: the catalog and the filler of the last encoder, as they came over the wire.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use headwater_packager::window::Window;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::archive::{self, Archive, Entry};
 use crate::{
     config,
     ladder::wire::{self, Message},
     store::{self, Store},
 };
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What is known of a channel when its process is gone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,16 +31,27 @@ pub(super) struct Record {
     pub(super) tracks: BTreeMap<String, TrackRecord>,
 }
 
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
 /// What is known of a track.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct TrackRecord {
-    /// All complete segments that are or will be listed.
-    pub(super) window: Window,
-    /// Numbers of all segments that are kept: those that left the window stay a while for those who read old lists.
-    pub(super) kept: BTreeSet<i64>,
-    /// Entity tags of those, as far as they are known: what is read and has another is damaged.
-    #[serde(default)]
-    pub(super) etags: BTreeMap<i64, String>,
+    /// How much of the past is to be listed.
+    pub(super) length: Duration,
+    /// Number of the first segment that is listed.
+    pub(super) first: i64,
+    /// How many discontinuities lie before it.
+    pub(super) discontinuity_sequence: u64,
+    /// The highest bit rate of a segment that was ever listed.
+    pub(super) peak: u64,
+    /// All complete segments that are kept.
+    pub(super) archive: Archive,
+    /// Those that are listed and lie in chapters, once these are read.
+    #[serde(skip)]
+    pub(super) bound: Vec<Entry>,
 }
 
 /// Why a channel cannot go on where it was.
@@ -48,6 +60,9 @@ pub enum Error {
     /// The store could not be read.
     #[error("cannot read what is kept of the channel: {0}")]
     Store(#[from] store::Error),
+    /// The segments that are listed could not be read.
+    #[error(transparent)]
+    Archive(#[from] archive::Error),
     /// It is not what this version writes.
     #[error(
         "{path} is damaged or from another version ({reason}); move the channel's directory away to start afresh"
@@ -73,16 +88,35 @@ impl Record {
     /// Tells the store what its segments have to be.
     pub(super) fn vouch(&self, store: &Store, prefix: &str) {
         for (track, record) in &self.tracks {
-            record
-                .etags
-                .iter()
-                .for_each(|(number, etag)| store.expect(&format!("{prefix}/{track}/{number}.m4s"), etag));
+            let entries = record.bound.iter().chain(record.archive.tail().values());
+            archive::vouch(store, prefix, track, entries);
         }
     }
 
     pub(super) fn to_bytes(&self) -> Bytes {
         // Serialising it cannot fail: its maps have string keys and its impls return no errors.
         serde_json::to_vec(self).unwrap_or_default().into()
+    }
+}
+
+impl TrackRecord {
+    /// All complete segments that are or will be listed.
+    pub(super) fn window(&self) -> Window {
+        let mut window =
+            Window::new(self.length, self.archive.timescale()).behind(self.discontinuity_sequence, self.peak);
+        let tail = self.archive.tail().range(self.first..).map(|(_, entry)| entry);
+        for entry in self.bound.iter().chain(tail) {
+            window.push(entry.segment.clone());
+        }
+        window
+    }
+
+    /// Reads the chapters that are listed.
+    async fn read_bound(&mut self, store: &Store, prefix: &str, track: &str) -> Result<(), archive::Error> {
+        let tail = self.archive.tail().first_key_value().map_or(i64::MAX, |(number, _)| *number);
+        let numbers = self.first..=tail.saturating_sub(1);
+        self.bound = archive::entries(store, prefix, track, &self.archive, numbers).await?;
+        Ok(())
     }
 }
 
@@ -96,28 +130,52 @@ pub(super) fn opening_path_in(prefix: &str) -> String {
     format!("{prefix}/opening.wire")
 }
 
-/// Reads record and opening, if there are any.
+/// Reads record and opening, if there are any, and the chapters that are listed.
 ///
 /// # Errors
 /// When they are there and cannot be used.
 pub(super) async fn read(store: &Store, prefix: &str) -> Result<Option<(Record, Vec<Message>)>, Error> {
-    let path = path_in(prefix);
-    let Some(bytes) = read_one(store, &path).await? else { return Ok(None) };
-    let damaged = |reason: String| Error::Damaged { path: path.clone(), reason };
-    let record: Record = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-    if record.version != VERSION {
-        return Err(damaged(format!("version {} instead of {VERSION}", record.version)));
-    }
+    let Some(record) = read_record(store, prefix).await? else { return Ok(None) };
     let path = opening_path_in(prefix);
     let Some(bytes) = read_one(store, &path).await? else { return Ok(None) };
+    Ok(Some((record, decode_opening(&path, &bytes)?)))
+}
+
+/// Reads the record, if there is one, and the chapters that are listed.
+///
+/// # Errors
+/// As [`read`].
+pub(super) async fn read_record(store: &Store, prefix: &str) -> Result<Option<Record>, Error> {
+    let path = path_in(prefix);
+    let Some(bytes) = read_one(store, &path).await? else { return Ok(None) };
+    let mut record = decode(&path, &bytes)?;
+    for (track, record) in &mut record.tracks {
+        record.read_bound(store, prefix, track).await?;
+    }
+    Ok(Some(record))
+}
+
+/// The record that lies at `path`, without what lies in chapters.
+pub(super) fn decode(path: &str, bytes: &[u8]) -> Result<Record, Error> {
+    let damaged = |reason: String| Error::Damaged { path: path.to_owned(), reason };
+    // Looked at first, so that another version is told by its number and not by what it lacks.
+    let Version { version } = serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))?;
+    if version != VERSION {
+        return Err(damaged(format!("version {version} instead of {VERSION}")));
+    }
+    serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))
+}
+
+/// What is said in an opening that lies at `path`.
+pub(super) fn decode_opening(path: &str, bytes: &[u8]) -> Result<Vec<Message>, Error> {
     let mut opening = Vec::new();
-    let mut rest = BytesMut::from(&bytes[..]);
+    let mut rest = BytesMut::from(bytes);
     while let Some(message) = wire::decode(&mut rest)
-        .map_err(|error| Error::Damaged { path: path.clone(), reason: error.to_string() })?
+        .map_err(|error| Error::Damaged { path: path.to_owned(), reason: error.to_string() })?
     {
         opening.push(message);
     }
-    Ok(Some((record, opening)))
+    Ok(opening)
 }
 
 async fn read_one(store: &Store, path: &str) -> Result<Option<Bytes>, Error> {

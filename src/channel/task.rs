@@ -332,6 +332,10 @@ impl Task {
             }
             News::Recorded => self.presentation.recorded(now),
             News::Ended { durable } => vec![self.presentation.conclude(durable, now)],
+            News::Chapter { track, chapter, fate } => {
+                self.presentation.hear(&track, chapter, fate);
+                Vec::new()
+            }
             News::Trouble { .. } => Vec::new(),
         };
         self.publish();

@@ -88,7 +88,7 @@ impl Writer {
     pub(super) fn resume(description: Description, grid: Grid, record: &TrackRecord) -> Self {
         let mut writer = Self::new(description, grid, Duration::ZERO);
         writer.shelf.resume(record);
-        if let Some(last) = record.window.segments().back() {
+        if let Some(last) = writer.shelf.window().segments().back() {
             writer.segmenter.resume_at(last.start + last.duration);
             if last.era.init == writer.era.init {
                 writer.era = last.era.clone();
@@ -388,6 +388,7 @@ impl Writer {
             inits: self.inits.clone(),
             segments: self.shelf.segments().clone(),
             stored: self.shelf.kept(),
+            archive: Some(self.shelf.archive().clone()),
             cmsd: Some(cmsd::media(self.track(), None)),
             published_at: Some(view.at),
         }

@@ -72,14 +72,9 @@ fn channel(name: &str, written: file::Channel) -> Result<Channel, Refusal> {
     let rate = written.frame_rate.map(|rate| rate.0);
     let wrong = |error: grid::Error| within((error.key().into(), error.to_string()));
     grid::check(&grid, rate).map_err(wrong)?;
-    if window < grid.segment * SEGMENTS_IN_WINDOW {
-        let reason = format!(
-            "{} is too short: at least {SEGMENTS_IN_WINDOW} segments of {}",
-            Span(window),
-            Span(grid.segment)
-        );
-        return Err(within(("window".into(), reason)));
-    }
+    has_segments(window, &grid).map_err(within)?;
+    let archive = archive(written.archive, window).map_err(within)?;
+    let archive_bytes = written.archive_bytes.map(|size| size.0);
     let (source, access, timing) = (written.source.clone(), written.access, written.timing);
     has_timestamps(&source, timing).map_err(within)?;
     let encoder_socket = written.encoder_socket.clone();
@@ -96,7 +91,45 @@ fn channel(name: &str, written: file::Channel) -> Result<Channel, Refusal> {
         grid::check_parts(&grid, rate).map_err(wrong)?;
         without_delay(&ladder).map_err(within)?;
     }
-    Ok(Channel { source, access, timing, grid, window, low_latency, ladder, encoder_socket, unfit })
+    Ok(Channel {
+        source,
+        access,
+        timing,
+        grid,
+        window,
+        archive,
+        archive_bytes,
+        low_latency,
+        ladder,
+        encoder_socket,
+        unfit,
+    })
+}
+
+fn has_segments(window: Duration, grid: &Grid) -> Result<(), Refusal> {
+    if window >= grid.segment * SEGMENTS_IN_WINDOW {
+        return Ok(());
+    }
+    let reason = format!(
+        "{} is too short: at least {SEGMENTS_IN_WINDOW} segments of {}",
+        Span(window),
+        Span(grid.segment)
+    );
+    Err(("window".into(), reason))
+}
+
+/// What is listed can be fetched, so it is kept.
+fn archive(written: Option<Span>, window: Duration) -> Result<Duration, Refusal> {
+    let archive = duration(written, window);
+    if archive >= window {
+        return Ok(archive);
+    }
+    let reason = format!(
+        "{} is shorter than the window of {}, which playlists list; write at least that, or leave it out",
+        Span(archive),
+        Span(window)
+    );
+    Err(("archive".into(), reason))
 }
 
 /// Whether the source has timestamps that mean the same to all who receive it.

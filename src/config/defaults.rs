@@ -98,6 +98,8 @@ impl Default for Config {
             timing: Timing::Clock,
             grid: Grid { segment: SEGMENT, part: PART },
             window: WINDOW,
+            archive: WINDOW,
+            archive_bytes: None,
             low_latency: LOW_LATENCY,
             ladder: Ladder { video, ..Ladder::default() },
             encoder_socket: None,

@@ -144,6 +144,8 @@ pub(super) struct Channel {
     pub(super) segment: Option<Span>,
     pub(super) part: Option<Span>,
     pub(super) window: Option<Span>,
+    pub(super) archive: Option<Span>,
+    pub(super) archive_bytes: Option<Size>,
     pub(super) low_latency: Option<bool>,
     pub(super) frame_rate: Option<Rate>,
     pub(super) encoder: Option<String>,

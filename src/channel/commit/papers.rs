@@ -1,4 +1,4 @@
-//! Documents in the store, of which only the newest counts, and objects that are to go.
+//! Documents in the store, of which only the newest counts.
 
 use std::{
     collections::VecDeque,
@@ -15,10 +15,8 @@ use super::{News, Paper};
 use crate::store::{Effort, Store};
 
 const WHOSE: &str = "documents";
-/// Objects that nobody may ask for are in nobody's way: beyond so many, they stay.
-const DOOMED: usize = 10_000;
 
-/// What is to be written and deleted. A store that is behind is told the newest of each document only.
+/// What is to be written. A store that is behind is told the newest of each document only.
 #[derive(Debug, Default)]
 pub(super) struct Papers {
     desk: Mutex<Desk>,
@@ -29,7 +27,6 @@ pub(super) struct Papers {
 #[derive(Debug, Default)]
 struct Desk {
     documents: VecDeque<Paper>,
-    doomed: Vec<String>,
     /// Something is being written.
     busy: bool,
 }
@@ -41,14 +38,6 @@ impl Papers {
 
     pub(super) fn put(&self, documents: Vec<Paper>) {
         self.desk(|desk| documents.into_iter().for_each(|document| desk.put(document)));
-        self.more.notify_one();
-    }
-
-    pub(super) fn remove(&self, paths: Vec<String>) {
-        self.desk(|desk| {
-            let room = DOOMED.saturating_sub(desk.doomed.len());
-            desk.doomed.extend(paths.into_iter().take(room));
-        });
         self.more.notify_one();
     }
 
@@ -79,12 +68,6 @@ impl Papers {
                     let _ = tell.send(News::Trouble { whose: WHOSE.into(), why: None }).await;
                 }
             }
-            // Only now, as lists that had them may have lain there until now.
-            for path in self.desk(|desk| mem::take(&mut desk.doomed)) {
-                if let Err(error) = store.delete(&path).await {
-                    tracing::warn!(%error, "the store did not delete an object");
-                }
-            }
             self.desk(|desk| desk.busy = false);
             self.done.notify_waiters();
             self.more.notified().await;
@@ -107,11 +90,11 @@ impl Desk {
 
     fn next(&mut self) -> Option<Paper> {
         let next = self.documents.pop_front();
-        self.busy = next.is_some() || !self.doomed.is_empty();
+        self.busy = next.is_some();
         next
     }
 
     fn is_clear(&self) -> bool {
-        !self.busy && self.documents.is_empty() && self.doomed.is_empty()
+        !self.busy && self.documents.is_empty()
     }
 }

@@ -64,7 +64,7 @@ impl Rig {
                     cache: CachePolicy::LiveManifest,
                 }]));
             }
-            News::Ended { .. } | News::Trouble { .. } => {}
+            News::Chapter { .. } | News::Ended { .. } | News::Trouble { .. } => {}
         }
         if !self.recording && !self.stored.is_empty() {
             self.entered = std::mem::take(&mut self.stored);

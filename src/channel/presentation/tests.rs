@@ -24,6 +24,8 @@ fn config() -> config::Channel {
         timing: config::Timing::Clock,
         grid: Grid { segment: Duration::from_secs(1), part: Duration::from_millis(500) },
         window: Duration::from_secs(20),
+        archive: Duration::from_secs(20),
+        archive_bytes: None,
         low_latency: true,
         ladder: config::Ladder::default(),
         encoder_socket: None,
@@ -121,7 +123,7 @@ impl Rig {
     /// Kills the server, and starts it again at once with what lies in the store.
     fn restarts(&mut self) {
         let record = self.record.as_ref().expect("a record in the store");
-        let kept = (serde_json::from_slice(record).unwrap(), self.presentation.opening.clone());
+        let kept = (record::decode("state.json", record).unwrap(), self.presentation.opening.clone());
         let presentation = Presentation::new("live/a".into(), &config(), Some(kept), self.now);
         self.presentation = presentation;
         self.store_hangs = false;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    mem,
     ops::RangeInclusive,
     sync::Arc,
     time::Duration,
@@ -18,6 +19,7 @@ use http::HeaderValue;
 
 use crate::{
     channel::{
+        archive::{Archive, Entry, Errand, Fate, Keeping},
         edge::{self, Body, Head},
         record::TrackRecord,
     },
@@ -27,6 +29,9 @@ use crate::{
 /// For how many target durations behind the end of the list a part can be asked for: it is listed for three, and stays
 /// for another three (rfc8216bis 6.2.2), and one is for the segment that it is in.
 const PARTS_KEPT: u64 = 7;
+/// How much of the list stays in memory. What is older is read from the store, as few ask for it and hours of it would
+/// not fit.
+const IN_MEMORY: Duration = Duration::from_secs(120);
 
 /// What readers have not been told yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,14 +95,14 @@ pub(in crate::channel) struct Shelf {
     window: Window,
     /// What the documents in the store list.
     stored: Window,
-    /// Those in the window, except from before a restart, and those that left it a while ago.
+    /// The newest, except from before a restart, and those that wait for the store.
     segments: BTreeMap<i64, Arc<edge::Segment>>,
-    /// How many segments behind the last one stay in memory.
-    in_memory: i64,
-    /// Numbers of all segments that can be fetched from the store.
-    kept: BTreeSet<i64>,
-    /// Their entity tags.
-    etags: BTreeMap<i64, String>,
+    /// How long segments are.
+    segment: Duration,
+    /// Those that the store will never have, while they are in memory.
+    lost: BTreeSet<i64>,
+    /// All segments that the store has.
+    keeping: Keeping,
     news: News,
     /// Segments listed since somebody asked.
     listed: u64,
@@ -107,9 +112,6 @@ impl Shelf {
     /// An empty one for a list of about `length`.
     pub(super) fn new(grid: &Grid, length: Duration, timescale: Timescale) -> Self {
         let window = Window::new(length, timescale);
-        let target = u64::from(hls::target_duration(grid.segment));
-        let in_memory =
-            Duration::from_secs(PARTS_KEPT * target).as_nanos().div_ceil(grid.segment.as_nanos().max(1));
         Self {
             arena: Arena::default(),
             low_latency: false,
@@ -119,9 +121,9 @@ impl Shelf {
             stored: window.clone(),
             window,
             segments: BTreeMap::new(),
-            in_memory: i64::try_from(in_memory).unwrap_or(i64::MAX),
-            kept: BTreeSet::new(),
-            etags: BTreeMap::new(),
+            segment: grid.segment,
+            lost: BTreeSet::new(),
+            keeping: Keeping::new(timescale),
             news: News::None,
             listed: 0,
         }
@@ -129,11 +131,16 @@ impl Shelf {
 
     /// Goes on from `record`.
     pub(super) fn resume(&mut self, record: &TrackRecord) {
-        self.window = record.window.clone();
-        self.stored = record.window.clone();
-        self.kept = record.kept.clone();
-        self.etags = record.etags.clone();
+        self.window = record.window();
+        self.stored = self.window.clone();
+        self.keeping = Keeping::of(record.archive.clone());
         self.tell(News::Segment);
+    }
+
+    /// Lists about `length`, from the next segment on.
+    pub(in crate::channel) fn set_length(&mut self, length: Duration) {
+        self.window.set_length(length);
+        self.stored.set_length(length);
     }
 
     /// Publishes parts one by one, or does not.
@@ -145,6 +152,7 @@ impl Shelf {
     /// been published before a restart, and lie in caches.
     pub(super) fn without_parts(&mut self, number: i64) {
         self.parts_from = number + 1;
+        self.keeping.is_unsure_up_to(number);
         self.closed.values_mut().for_each(|closed| closed.segment.parts.clear());
     }
 
@@ -230,17 +238,21 @@ impl Shelf {
         stored.map(|closed| closed.stage = Stage::Entered).count() > 0
     }
 
-    /// What the record counts in is settled. Gives the numbers of those that nobody may ask for any more, if anything is.
-    pub(in crate::channel) fn recorded(&mut self) -> Option<Vec<i64>> {
+    /// What the record counts in is settled. False if that is nothing.
+    pub(in crate::channel) fn recorded(&mut self) -> bool {
         let entered = self.closed.iter().filter(|(_, closed)| closed.stage == Stage::Entered);
         let entered: Vec<i64> = entered.map(|(number, _)| *number).collect();
-        (!entered.is_empty()).then(|| entered.into_iter().flat_map(|number| self.settle(number)).collect())
+        entered.iter().for_each(|number| self.settle(*number));
+        !entered.is_empty()
     }
 
-    /// The store will never have a segment. Readers have it from memory.
+    /// The store will never have a segment. Readers have it from memory, as long as it is there.
     pub(in crate::channel) fn lose(&mut self, number: i64) {
         self.release_closed(number);
-        self.closed.remove(&number);
+        if self.closed.remove(&number).is_some() {
+            self.lost.insert(number);
+            self.forget();
+        }
     }
 
     /// Lets readers have the end of a segment.
@@ -272,35 +284,89 @@ impl Shelf {
         self.release(number);
     }
 
-    /// A closed segment is in the store, and the record says so. Gives the numbers of those that nobody may ask for any
-    /// more.
-    fn settle(&mut self, number: i64) -> Vec<i64> {
+    /// A closed segment is in the store, and the record says so.
+    fn settle(&mut self, number: i64) {
         self.release_closed(number);
-        let Some(Closed { segment, etag, .. }) = self.closed.remove(&number) else { return Vec::new() };
-        self.kept.insert(number);
-        self.etags.extend(etag.to_str().ok().map(|etag| (number, etag.to_owned())));
-        self.stored.push(segment);
+        let Some(closed) = self.closed.remove(&number) else { return };
+        self.keeping.add(closed.entry());
+        self.stored.push(Segment { parts: Vec::new(), ..closed.segment });
+        self.forget();
         self.tell(News::Bytes);
-        // What left the list stays for as long as the longest list that had it (rfc8216bis 6.2.2).
-        let listed = self.stored.segments().len() as i64;
-        let keep_from = self.stored.media_sequence() - listed - 1;
-        let forgotten = self.kept.range(..keep_from).copied().collect();
-        self.kept = self.kept.split_off(&keep_from);
-        self.etags = self.etags.split_off(&keep_from);
-        forgotten
     }
 
     fn list(&mut self, segment: Segment) {
-        let number = segment.number;
         self.window.push(segment);
-        let keep_from = self.window.media_sequence().min(number.saturating_sub(self.in_memory));
-        self.segments = self.segments.split_off(&keep_from);
         self.listed += 1;
+        self.forget();
         self.tell(News::Segment);
+    }
+
+    /// Lets go of what is too old to be in memory and is in the store. What never will be there ends the list.
+    fn forget(&mut self) {
+        let Some(last) = self.window.segments().back().map(|last| last.number) else { return };
+        let parts = self.segments_in(Duration::from_secs(PARTS_KEPT * self.target()));
+        self.window.forget_parts(last - parts);
+        let from = last - parts.max(self.segments_in(self.window.length().min(IN_MEMORY)));
+        self.segments.retain(|number, _| *number >= from || self.closed.contains_key(number));
+        let in_memory = self.lost.split_off(&from);
+        let lost = mem::replace(&mut self.lost, in_memory);
+        lost.last().into_iter().for_each(|lost| self.window.begin_behind(*lost));
+    }
+
+    fn target(&self) -> u64 {
+        hls::target_duration(self.segment).into()
+    }
+
+    /// How many segments so long a time has, and one.
+    fn segments_in(&self, time: Duration) -> i64 {
+        let count = time.as_nanos().div_ceil(self.segment.as_nanos().max(1));
+        i64::try_from(count).unwrap_or(i64::MAX / 2) + 1
     }
 
     fn tell(&mut self, news: News) {
         self.news = self.news.max(news);
+    }
+}
+
+impl Closed {
+    fn entry(&self) -> Entry {
+        let etag = self.etag.to_str().unwrap_or_default().to_owned();
+        Entry { segment: self.segment.clone(), etag }
+    }
+}
+
+/// What becomes of it in the store.
+impl Shelf {
+    /// What is to be done with chapters, where `spare` may have to go and others are told of their `grace`.
+    pub(in crate::channel) fn errands(&mut self) -> Vec<(i64, Errand)> {
+        let open = self.closed.first_key_value().map(|(number, _)| *number);
+        let grace = self.stored.segments().len().max(self.window.segments().len()) as i64;
+        let mut errands = self.keeping.delete(grace);
+        if !errands.is_empty() {
+            self.tell(News::Bytes);
+        }
+        errands.extend(self.keeping.write(open));
+        errands
+    }
+
+    /// What has become of an errand.
+    pub(in crate::channel) fn hear(&mut self, chapter: i64, fate: Fate) {
+        self.keeping.hear(chapter, fate);
+    }
+
+    /// The oldest chapter, if nothing of it is listed.
+    pub(in crate::channel) fn spare(&self) -> Option<i64> {
+        self.keeping.spare(self.window.media_sequence().min(self.stored.media_sequence()))
+    }
+
+    /// The oldest chapter is to go: false if it must be weighed first, for which there is an errand if there was none.
+    pub(in crate::channel) fn doom(&mut self) -> (bool, Option<(i64, Errand)>) {
+        if self.keeping.doom() { (true, None) } else { (false, self.keeping.weigh()) }
+    }
+
+    /// What is kept.
+    pub(in crate::channel) fn archive(&self) -> &Arc<Archive> {
+        self.keeping.archive()
     }
 }
 
@@ -367,7 +433,8 @@ impl Shelf {
 
     /// Numbers of all segments that can be fetched from the store.
     pub(in crate::channel) fn kept(&self) -> Option<RangeInclusive<i64>> {
-        self.kept.first().zip(self.kept.last()).map(|(&first, &last)| first..=last)
+        let last = *self.archive().numbers()?.end();
+        self.keeping.first().map(|first| first..=last)
     }
 
     /// True if nothing that is closed waits for the store.
@@ -377,14 +444,18 @@ impl Shelf {
 
     /// What a restart needs to know: all that is in the store.
     pub(in crate::channel) fn record(&self) -> TrackRecord {
-        let (mut window, mut kept, mut etags) = (self.stored.clone(), self.kept.clone(), self.etags.clone());
-        for Closed { segment, etag, .. } in
-            self.closed.values().filter(|closed| closed.stage == Stage::Entered)
-        {
-            kept.insert(segment.number);
-            etags.extend(etag.to_str().ok().map(|etag| (segment.number, etag.to_owned())));
-            window.push(segment.clone());
+        let mut archive = Archive::clone(self.archive());
+        let entered = self.closed.values().filter(|closed| closed.stage == Stage::Entered);
+        entered.for_each(|closed| archive.add(closed.entry()));
+        let listed = self.stored.segments().front().map(|first| first.number);
+        let first = listed.or_else(|| archive.tail().keys().next().copied());
+        TrackRecord {
+            length: self.stored.length(),
+            first: first.unwrap_or_default(),
+            discontinuity_sequence: self.stored.discontinuity_sequence(),
+            peak: self.stored.bandwidth().peak,
+            archive,
+            bound: Vec::new(),
         }
-        TrackRecord { window, kept, etags }
     }
 }

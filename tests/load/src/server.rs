@@ -172,6 +172,8 @@ fn channel(bitrates: &[u32]) -> config::Channel {
         timing: config::Timing::Clock,
         grid: grid(),
         window: Duration::from_secs(60),
+        archive: Duration::from_secs(60),
+        archive_bytes: None,
         low_latency: true,
         ladder: config::Ladder { video, ..ladder },
         encoder_socket: None,

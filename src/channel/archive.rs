@@ -1,0 +1,175 @@
+//! What of a track lies in the store. Segments are listed in *chapters*, objects of 64 numbers each that never change
+//! once the record names them, and those that are in no chapter yet in the *tail*, which is in the record itself. So a
+//! record is small, however long the archive is.
+
+mod chapter;
+mod keeping;
+mod listing;
+mod reading;
+mod runs;
+
+use std::{collections::BTreeMap, ops::RangeInclusive};
+
+use headwater_packager::{time::Timescale, window::Segment};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+pub use self::reading::stretch;
+use self::runs::Runs;
+pub(super) use self::{
+    chapter::Chapter,
+    keeping::{Errand, Fate, Keeping},
+    reading::entries,
+};
+use crate::store::{self, Store};
+
+/// How many numbers a chapter has: chapter `c` those from `c * LENGTH` on.
+pub const LENGTH: i64 = 64;
+
+/// Why a stretch of the archive cannot be listed.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// A chapter could not be read.
+    #[error("cannot read a chapter of the archive: {0}")]
+    Store(#[from] store::Error),
+    /// It is not what this version writes.
+    #[error(
+        "{path} is damaged or from another version ({reason}); restore it, or move the channel's directory away"
+    )]
+    Damaged {
+        /// The object.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A segment that is in the store: how it is listed, without its parts, and what its content is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// How it is listed.
+    pub segment: Segment,
+    /// Strong entity tag of its body, quoted; empty if it is not known.
+    pub etag: String,
+}
+
+/// How much something is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Weight {
+    /// Bytes of segments.
+    pub bytes: u64,
+    /// Segments.
+    pub segments: u64,
+}
+
+/// A chapter that is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Doom {
+    chapter: i64,
+    /// Number of the newest segment when that was decided.
+    at: i64,
+}
+
+/// What is kept of a track, as its record says it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Archive {
+    timescale: Timescale,
+    /// Chapters that are kept.
+    chapters: Runs,
+    /// What they weigh.
+    weight: Weight,
+    /// Chapters that no list may name any more, and that are still there for those who read old lists.
+    doomed: Vec<Doom>,
+    /// Segments that are in no chapter.
+    #[serde(with = "listing")]
+    tail: BTreeMap<i64, Entry>,
+}
+
+impl Archive {
+    /// An empty one.
+    pub(super) fn new(timescale: Timescale) -> Self {
+        Self {
+            timescale,
+            chapters: Runs::default(),
+            weight: Weight::default(),
+            doomed: Vec::new(),
+            tail: BTreeMap::new(),
+        }
+    }
+
+    /// Ticks per second of its segments' times.
+    pub fn timescale(&self) -> Timescale {
+        self.timescale
+    }
+
+    /// Numbers from the first to the last segment that may be listed: some between them may be lost.
+    pub fn numbers(&self) -> Option<RangeInclusive<i64>> {
+        let first = self.chapters.first().map(|chapter| chapter * LENGTH);
+        let first = first.or_else(|| self.tail.first_key_value().map(|(number, _)| *number))?;
+        Some(first..=self.newest()?)
+    }
+
+    /// Number of the last segment.
+    fn newest(&self) -> Option<i64> {
+        let tail = self.tail.last_key_value().map(|(number, _)| *number);
+        tail.or_else(|| self.chapters.last().map(|chapter| (chapter + 1) * LENGTH - 1))
+    }
+
+    /// Segments that are in no chapter, by their numbers.
+    pub fn tail(&self) -> &BTreeMap<i64, Entry> {
+        &self.tail
+    }
+
+    /// What all that may be listed weighs.
+    pub fn weight(&self) -> Weight {
+        self.tail.values().fold(self.weight, |sum, entry| sum.with(Weight::of(entry)))
+    }
+
+    /// Counts in a segment that is in the store.
+    pub(super) fn add(&mut self, mut entry: Entry) {
+        entry.segment.parts = Vec::new();
+        self.tail.insert(entry.segment.number, entry);
+    }
+}
+
+impl Weight {
+    fn of(entry: &Entry) -> Self {
+        Self { bytes: entry.segment.size, segments: 1 }
+    }
+
+    fn with(self, other: Self) -> Self {
+        Self { bytes: self.bytes + other.bytes, segments: self.segments + other.segments }
+    }
+
+    /// Less than nothing is nothing: what a damaged chapter weighs nobody knows.
+    fn without(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_sub(other.bytes),
+            segments: self.segments.saturating_sub(other.segments),
+        }
+    }
+}
+
+/// The chapter that a segment belongs to.
+fn chapter_of(number: i64) -> i64 {
+    number.div_euclid(LENGTH)
+}
+
+/// Where chapter `chapter` of a track lies.
+pub(super) fn path_in(prefix: &str, track: &str, chapter: i64) -> String {
+    format!("{prefix}/{track}/chapter-{chapter}.json")
+}
+
+/// Tells the store what segments have to be.
+pub(super) fn vouch<'a>(
+    store: &Store,
+    prefix: &str,
+    track: &str,
+    entries: impl IntoIterator<Item = &'a Entry>,
+) {
+    for Entry { segment, etag } in entries {
+        if !etag.is_empty() {
+            store.expect(&format!("{prefix}/{track}/{}.m4s", segment.number), etag);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Reads stretches of the archive.
+
+use std::ops::RangeInclusive;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use headwater_packager::window::Segment;
+
+use super::{Archive, Chapter, Entry, Error, chapter_of, path_in, vouch};
+use crate::store::Store;
+
+/// How many chapters are read at once.
+const AT_ONCE: usize = 16;
+
+/// How segments `numbers` of a track are listed, oldest first and without parts, as far as they are kept: some may be
+/// lost, and those that are doomed or not recorded yet are not among them. `archive` is that of the track, from its
+/// [`TrackEdge`](crate::channel::edge::TrackEdge) or its record; chapters are read through the cache, and the store is told
+/// what the content of each segment has to be.
+///
+/// # Errors
+/// When a chapter cannot be read or used.
+pub async fn stretch(
+    store: &Store,
+    prefix: &str,
+    track: &str,
+    archive: &Archive,
+    numbers: RangeInclusive<i64>,
+) -> Result<Vec<Segment>, Error> {
+    let entries = entries(store, prefix, track, archive, numbers).await?;
+    vouch(store, prefix, track, &entries);
+    Ok(entries.into_iter().map(|entry| entry.segment).collect())
+}
+
+/// The same with what their content is, of which the store is not told.
+pub(in crate::channel) async fn entries(
+    store: &Store,
+    prefix: &str,
+    track: &str,
+    archive: &Archive,
+    numbers: RangeInclusive<i64>,
+) -> Result<Vec<Entry>, Error> {
+    if numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let chapters = chapter_of(*numbers.start())..=chapter_of(*numbers.end());
+    let chapters: Vec<i64> = archive.chapters.within(chapters).collect();
+    let read = |chapter| async move { read_one(store, path_in(prefix, track, chapter), chapter).await };
+    let chapters: Vec<Chapter> = stream::iter(chapters).map(read).buffered(AT_ONCE).try_collect().await?;
+    let mut entries: Vec<Entry> = chapters.into_iter().flat_map(Chapter::into_entries).collect();
+    entries.retain(|entry| numbers.contains(&entry.segment.number));
+    entries.extend(archive.tail.range(numbers).map(|(_, entry)| entry.clone()));
+    Ok(entries)
+}
+
+async fn read_one(store: &Store, path: String, chapter: i64) -> Result<Chapter, Error> {
+    // A chapter that is named never changes, so the cache may have it.
+    let object = store.object(&path).await?;
+    Chapter::read(&path, &object.body, chapter)
+}

@@ -1,0 +1,95 @@
+//! Chapters of the archive: written when they are complete, weighed, and deleted with their segments. Nobody who watches
+//! live waits for any of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::{sync::mpsc, time::sleep};
+
+use super::{News, Papers, Work};
+use crate::{
+    channel::archive::{self, Chapter, Errand, Fate, LENGTH, Weight},
+    store::{Effort, Error, Store},
+};
+
+/// How many objects are deleted at once.
+const AT_ONCE: usize = 4;
+
+/// Does errands in their order, each until it is done.
+pub(super) async fn work(
+    store: Store,
+    effort: Effort,
+    papers: Arc<Papers>,
+    mut errands: mpsc::Receiver<Work>,
+    tell: mpsc::Sender<News>,
+) {
+    let whose = "archive";
+    let mut troubled = false;
+    while let Some(work) = errands.recv().await {
+        let Work::Chapter { prefix, track, chapter, errand } = work else { continue };
+        if errand == Errand::Delete {
+            // Only now, as lists that have them may lie there until now.
+            papers.written().await;
+        }
+        let mut failures = 0;
+        let fate = loop {
+            match attend(&store, &prefix, &track, chapter, &errand).await {
+                Ok(fate) => break fate,
+                Err(error) => {
+                    troubled = true;
+                    let why = Some(error.to_string());
+                    let _ = tell.send(News::Trouble { whose: whose.into(), why }).await;
+                    sleep(effort.pause_after(failures)).await;
+                    failures += 1;
+                }
+            }
+        };
+        if std::mem::take(&mut troubled) {
+            let _ = tell.send(News::Trouble { whose: whose.into(), why: None }).await;
+        }
+        let _ = tell.send(News::Chapter { track, chapter, fate }).await;
+    }
+}
+
+async fn attend(
+    store: &Store,
+    prefix: &str,
+    track: &str,
+    chapter: i64,
+    errand: &Errand,
+) -> Result<Fate, Error> {
+    let path = archive::path_in(prefix, track, chapter);
+    match errand {
+        Errand::Write { text, rewrites: true } => store.put(&path, vec![text.clone()]).await?,
+        Errand::Write { text, rewrites: false } => store.create(&path, vec![text.clone()]).await?,
+        Errand::Weigh => return weigh(store, &path, chapter).await.map(Fate::Weighed),
+        Errand::Delete => {
+            delete(store, prefix, track, chapter).await?;
+            store.delete(&path).await?;
+            return Ok(Fate::Deleted);
+        }
+    }
+    Ok(Fate::Written)
+}
+
+/// One that is damaged goes like others: what it weighs nobody knows.
+async fn weigh(store: &Store, path: &str, chapter: i64) -> Result<Weight, Error> {
+    let read = |bytes: Bytes| Chapter::read(path, &bytes, chapter).map(|chapter| chapter.weight());
+    match store.get(path).await {
+        Ok(bytes) => Ok(read(bytes).unwrap_or_else(|error| {
+            tracing::warn!(%error, "a chapter cannot be read, and goes unweighed when it is old");
+            Weight::default()
+        })),
+        Err(Error::NotFound { .. } | Error::Damaged { .. }) => Ok(Weight::default()),
+        Err(error) => Err(error),
+    }
+}
+
+/// All segments that it can have, whether or not it has them: numbers that a killed server left and no record knows go
+/// with the others.
+async fn delete(store: &Store, prefix: &str, track: &str, chapter: i64) -> Result<(), Error> {
+    let numbers = chapter * LENGTH..(chapter + 1) * LENGTH;
+    let delete = |number| async move { store.delete(&format!("{prefix}/{track}/{number}.m4s")).await };
+    stream::iter(numbers).map(delete).buffer_unordered(AT_ONCE).try_collect::<()>().await
+}
