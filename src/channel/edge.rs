@@ -128,8 +128,6 @@ pub struct TrackEdge {
     pub head: Option<Head>,
     /// Its complete segments, for documents of another stretch.
     pub listing: Arc<Listing>,
-    /// Number of the oldest segment that the archive lists, where that begins before the listing.
-    pub archived: Option<i64>,
     /// True when nothing will be added.
     pub ended: bool,
     /// Set where parts are published one by one.

@@ -1,5 +1,5 @@
-//! A stretch of what a channel has kept: the segments of all tracks, brought into line, and those of them that are in the
-//! store only.
+//! A stretch of what a channel has kept: the segments of all tracks, brought into line, also where
+//! only the store knows of them.
 
 use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc};
 
@@ -8,7 +8,10 @@ use headwater_packager::{
     window::{Era, Segment},
 };
 
-use super::record::{self, Error, Record};
+use super::{
+    archive,
+    record::{self, Error, Record},
+};
 use crate::{
     ladder::wire::{Catalog, Message},
     store::Store,
@@ -17,6 +20,7 @@ use crate::{
 /// What the store has of a channel.
 #[derive(Clone, Debug)]
 pub struct Kept {
+    prefix: String,
     record: Record,
     tracks: Vec<Track>,
 }
@@ -27,16 +31,15 @@ impl Kept {
     /// # Errors
     /// When it cannot be read, or is not what this version writes.
     pub async fn read(store: &Store, channel: &str) -> Result<Option<Self>, Error> {
-        let Some((record, opening)) = record::read(store, &format!("live/{channel}")).await? else {
-            return Ok(None);
-        };
+        let prefix = format!("live/{channel}");
+        let Some((record, opening)) = record::read(store, &prefix).await? else { return Ok(None) };
         let catalog = |message: &Message| match message {
             Message::Catalog(Catalog { tracks, .. }) => Some(tracks.clone()),
             _ => None,
         };
         let mut tracks = opening.iter().find_map(catalog).unwrap_or_default();
         tracks.retain(|track| record.tracks.contains_key(&track.name));
-        Ok(Some(Self { record, tracks }))
+        Ok(Some(Self { prefix, record, tracks }))
     }
 
     /// The tracks, in the order in which documents have them.
@@ -47,37 +50,23 @@ impl Kept {
     /// The segments of `track` with these numbers, as far as they are kept.
     ///
     /// # Errors
-    /// As [`Kept::read`].
-    pub async fn segments(&self, track: &str, numbers: RangeInclusive<i64>) -> Result<Vec<Segment>, Error> {
+    /// When chapters cannot be read.
+    pub async fn segments(
+        &self,
+        store: &Store,
+        track: &str,
+        numbers: RangeInclusive<i64>,
+    ) -> Result<Vec<Segment>, archive::Error> {
         let Some(kept) = self.record.tracks.get(track) else { return Ok(Vec::new()) };
-        let listed = kept.window.segments().iter();
-        Ok(listed.filter(|segment| numbers.contains(&segment.number)).cloned().collect())
+        archive::stretch(store, &self.prefix, track, &kept.archive, numbers).await
     }
 
-    /// Numbers of the first and the last segment that all tracks have.
+    /// Numbers of the first and the last segment that all tracks may have.
     pub fn numbers(&self) -> Option<RangeInclusive<i64>> {
-        let windows = || self.tracks.iter().filter_map(|track| self.record.tracks.get(&track.name));
-        let firsts = windows().map(|kept| kept.window.segments().front().map(|first| first.number));
-        let lasts = windows().map(|kept| kept.window.segments().back().map(|last| last.number));
-        let first = firsts.collect::<Option<Vec<i64>>>()?.into_iter().max()?;
-        let last = lasts.collect::<Option<Vec<i64>>>()?.into_iter().min()?;
-        Some(first..=last)
-    }
-}
-
-/// Reads the listing of segments that have left the memory.
-///
-/// # Errors
-/// As [`Kept::read`].
-pub async fn older(
-    store: &Store,
-    channel: &str,
-    track: &str,
-    numbers: RangeInclusive<i64>,
-) -> Result<Vec<Segment>, Error> {
-    match Kept::read(store, channel).await? {
-        Some(kept) => kept.segments(track, numbers).await,
-        None => Ok(Vec::new()),
+        let tracks = || self.tracks.iter().filter_map(|track| self.record.tracks.get(&track.name));
+        let numbers = tracks().map(|kept| kept.archive.numbers()).collect::<Option<Vec<_>>>()?;
+        let first = numbers.iter().map(|numbers| *numbers.start()).max()?;
+        Some(first..=numbers.iter().map(|numbers| *numbers.end()).min()?)
     }
 }
 

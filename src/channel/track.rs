@@ -382,7 +382,6 @@ impl Writer {
             head,
             playlist,
             listing,
-            archived: None,
             ended: view.ended,
             low_latency: view.low_latency,
             inits: self.inits.clone(),

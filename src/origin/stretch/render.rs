@@ -11,6 +11,7 @@ use headwater_packager::{
 use super::plan::{Part, Plan};
 use crate::{
     channel::{
+        archive,
         cmsd::{self, Format},
         edge::Document,
         stretch,
@@ -80,10 +81,12 @@ async fn gather(store: &Store, channel: &str, plan: &Plan) -> Result<Vec<Vec<Seg
     for (index, part) in plan.tracks.iter().enumerate() {
         let (listing, upto) = (&part.edge.listing, plan.upto(index));
         let mut segments = Vec::new();
-        if let Some(listed) = listing.first().filter(|listed| plan.first < *listed) {
+        let begins = listing.first().filter(|listed| plan.first < *listed);
+        if let (Some(listed), Some(archive)) = (begins, &part.edge.archive) {
             let older = plan.first..=upto.min(listed - 1);
-            let name = &part.track.name;
-            segments = stretch::older(store, channel, name, older).await.map_err(|reason| {
+            let (prefix, name) = (format!("live/{channel}"), &part.track.name);
+            let read = archive::stretch(store, &prefix, name, archive, older).await;
+            segments = read.map_err(|reason| {
                 tracing::debug!(%reason, channel, track = name, "the store did not give what is listed in it");
                 Refusal::StoreUnavailable
             })?;
