@@ -1,6 +1,6 @@
 //! The media listener: hyper, routes, caching. Everything on it is safe to put behind a CDN.
 //!
-//! [`route`] says what is asked for, [`credential`] and [`gate`] whether it may be had, [`live`], [`preview`], [`vod`], [`listing`] and [`page`] find it, [`ahead`] and [`hold`] wait for it, [`mod@respond`] sends it with the
+//! [`route`] says what is asked for, [`credential`] and [`gate`] whether it may be had, [`live`], [`mod@stretch`], [`preview`], [`vod`], [`listing`] and [`page`] find it, [`ahead`] and [`hold`] wait for it, [`mod@respond`] sends it with the
 //! lifetime that [`policy`] gives it, or [`refusal`] says why not. [`mod@listen`] and [`connection`] are all that knows hyper.
 
 pub mod ahead;
@@ -28,12 +28,13 @@ pub mod reply;
 pub mod respond;
 pub mod route;
 pub mod secret;
+pub mod stretch;
 pub mod takeover;
 pub mod tls;
 mod vod;
 pub mod waiters;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -55,7 +56,8 @@ use self::{
     preview::{Preview, viewers::Viewers},
     reply::Reply,
     respond::{Content, Representation, respond},
-    route::Route,
+    route::{Resource, Route},
+    stretch::Stretches,
     vod::Assets,
     waiters::{Waiters, Waiting},
 };
@@ -82,6 +84,7 @@ pub trait Service: Send + Sync + 'static {
 pub struct Origin {
     readers: Arc<BTreeMap<String, Reader>>,
     live: Channels,
+    stretches: Stretches,
     preview: Preview,
     assets: Assets,
     names: Names,
@@ -107,6 +110,7 @@ impl Origin {
     pub fn new(channels: Arc<BTreeMap<String, Reader>>, store: Store, admission: Admission) -> Self {
         let Admission { waiters, viewers, origins, access } = admission;
         Self {
+            stretches: Stretches::new(channels.clone(), store.clone(), waiters.clone()),
             live: Channels::new(channels.clone(), store.clone(), waiters),
             preview: Preview::new(channels.clone(), viewers, origins),
             readers: channels,
@@ -114,6 +118,12 @@ impl Origin {
             names: Names::new(store),
             gate: Gate::new(access),
         }
+    }
+
+    /// The same, of whose channels so much may be asked for at a time.
+    #[must_use]
+    pub fn stretching(self, longest: Duration) -> Self {
+        Self { stretches: self.stretches.up_to(longest), ..self }
     }
 
     /// What is signed may be watched `until` that second of Unix time.
@@ -127,7 +137,11 @@ impl Origin {
         match route {
             Route::Options => cors::preflight(),
             Route::Live(resource) => {
-                let (found, held) = match self.live.find(resource, connection).await {
+                let found = match resource.stretch {
+                    Some(stretch) => self.stretches.find(resource, stretch, connection).await,
+                    None => self.live.find(resource, connection).await,
+                };
+                let (found, held) = match found {
                     Ok(Found { found, held }) => (Ok(found), held),
                     Err(refused) => (Err(refused), None),
                 };
@@ -155,6 +169,7 @@ impl Service for Origin {
         }
         let route = route::parse(&request.method, request.uri.path(), request.uri.query()).ok()?;
         let found = match route {
+            Route::Live(Resource { stretch: Some(_), .. }) => return None,
             Route::Live(resource) if !self.gate.is_signed(resource.presentation) => {
                 self.live.at_once(resource)?
             }

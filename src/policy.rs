@@ -13,6 +13,9 @@ use http::{HeaderMap, HeaderValue, header, header::HeaderName};
 /// RFC 9213 3.1.
 const TARGETED: HeaderName = HeaderName::from_static("cdn-cache-control");
 
+/// For how long a complete stretch is kept at most: as a packaged file.
+const LONGEST_STRETCH: Duration = Duration::from_secs(600);
+
 /// A cache decision. The name is the same in the log, in metrics and in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CachePolicy {
@@ -43,6 +46,12 @@ pub enum CachePolicy {
     },
     /// Multivariant playlist and MPD of a live channel, and the list of channels.
     LiveManifest,
+    /// Playlists and MPD of a stretch of a live channel that is complete: as those of a packaged file, but not for longer than
+    /// it is kept.
+    Stretch {
+        /// For how long its first segment is sure to be kept.
+        kept: Duration,
+    },
     /// Playlists and MPD of a packaged file: they change only when it is packaged again under its name.
     VodManifest,
     /// The page itself and its files without a hash: kept, but asked about each time.
@@ -64,6 +73,7 @@ impl CachePolicy {
             Self::MissingBlockingPlaylist { .. } => "missing-blocking-playlist",
             Self::MissingPlaylist { .. } => "missing-playlist",
             Self::LiveManifest => "live-manifest",
+            Self::Stretch { .. } => "stretch",
             Self::VodManifest => "vod-manifest",
             Self::Revalidate => "revalidate",
             Self::Brief => "brief",
@@ -83,6 +93,7 @@ impl CachePolicy {
             Self::MissingBlockingPlaylist { target } => seconds::REFUSED.of(4 * target),
             Self::MissingPlaylist { target } => seconds::REFUSED.of(target),
             Self::LiveManifest => HeaderValue::from_static("public, max-age=1, stale-if-error=0"),
+            Self::Stretch { kept } => seconds::FRESH.of(kept.min(LONGEST_STRETCH)),
             Self::Brief => HeaderValue::from_static("public, max-age=1"),
             Self::VodManifest => HeaderValue::from_static("public, max-age=600, stale-if-error=86400"),
             Self::Revalidate => HeaderValue::from_static("no-cache"),
@@ -110,6 +121,7 @@ impl CachePolicy {
             | Self::BlockingPlaylist { .. }
             | Self::MissingBlockingPlaylist { .. }
             | Self::MissingPlaylist { .. }
+            | Self::Stretch { .. }
             | Self::Brief
             | Self::NoStore => None,
         }

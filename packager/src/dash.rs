@@ -45,6 +45,16 @@ pub enum Kind {
         /// Set if segments can be fetched while they are being made.
         low_latency: Option<LowLatency>,
     },
+    /// It begins at some moment of a live presentation and goes on; nothing leaves it. Presentation time counts from `zero`,
+    /// as it does when it has ended.
+    Growing {
+        /// When it was made, in nanoseconds since the Unix epoch.
+        published_at: i128,
+        /// Where it begins, in nanoseconds since the Unix epoch: the same in every version.
+        zero: i128,
+        /// How far behind the live edge a player should stay.
+        delay: Duration,
+    },
     /// It was live and has ended: it plays from its first segment.
     LiveEnded,
     /// A file: media time is presentation time.
@@ -73,11 +83,11 @@ pub fn mpd(presentation: &Presentation<'_>) -> String {
     root = presence(presentation, root)
         .attribute("minBufferTime", duration(buffer))
         .attribute("maxSegmentDuration", duration(presentation.longest().max(segment)));
-    if let Kind::Live { delay, .. } = presentation.kind {
+    if let Kind::Live { delay, .. } | Kind::Growing { delay, .. } = presentation.kind {
         root = root.child(service_description(delay, presentation.reference()));
     }
     root = period::periods(presentation).into_iter().fold(root, Element::child);
-    if let Kind::Live { .. } = presentation.kind {
+    if let Kind::Live { .. } | Kind::Growing { .. } = presentation.kind {
         root = root.child(utc_timing());
     }
     root.document()
@@ -101,6 +111,13 @@ fn presence(presentation: &Presentation<'_>, root: Element) -> Element {
                 None => root.attribute("suggestedPresentationDelay", duration(nanos(delay))),
             }
         }
+        // Without timeShiftBufferDepth all of it stays (ISO/IEC 23009-1 5.3.1.2). Rounded down: nothing comes later than told.
+        Kind::Growing { published_at, zero, delay } => root
+            .attribute("type", "dynamic")
+            .attribute(START.0, date_time(zero))
+            .attribute("publishTime", date_time(published_at))
+            .attribute("minimumUpdatePeriod", duration(nanos(presentation.segment)))
+            .attribute("suggestedPresentationDelay", duration(nanos(delay))),
         Kind::LiveEnded => root
             .attribute("type", "static")
             .attribute(START.0, START.1)

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub use low_latency::{LowLatency, Report};
 pub use media::{Kind, Media, delta, media};
-pub use multivariant::{Rendition, multivariant};
+pub use multivariant::{Rendition, multivariant, multivariant_with};
 pub use part_target::{PartError, part_target};
 
 /// EXT-X-VERSION: EXT-X-MAP in a playlist that is not I-frames-only needs 6 (rfc8216bis 8).

@@ -101,6 +101,14 @@ impl Window {
         Self { timescale, length, segments: VecDeque::new(), discontinuity_sequence: 0, peak: 0 }
     }
 
+    /// One that lists these segments, in the order of their numbers, and lets none of them leave. Entries of lists are
+    /// counted, so where a number is missing, the era must be another one.
+    pub fn of(timescale: Timescale, segments: impl IntoIterator<Item = Segment>) -> Self {
+        let mut window = Self::new(Duration::MAX, timescale);
+        segments.into_iter().for_each(|segment| window.append(segment));
+        window
+    }
+
     /// Lists a segment, and gives those that leave for it. All others leave for one that does not follow the last,
     /// as entries of a list are counted from EXT-X-MEDIA-SEQUENCE. One that is not behind the last is not listed and
     /// comes straight back, as that number never goes back.
@@ -111,13 +119,17 @@ impl Window {
         }
         let skips = segment.number > due;
         let from = segment.end() - self.timescale.ceil(self.length.as_nanos() as i128);
-        self.peak = self.peak.max(self.rate(segment.size, segment.duration));
-        self.segments.push_back(segment);
+        self.append(segment);
         let mut left = Vec::new();
         while self.segments.len() > 1 && (skips || self.can_spare_first(from)) {
             left.extend(self.pop());
         }
         left
+    }
+
+    fn append(&mut self, segment: Segment) {
+        self.peak = self.peak.max(self.rate(segment.size, segment.duration));
+        self.segments.push_back(segment);
     }
 
     /// True if enough is listed without the first segment: all from about tick `from` on. A sixteenth of a segment may

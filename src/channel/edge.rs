@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use headwater_packager::{track::Track, window::Bandwidth};
 use http::HeaderValue;
 use tokio::sync::watch;
 
@@ -17,6 +18,7 @@ use super::{
     document::tag,
     fitness::{Limits, Unfit, of_channel},
     frames::{KeyFrames, Lineup},
+    listing::Listing,
     status::Status,
 };
 use crate::{clock, store::etag};
@@ -94,6 +96,10 @@ pub struct Edge {
     pub multivariant: Option<Arc<Document>>,
     /// MPD, likewise.
     pub mpd: Option<Arc<Document>>,
+    /// The tracks in the order in which documents have them.
+    pub renditions: Arc<[Rendition]>,
+    /// How long a segment is on the grid; zero before there is one.
+    pub segment: Duration,
     /// Tracks by name: each goes on by itself, so that who waits for one is not woken by another.
     pub tracks: HashMap<String, watch::Receiver<Arc<TrackEdge>>>,
     /// EXT-X-TARGETDURATION, from which the cache lifetimes of the documents follow.
@@ -104,6 +110,15 @@ pub struct Edge {
     pub limits: Limits,
 }
 
+/// What a document of the whole channel says of a track.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendition {
+    /// The track.
+    pub track: Arc<Track>,
+    /// Its bit rates.
+    pub bandwidth: Bandwidth,
+}
+
 /// A track at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct TrackEdge {
@@ -111,6 +126,8 @@ pub struct TrackEdge {
     pub playlist: Option<Arc<Playlist>>,
     /// What that playlist lists last.
     pub head: Option<Head>,
+    /// Its complete segments, for documents of another stretch.
+    pub listing: Arc<Listing>,
     /// True when nothing will be added.
     pub ended: bool,
     /// Set where parts are published one by one.

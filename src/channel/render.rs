@@ -13,7 +13,7 @@ use headwater_packager::{
 
 use super::{
     cmsd::{self, Format},
-    edge::{Document, LowLatency, Playlist},
+    edge::{Document, LowLatency, Playlist, Rendition},
     track::Writer,
 };
 
@@ -63,6 +63,13 @@ fn nominal(average: u64) -> Bandwidth {
 /// EXT-X-TARGETDURATION of all renditions.
 pub(super) fn target_duration(grid: Grid) -> Duration {
     Duration::from_secs(hls::target_duration(grid.segment).into())
+}
+
+/// What documents of the whole channel say of the tracks, in their order.
+pub(super) fn renditions(writers: &[Writer], view: &View) -> Arc<[Rendition]> {
+    let rendition =
+        |writer: &Writer| Rendition { track: writer.track().clone(), bandwidth: view.bandwidth(writer) };
+    writers.iter().map(rendition).collect()
 }
 
 /// A track's playlist for readers, who are told how far the `others` are.

@@ -20,6 +20,7 @@ use super::{
     filler::Filler,
     frames::Fresh,
     lateness::{Feed, Lateness},
+    listing::Listing,
     measure::{CutPart, Made},
     record::TrackRecord,
     render::View,
@@ -374,12 +375,19 @@ impl Writer {
     ) -> TrackEdge {
         let head = playlist.as_ref().and_then(|_| self.shelf.head());
         let unmoved = before.filter(|before| before.head == head).and_then(|before| before.moved_at);
+        // A list that has not come further is as it was.
+        let listed = before.filter(|before| before.listing.last() == self.shelf.head().map(|head| head.last));
+        let listing = listed.map_or_else(
+            || Arc::new(before.map_or(&Listing::default(), |before| &*before.listing).followed_by(self.window())),
+            |before| before.listing.clone(),
+        );
         let on_slate = before.and_then(|before| before.slate_since).or(Some(view.at));
         TrackEdge {
             moved_at: unmoved.or(head.map(|_| view.at)),
             slate_since: on_slate.filter(|_| self.arrived.is_none()),
             head,
             playlist,
+            listing,
             ended: view.ended,
             low_latency: view.low_latency,
             inits: self.inits.clone(),

@@ -48,6 +48,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let admission = admission(&config.server, access, &metrics);
     let mut doors = doors(&config)?;
     let store = Store::of(&config.store)?;
+    let longest = config.server.limits.stretch;
     let media = media(&config.server)?;
     let control = origin::listen(config.server.control).context("the control listener")?;
     let signals = Signals::listen().context("cannot listen for signals")?;
@@ -84,7 +85,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
     follower.map(|follower| tokio::spawn(follower.run(shutdown.clone())));
     let readers = Arc::new(readers);
-    let origin = Origin::new(readers.clone(), store.clone(), admission);
+    let origin = Origin::new(readers.clone(), store.clone(), admission).stretching(longest);
     let state = Control::new(readers, store, &metrics, shutdown.clone());
     tokio::spawn(stop_on_signal(signals, shutdown.clone()));
     let over = CancellationToken::new();

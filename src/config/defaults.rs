@@ -62,6 +62,8 @@ impl Default for Limits {
             // Longer than the minute for which most proxies keep theirs.
             idle_timeout: Duration::from_secs(75),
             stall_timeout: Duration::from_secs(10),
+            // A list of a day is four megabytes.
+            stretch: Duration::from_secs(86_400),
             // Less than the smallest sound with the smallest picture needs.
             slowest: 32 << 10,
         }

@@ -88,6 +88,7 @@ pub(super) struct Limits {
     pub(super) idle_timeout: Option<Span>,
     pub(super) stall_timeout: Option<Span>,
     pub(super) slowest_bytes_per_second: Option<u64>,
+    pub(super) stretch: Option<Span>,
 }
 
 #[derive(Debug, Default, Deserialize)]

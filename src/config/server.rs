@@ -104,6 +104,8 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// How long a client may take nothing of what is being sent to it.
     pub stall_timeout: Duration,
+    /// How much of a channel may be asked for with `start` and `end`, and after how long what has no end ends.
+    pub stretch: Duration,
     /// Bytes a second that a client takes at least, over half a minute, where it cannot keep up.
     pub slowest: u64,
 }

@@ -40,7 +40,7 @@ pub enum Media {
 /// A segment that is this far behind the newest is waited for.
 const LOOK_AHEAD: i64 = 1;
 /// rfc8216bis 6.2.5.2: further ahead than this many segments behind the last, a client is mistaken.
-const FARTHEST_SEGMENT: i64 = 2;
+pub(super) const FARTHEST_SEGMENT: i64 = 2;
 
 /// The playlist that satisfies `directives` (rfc8216bis 6.2.5.2); `Soon` without them too, while there is none.
 pub fn playlist(track: &TrackEdge, directives: Directives) -> Outlook<Arc<Document>> {

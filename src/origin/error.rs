@@ -52,11 +52,13 @@ pub struct HttpError {
     pub cause: Refusal,
     /// How long a cache may repeat it.
     pub cache: CachePolicy,
+    /// Seconds until it may be worth another try, where that is said.
+    pub retry_after: u32,
 }
 
 impl From<Refusal> for HttpError {
     fn from(cause: Refusal) -> Self {
-        Self { status: cause.status(), public: Cow::Borrowed(cause.words()), cause, cache: cause.cache() }
+        Self { status: cause.status(), public: Cow::Borrowed(cause.words()), cause, cache: cause.cache(), retry_after: 1 }
     }
 }
 
@@ -69,6 +71,11 @@ impl HttpError {
     /// The same with another lifetime in caches.
     pub fn cached(self, cache: CachePolicy) -> Self {
         Self { cache, ..self }
+    }
+
+    /// The same that is not worth another try before so many seconds have passed.
+    pub fn later(self, retry_after: u32) -> Self {
+        Self { retry_after, ..self }
     }
 
     /// The reply that says so.
@@ -93,7 +100,11 @@ impl HttpError {
                 headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(handshake::VERSION));
             }
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after));
+            }
+            // It will be there, which cannot be said of anything else that is not (RFC 9110 10.2.3).
+            StatusCode::NOT_FOUND if self.cause == Refusal::StretchAhead => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after));
             }
             _ => {}
         }

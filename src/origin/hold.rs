@@ -12,6 +12,9 @@ use super::{
 };
 use crate::{channel::edge::TrackEdge, metrics::Held};
 
+/// A request is held for this many target durations at most (rfc8216bis 6.2.5.2).
+pub(super) const HOLD: u32 = 3;
+
 /// A track's snapshots.
 pub type Track = watch::Receiver<Arc<TrackEdge>>;
 

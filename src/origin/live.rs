@@ -8,7 +8,7 @@ use super::{
     ahead::{self, Media},
     body::{Body, growing},
     error::HttpError,
-    hold::{Found, Patience, Track, hold},
+    hold::{Found, HOLD, Patience, Track, hold},
     media_type,
     policy::CachePolicy,
     public,
@@ -26,9 +26,6 @@ use crate::{
     clock,
     store::{self, Store},
 };
-
-/// A request is held for this many target durations at most (rfc8216bis 6.2.5.2).
-const HOLD: u32 = 3;
 
 /// The live channels.
 #[derive(Debug)]

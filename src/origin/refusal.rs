@@ -35,6 +35,14 @@ pub enum Refusal {
     Directive,
     /// `_HLS_msn` or `_HLS_part` is further ahead than a client can know of (rfc8216bis 6.2.5.2).
     TooFarAhead,
+    /// `start` and `end` are no times, or no stretch.
+    StretchTimes,
+    /// From `start` to `end` it is longer than may be asked for.
+    StretchTooLong,
+    /// The stretch lies before all that is kept, and does not come back.
+    StretchGone,
+    /// The stretch has not begun.
+    StretchAhead,
     /// There is no such channel.
     UnknownChannel,
     /// The channel has no such track.
@@ -93,12 +101,14 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them, in the order of their statuses.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 43] = [
         Self::RequestBody,
         Self::Host,
         Self::MalformedPath,
         Self::Directive,
         Self::TooFarAhead,
+        Self::StretchTimes,
+        Self::StretchTooLong,
         Self::Handshake,
         Self::ViewerQuery,
         Self::NoToken,
@@ -114,9 +124,11 @@ impl Refusal {
         Self::UnknownPart,
         Self::UnknownAsset,
         Self::UnknownPageFile,
+        Self::StretchAhead,
         Self::Method,
         Self::SegmentGone,
         Self::PartGone,
+        Self::StretchGone,
         Self::PreconditionFailed,
         Self::UriTooLong,
         Self::RangeNotSatisfiable,
@@ -143,6 +155,8 @@ impl Refusal {
             | Self::MalformedPath
             | Self::Directive
             | Self::TooFarAhead
+            | Self::StretchTimes
+            | Self::StretchTooLong
             | Self::Handshake
             | Self::ViewerQuery => StatusCode::BAD_REQUEST,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
@@ -155,8 +169,9 @@ impl Refusal {
             | Self::UnknownSegment
             | Self::UnknownPart
             | Self::UnknownAsset
-            | Self::UnknownPageFile => StatusCode::NOT_FOUND,
-            Self::SegmentGone | Self::PartGone => StatusCode::GONE,
+            | Self::UnknownPageFile
+            | Self::StretchAhead => StatusCode::NOT_FOUND,
+            Self::SegmentGone | Self::PartGone | Self::StretchGone => StatusCode::GONE,
             Self::NotYetPublished
             | Self::Stale
             | Self::Incomplete
@@ -205,6 +220,10 @@ impl Refusal {
             Self::UnknownPath => "unknown-path",
             Self::Directive => "directive",
             Self::TooFarAhead => "too-far-ahead",
+            Self::StretchTimes => "stretch-times",
+            Self::StretchTooLong => "stretch-too-long",
+            Self::StretchGone => "stretch-gone",
+            Self::StretchAhead => "stretch-ahead",
             Self::UnknownChannel => "unknown-channel",
             Self::UnknownTrack => "unknown-track",
             Self::UnknownSegment => "unknown-segment",
@@ -256,6 +275,12 @@ impl Refusal {
             Self::TooFarAhead => {
                 "_HLS_msn and _HLS_part are at most two segments, or three seconds of parts, ahead of the playlist."
             }
+            Self::StretchTimes => {
+                "start and end are each a time such as 2026-11-26T03:00:00Z, or seconds since 1970, and end is behind start."
+            }
+            Self::StretchTooLong => "From start to end is more than may be asked for at a time.",
+            Self::StretchGone => "Nothing of this stretch is kept any more.",
+            Self::StretchAhead => "This stretch has not begun yet. Try again when it has.",
             Self::UnknownChannel => "There is no such channel. /channels.json lists what there is.",
             Self::UnknownTrack => "The channel has no such track. Its index.m3u8 lists what it has.",
             Self::UnknownSegment => "The track has no such segment now. Its index.m3u8 lists what it has.",

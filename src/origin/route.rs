@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{error::HttpError, refusal::Refusal};
+use super::{error::HttpError, refusal::Refusal, stretch::Stretch};
 
 /// What a request asks for. Names are borrowed from the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct Resource<'p> {
     pub presentation: &'p str,
     /// Which of its files.
     pub file: File<'p>,
+    /// Which stretch of it, for playlists and MPDs of a live channel.
+    pub stretch: Option<Stretch>,
 }
 
 /// A file within a presentation.
@@ -96,7 +98,8 @@ pub struct Directives {
 /// Finds out what is asked for.
 ///
 /// # Errors
-/// [`Refusal::Method`], [`Refusal::MalformedPath`], [`Refusal::UnknownPath`] and [`Refusal::Directive`].
+/// [`Refusal::Method`], [`Refusal::MalformedPath`], [`Refusal::UnknownPath`], [`Refusal::Directive`] and
+/// [`Refusal::StretchTimes`].
 pub fn parse<'p>(method: &Method, path: &'p str, query: Option<&'p str>) -> Result<Route<'p>, HttpError> {
     if !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return Err(Refusal::Method.into());
@@ -114,10 +117,11 @@ pub fn parse<'p>(method: &Method, path: &'p str, query: Option<&'p str>) -> Resu
         ["channels.json"] => Ok(Route::Listing),
         ["live", channel, "ws"] => Ok(Route::Socket(Socket { channel, query })),
         ["live", presentation, file @ ..] => {
-            Ok(Route::Live(Resource { presentation, file: presentation_file(file, query)? }))
+            let file = presentation_file(file, query)?;
+            Ok(Route::Live(Resource { presentation, file, stretch: stretch_of(file, query)? }))
         }
         ["vod", presentation, file @ ..] => {
-            Ok(Route::Vod(Resource { presentation, file: presentation_file(file, query)? }))
+            Ok(Route::Vod(Resource { presentation, file: presentation_file(file, query)?, stretch: None }))
         }
         // Vite puts hashed files below assets/ and those of web/public beside index.html.
         ["assets", _] => Ok(Route::Page(&path[1..])),
@@ -170,6 +174,15 @@ fn presentation_file<'p>(segments: &[&'p str], query: Option<&str>) -> Result<Fi
             .map(|file| File::Track { track, file })
             .ok_or_else(|| Refusal::UnknownPath.into()),
         _ => Err(Refusal::UnknownPath.into()),
+    }
+}
+
+/// The stretch that a document is to be of. Media is the same in all of them.
+fn stretch_of(file: File<'_>, query: Option<&str>) -> Result<Option<Stretch>, HttpError> {
+    match (file, query) {
+        (File::Track { file: TrackFile::Init(_) | TrackFile::Segment(_) | TrackFile::Part(..), .. }, _)
+        | (_, None) => Ok(None),
+        (_, Some(query)) => Ok(Stretch::parse(query)?),
     }
 }
 
@@ -238,7 +251,7 @@ mod tests {
     }
 
     fn live<'p>(presentation: &'p str, file: File<'p>) -> Route<'p> {
-        Route::Live(Resource { presentation, file })
+        Route::Live(Resource { presentation, file, stretch: None })
     }
 
     fn track<'p>(track: &'p str, file: TrackFile<'p>) -> File<'p> {
@@ -276,10 +289,31 @@ mod tests {
             ),
             (
                 "/vod/clip/360p/1.m4s",
-                Route::Vod(Resource { presentation: "clip", file: track("360p", TrackFile::Segment(1)) }),
+                Route::Vod(Resource {
+                    presentation: "clip",
+                    file: track("360p", TrackFile::Segment(1)),
+                    stretch: None,
+                }),
             ),
         ] {
             assert_eq!(get(path), Ok(route), "{path}");
+        }
+    }
+
+    #[test]
+    fn documents_of_live_channels_may_be_of_a_stretch_and_nothing_else_is() {
+        let stretch = Stretch { start: 5_000_000_000, end: Some(7_500_000_000) };
+        for file in ["index.m3u8", "manifest.mpd", "720p/index.m3u8"] {
+            let path = format!("/live/demo/{file}?start=5&end=7.5");
+            let Ok(Route::Live(resource)) = get(&path) else { panic!("{path} has no route") };
+            assert_eq!(resource.stretch, Some(stretch), "{path}");
+            assert_eq!(get(&format!("/live/demo/{file}?end=7.5")), Err(StatusCode::BAD_REQUEST), "{path}");
+        }
+        for path in
+            ["/live/demo/720p/1.m4s?start=x", "/live/demo/720p/init-ab.mp4?start=5", "/vod/demo/index.m3u8?start=x"]
+        {
+            let (Ok(Route::Live(resource)) | Ok(Route::Vod(resource))) = get(path) else { panic!("{path}") };
+            assert_eq!(resource.stretch, None, "{path}");
         }
     }
 

@@ -11,7 +11,7 @@ const TARGETS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(6)];
 
 impl CachePolicy {
     /// All of them, for a live channel with this EXT-X-TARGETDURATION.
-    pub fn all(target: Duration) -> [Self; 11] {
+    pub fn all(target: Duration) -> [Self; 12] {
         [
             Self::Immutable,
             Self::Growing,
@@ -20,6 +20,7 @@ impl CachePolicy {
             Self::MissingPlaylist { target },
             Self::MissingBlockingPlaylist { target },
             Self::LiveManifest,
+            Self::Stretch { kept: Duration::MAX },
             Self::VodManifest,
             Self::Revalidate,
             Self::Brief,
@@ -37,14 +38,18 @@ impl CachePolicy {
             Self::Growing => {
                 "`{number}.m4s` while it is being made, without `Content-Length` and `ETag`; to HTTP/1.0 it is `no-store`"
             }
-            Self::LivePlaylist { .. } => "`/live/{channel}/{track}/index.m3u8`: half a TD, at least 1 s",
+            Self::LivePlaylist { .. } => "`/live/{channel}/{track}/index.m3u8`, also with `start` while it grows: half a TD, at least 1 s",
             Self::BlockingPlaylist { .. } => "the same with `_HLS_msn`: six TD",
             Self::MissingPlaylist { .. } => {
                 "404 of a media playlist, in a channel that exists: one TD, at least 1 s"
             }
             Self::MissingBlockingPlaylist { .. } => "the same with `_HLS_msn`: four TD",
             Self::LiveManifest => {
-                "`/live/{channel}/index.m3u8`, `/live/{channel}/manifest.mpd`, `/channels.json`"
+                "`/live/{channel}/index.m3u8`, `/live/{channel}/manifest.mpd`, also with `start` while they grow; `/channels.json`"
+            }
+            Self::Stretch { .. } => {
+                "all three with `start` and `end`, once the end is passed: not for longer than the stretch is kept, as far as that is \
+                 known, and 10 minutes at most"
             }
             Self::VodManifest => "`/vod/{asset}/…/index.m3u8`, `/vod/{asset}/manifest.mpd`",
             Self::Revalidate => "`/` and files of the page without a hash",

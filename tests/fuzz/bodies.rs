@@ -114,7 +114,7 @@ fn said(route: Route<'_>, path: &str) -> String {
     }
 }
 
-fn of(Resource { presentation, file }: Resource<'_>) -> String {
+fn of(Resource { presentation, file, .. }: Resource<'_>) -> String {
     match file {
         File::Multivariant => format!("{presentation}/index.m3u8"),
         File::Mpd => format!("{presentation}/manifest.mpd"),

@@ -29,8 +29,20 @@ pub enum Kind {
     LiveStored,
     /// It was live and has ended.
     LiveEnded,
+    /// It begins at some moment of a live presentation and goes on; who serves it answers delivery directives for whole
+    /// segments, and nothing leaves it.
+    Event,
+    /// It is a stretch of a live presentation, complete.
+    Recorded,
     /// A file.
     OnDemand,
+}
+
+impl Kind {
+    /// True if who serves it answers delivery directives.
+    fn answers(self) -> bool {
+        matches!(self, Self::Live | Self::Event)
+    }
 }
 
 /// A media playlist.
@@ -75,21 +87,24 @@ fn document(media: &Media<'_>, skipped: usize) -> String {
     if let Some(low_latency) = media.low_latency() {
         edge(&mut out, media, low_latency, before);
     }
-    if matches!(media.kind, Kind::LiveEnded | Kind::OnDemand) {
+    if matches!(media.kind, Kind::LiveEnded | Kind::Recorded | Kind::OnDemand) {
         out.push_str("#EXT-X-ENDLIST\n");
     }
     out
 }
 
 fn head(out: &mut String, media: &Media<'_>) {
-    let version = if media.kind == Kind::Live { VERSION_WITH_SKIP } else { VERSION };
+    let version = if media.kind.answers() { VERSION_WITH_SKIP } else { VERSION };
     let _ =
         writeln!(out, "#EXTM3U\n#EXT-X-VERSION:{version}\n#EXT-X-TARGETDURATION:{}", media.target_duration);
-    if media.kind == Kind::Live {
+    if media.kind.answers() {
         server_control(out, media);
     }
-    if media.kind == Kind::OnDemand {
-        out.push_str("#EXT-X-PLAYLIST-TYPE:VOD\n");
+    match media.kind {
+        Kind::OnDemand | Kind::Recorded => out.push_str("#EXT-X-PLAYLIST-TYPE:VOD\n"),
+        // Who asks for a beginning wants to begin there, and not at the live edge (rfc8216bis 6.3.3).
+        Kind::Event => out.push_str("#EXT-X-PLAYLIST-TYPE:EVENT\n#EXT-X-START:TIME-OFFSET=0,PRECISE=YES\n"),
+        Kind::Live | Kind::LiveStored | Kind::LiveEnded => {}
     }
     let _ = writeln!(out, "#EXT-X-MEDIA-SEQUENCE:{}", media.media_sequence());
     // Without the tag it is 0 (rfc8216bis 4.4.3.3).
@@ -201,7 +216,7 @@ impl<'a> Media<'a> {
 
     /// How many segments end at or before the skip boundary (rfc8216bis 4.4.3.8).
     fn skippable(&self) -> usize {
-        if self.kind != Kind::Live {
+        if !self.kind.answers() {
             return 0;
         }
         let boundary = self.before_end(SKIP_BOUNDARY);

@@ -21,38 +21,44 @@ pub struct Rendition<'a> {
 
 /// The multivariant playlist of a presentation. The playlist of a track is `{name}/index.m3u8`.
 pub fn multivariant(renditions: &[Rendition<'_>]) -> String {
+    multivariant_with(renditions, "")
+}
+
+/// The same for a part of the presentation, whose media playlists are asked for with this `query`: nothing, or a question
+/// mark and parameters, which have no quotes in them.
+pub fn multivariant_with(renditions: &[Rendition<'_>], query: &str) -> String {
     let mut out = format!("#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-INDEPENDENT-SEGMENTS\n");
     let (video, audio): (Vec<_>, Vec<_>) =
         renditions.iter().partition(|rendition| rendition.track.video().is_some());
     if video.is_empty() {
-        audio_only(&mut out, &audio);
+        audio_only(&mut out, &audio, query);
         return out;
     }
-    audio_group(&mut out, &audio);
+    audio_group(&mut out, &audio, query);
     let group = Group::of(&audio);
-    video.into_iter().for_each(|rendition| variant(&mut out, rendition, group.as_ref()));
+    video.into_iter().for_each(|rendition| variant(&mut out, rendition, group.as_ref(), query));
     out
 }
 
 /// Without pictures the sound is the variant. Several languages are a group all the same: a player chooses between
 /// variants by itself, but between languages only when it is told to.
-fn audio_only(out: &mut String, audio: &[&Rendition<'_>]) {
+fn audio_only(out: &mut String, audio: &[&Rendition<'_>], query: &str) {
     let language = |rendition: &Rendition<'_>| rendition.track.audio().map(|audio| audio.language.clone());
     let first = audio.first().and_then(|first| language(first));
     if audio.iter().all(|rendition| language(rendition) == first) {
-        return audio.iter().for_each(|rendition| variant(out, rendition, None));
+        return audio.iter().for_each(|rendition| variant(out, rendition, None, query));
     }
-    audio_group(out, audio);
+    audio_group(out, audio, query);
     if let (Some(first), Some(group)) = (audio.first(), Group::of(audio)) {
         // What is played besides the group is the group's default itself: it is counted once.
         let bandwidth = Bandwidth::default();
-        variant(out, &Rendition { bandwidth, track: first.track }, Some(&group));
+        variant(out, &Rendition { bandwidth, track: first.track }, Some(&group), query);
     }
 }
 
 /// EXT-X-MEDIA tags. Names are unique in a group, and so is the language among those that a player may select by
 /// itself (rfc8216bis 4.4.6.1.1).
-fn audio_group(out: &mut String, audio: &[&Rendition<'_>]) {
+fn audio_group(out: &mut String, audio: &[&Rendition<'_>], query: &str) {
     let mut names: Vec<&str> = Vec::new();
     for rendition in audio {
         let Some(properties) = rendition.track.audio() else { continue };
@@ -72,7 +78,7 @@ fn audio_group(out: &mut String, audio: &[&Rendition<'_>]) {
         let _ = write!(out, ",DEFAULT={},AUTOSELECT={}", yes_no(default), yes_no(nth == 1));
         let _ = writeln!(
             out,
-            ",CHANNELS=\"{}\",URI=\"{}/index.m3u8\"",
+            ",CHANNELS=\"{}\",URI=\"{}/index.m3u8{query}\"",
             properties.channels, rendition.track.name
         );
     }
@@ -100,7 +106,7 @@ impl Group {
     }
 }
 
-fn variant(out: &mut String, rendition: &Rendition<'_>, group: Option<&Group>) {
+fn variant(out: &mut String, rendition: &Rendition<'_>, group: Option<&Group>, query: &str) {
     let (own, other) = (rendition.bandwidth, group.map(|group| group.bandwidth).unwrap_or_default());
     let _ = write!(
         out,
@@ -118,7 +124,7 @@ fn variant(out: &mut String, rendition: &Rendition<'_>, group: Option<&Group>) {
     if group.is_some() {
         let _ = write!(out, ",AUDIO=\"{GROUP}\"");
     }
-    let _ = writeln!(out, "\n{}/index.m3u8", rendition.track.name);
+    let _ = writeln!(out, "\n{}/index.m3u8{query}", rendition.track.name);
 }
 
 fn picture(out: &mut String, video: &Video) {

@@ -8,7 +8,7 @@ use std::{
 
 use headwater_packager::{time::Ticks, window::Segment};
 
-use super::presentations::{Kind, Presentation, all};
+use super::presentations::{Presentation, all};
 use crate::made::NOW;
 
 pub fn attribute<'a>(line: &'a str, name: &str) -> Option<&'a str> {
@@ -99,6 +99,18 @@ fn what_has_ended_begins_at_zero() {
 }
 
 #[test]
+fn a_stretch_has_the_same_times_while_it_grows_and_when_it_is_complete() {
+    let growing = named("stretch_growing").mpd();
+    let complete = named("stretch_recorded").mpd();
+    let times = |mpd: &str| -> Vec<_> { periods(mpd).into_iter().map(|(id, start, _)| (id, start)).collect() };
+    assert_eq!(times(&growing), [("p0".to_owned(), 0.0), (format!("p{}", NOW + 4), 8.0)]);
+    let begin = periods(&complete)[1].1;
+    assert!((begin - 8.0).abs() < 0.034, "less than a frame from {begin} to 8");
+    assert!(growing.contains("availabilityStartTime=\"2023-11-14T22:13:20.000Z\""), "{growing}");
+    assert!(!growing.contains("timeShiftBufferDepth"), "{growing}");
+}
+
+#[test]
 fn no_segment_is_longer_than_the_longest() {
     for presentation in all() {
         let mpd = presentation.mpd();
@@ -109,7 +121,7 @@ fn no_segment_is_longer_than_the_longest() {
             let seconds = |segment: &Segment| window.timescale().seconds(segment.duration);
             assert!(window.segments().iter().map(seconds).all(|seconds| seconds <= limit));
         }
-        assert_eq!(mpd.contains("type=\"dynamic\""), presentation.kind == Kind::Live);
+        assert_eq!(mpd.contains("type=\"dynamic\""), presentation.kind.goes_on());
     }
 }
 

@@ -56,11 +56,14 @@ fn check_media(presentation: &Presentation, track: usize, window: &Window) {
     let segments = window.segments();
     assert_eq!(playlist.media_sequence, segments[0].number as u64);
     assert_eq!(playlist.discontinuity_sequence, window.discontinuity_sequence());
-    assert_eq!(playlist.end_list, presentation.kind != Kind::Live);
-    assert_eq!(
-        playlist.playlist_type,
-        (presentation.kind == Kind::OnDemand).then_some(MediaPlaylistType::Vod)
-    );
+    assert_eq!(playlist.end_list, !presentation.kind.goes_on());
+    let kind = match presentation.kind {
+        Kind::OnDemand | Kind::Recorded => Some(MediaPlaylistType::Vod),
+        Kind::Growing => Some(MediaPlaylistType::Event),
+        Kind::Live | Kind::LiveEnded => None,
+    };
+    assert_eq!(playlist.playlist_type, kind);
+    assert_eq!(playlist.start.is_some(), presentation.kind == Kind::Growing);
     let uris: Vec<_> = playlist.segments.iter().map(|segment| segment.uri.clone()).collect();
     let expected: Vec<_> = segments.iter().map(|segment| format!("{}.m4s", segment.number)).collect();
     assert_eq!(uris, expected);
@@ -142,5 +145,23 @@ fn no_extinf_rounds_above_the_target_duration() {
         // A frame of 23.976 fps, longer than an AAC frame.
         let longest = millis as f64 / 1000.0 + 1001.0 / 24000.0;
         assert!(longest.round() <= f64::from(target), "{millis} ms: {target}");
+    }
+}
+
+#[test]
+fn playlists_of_a_part_of_it_are_asked_for_with_its_query() {
+    for presentation in all() {
+        let each = presentation.tracks.iter();
+        let renditions: Vec<_> = each
+            .map(|(made, window)| hls::Rendition { track: &made.track, bandwidth: window.bandwidth() })
+            .collect();
+        let part = multivariant(&hls::multivariant_with(&renditions, "?start=10&end=20"));
+        let whole = multivariant(&presentation.multivariant());
+        let uris = |playlist: &MasterPlaylist| -> Vec<String> {
+            let media = playlist.alternatives.iter().filter_map(|media| media.uri.clone());
+            playlist.variants.iter().map(|variant| variant.uri.clone()).chain(media).collect()
+        };
+        let expected: Vec<_> = uris(&whole).iter().map(|uri| format!("{uri}?start=10&end=20")).collect();
+        assert_eq!(uris(&part), expected, "{}", presentation.name);
     }
 }

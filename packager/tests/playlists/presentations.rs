@@ -18,7 +18,17 @@ const WINDOW: Duration = Duration::from_secs(6);
 pub enum Kind {
     Live,
     LiveEnded,
+    /// A stretch that goes on.
+    Growing,
+    /// A stretch that is complete.
+    Recorded,
     OnDemand,
+}
+
+impl Kind {
+    pub fn goes_on(self) -> bool {
+        matches!(self, Self::Live | Self::Growing)
+    }
 }
 
 /// Tracks with what is published of them.
@@ -56,6 +66,19 @@ fn eras(name: &'static str, until: i64) -> Presentation {
     };
     let tracks = vec![video(720, 25, 1), audio("en", 48_000)];
     Presentation { name, kind: Kind::Live, tracks: tracks.into_iter().map(publish).collect(), open: vec![] }
+}
+
+/// Segments `NOW` to `NOW + 8` without one in the middle, behind which another era begins.
+fn stretch(name: &'static str, kind: Kind) -> Presentation {
+    let publish = |made: Made| {
+        let init = made.track.name.clone();
+        let of = |first: i64, from, to| made.segments(TWO_SECONDS, NOW + from, NOW + to, &era(first, &init));
+        let segments = [of(0, 0, 3), of(NOW + 4, 4, 8)].into_iter().flatten();
+        let window = Window::of(made.track.timescale, segments);
+        (made, window)
+    };
+    let tracks = vec![video(720, 30000, 1001), audio("en", 48_000)];
+    Presentation { name, kind, tracks: tracks.into_iter().map(publish).collect(), open: vec![] }
 }
 
 fn on_demand() -> Presentation {
@@ -129,6 +152,8 @@ pub fn all() -> Vec<Presentation> {
         eras("discontinuity_slid", 7),
         ended("live_ended", live("live", vec![hd(), audio("en", 48_000)], 4)),
         ended("discontinuity_ended", eras("discontinuity", 5)),
+        stretch("stretch_growing", Kind::Growing),
+        stretch("stretch_recorded", Kind::Recorded),
         on_demand(),
         low_latency("low_latency", vec![hd(), video(360, 25, 1), audio("en", 48_000)], 16, 8, 3),
         low_latency("low_latency_29_97", vec![video(720, 30000, 1001), audio("de", 44_100)], 6, 3, 1),
@@ -171,6 +196,8 @@ impl Presentation {
         let kind = match self.kind {
             Kind::Live => hls::Kind::Live,
             Kind::LiveEnded => hls::Kind::LiveEnded,
+            Kind::Growing => hls::Kind::Event,
+            Kind::Recorded => hls::Kind::Recorded,
             Kind::OnDemand => hls::Kind::OnDemand,
         };
         let window = &self.tracks[track].1;
@@ -231,7 +258,12 @@ impl Presentation {
                 low_latency: (!self.open.is_empty())
                     .then(|| dash::LowLatency { part: TWO_SECONDS.part, part_target: self.part_target() }),
             },
-            Kind::LiveEnded => dash::Kind::LiveEnded,
+            Kind::LiveEnded | Kind::Recorded => dash::Kind::LiveEnded,
+            Kind::Growing => dash::Kind::Growing {
+                published_at: i128::from(NOW) * 2_000_000_000 + 14_123_456_789,
+                zero: i128::from(NOW) * 2_000_000_000,
+                delay: Duration::from_secs(6),
+            },
             Kind::OnDemand => dash::Kind::OnDemand,
         };
         dash::mpd(&dash::Presentation {

@@ -90,6 +90,7 @@ fn limits(written: file::Limits) -> Result<Limits, Refusal> {
         head_timeout: span("head_timeout", written.head_timeout, default.head_timeout)?,
         idle_timeout: span("idle_timeout", written.idle_timeout, default.idle_timeout)?,
         stall_timeout: span("stall_timeout", written.stall_timeout, default.stall_timeout)?,
+        stretch: written.stretch.map_or(default.stretch, |span| span.0),
         slowest: written.slowest_bytes_per_second.unwrap_or(default.slowest),
     })
 }

@@ -1,0 +1,179 @@
+//! A stretch of what a channel has kept: the segments of all tracks, brought into line, also where
+//! only the store knows of them.
+
+use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc};
+
+use headwater_packager::{
+    track::Track,
+    window::{Era, Segment},
+};
+
+use super::{
+    archive,
+    record::{self, Error, Record},
+};
+use crate::{
+    ladder::wire::{Catalog, Message},
+    store::Store,
+};
+
+/// What the store has of a channel.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    prefix: String,
+    record: Record,
+    tracks: Vec<Track>,
+}
+
+impl Kept {
+    /// Reads what the store has of `channel`; nothing if it has never heard of it.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not what this version writes.
+    pub async fn read(store: &Store, channel: &str) -> Result<Option<Self>, Error> {
+        let prefix = format!("live/{channel}");
+        let Some((record, opening)) = record::read(store, &prefix).await? else { return Ok(None) };
+        let catalog = |message: &Message| match message {
+            Message::Catalog(Catalog { tracks, .. }) => Some(tracks.clone()),
+            _ => None,
+        };
+        let mut tracks = opening.iter().find_map(catalog).unwrap_or_default();
+        tracks.retain(|track| record.tracks.contains_key(&track.name));
+        Ok(Some(Self { prefix, record, tracks }))
+    }
+
+    /// The tracks, in the order in which documents have them.
+    pub fn tracks(&self) -> &[Track] {
+        &self.tracks
+    }
+
+    /// The segments of `track` with these numbers, as far as they are kept.
+    ///
+    /// # Errors
+    /// When chapters cannot be read.
+    pub async fn segments(
+        &self,
+        store: &Store,
+        track: &str,
+        numbers: RangeInclusive<i64>,
+    ) -> Result<Vec<Segment>, archive::Error> {
+        let Some(kept) = self.record.tracks.get(track) else { return Ok(Vec::new()) };
+        archive::stretch(store, &self.prefix, track, &kept.archive, numbers).await
+    }
+
+    /// Numbers of the first and the last segment that all tracks may have.
+    pub fn numbers(&self) -> Option<RangeInclusive<i64>> {
+        let tracks = || self.tracks.iter().filter_map(|track| self.record.tracks.get(&track.name));
+        let numbers = tracks().map(|kept| kept.archive.numbers()).collect::<Option<Vec<_>>>()?;
+        let first = numbers.iter().map(|numbers| *numbers.start()).max()?;
+        Some(first..=numbers.iter().map(|numbers| *numbers.end()).min()?)
+    }
+}
+
+/// Leaves out what another track has a hole at, as entries of playlists are counted: a number means the same in all of
+/// them (rfc8216bis 6.2.4). Behind a hole another era begins, which is a discontinuity and a period of its own. One track may
+/// have come further than another.
+pub fn aligned(mut tracks: Vec<Vec<Segment>>) -> Vec<Vec<Segment>> {
+    let missing: BTreeSet<i64> = tracks.iter().flat_map(|segments| holes(&tracks, segments)).collect();
+    if !missing.is_empty() {
+        for segments in &mut tracks {
+            segments.retain(|segment| !missing.contains(&segment.number));
+            part_at_holes(segments);
+        }
+    }
+    tracks
+}
+
+/// Numbers that other tracks have, and these segments do not although they have come further.
+fn holes(tracks: &[Vec<Segment>], segments: &[Segment]) -> Vec<i64> {
+    let first = tracks.iter().filter_map(|track| Some(track.first()?.number)).min();
+    let Some((first, last)) = first.zip(segments.last().map(|last| last.number)) else { return Vec::new() };
+    let gaps = segments.iter().scan(first, |due, segment| {
+        let gap = *due..segment.number;
+        *due = segment.number + 1;
+        Some(gap)
+    });
+    let gaps: Vec<_> = gaps.filter(|gap| !gap.is_empty()).collect();
+    if gaps.is_empty() {
+        return Vec::new();
+    }
+    let had = tracks.iter().flatten().map(|segment| segment.number).filter(|number| *number <= last);
+    let mut holes: Vec<i64> = had.filter(|number| gaps.iter().any(|gap| gap.contains(number))).collect();
+    // A hole in all tracks is one too, if only for what follows it.
+    holes.extend(gaps.iter().map(|gap| gap.start));
+    holes
+}
+
+fn part_at_holes(segments: &mut [Segment]) {
+    let mut due = segments.first().map(|first| first.number);
+    let mut parted: Option<(Arc<Era>, Arc<Era>)> = None;
+    for segment in segments {
+        if due.is_some_and(|due| due != segment.number) {
+            let behind = Era { first: segment.number, init: segment.era.init.clone() };
+            parted = Some((segment.era.clone(), Arc::new(behind)));
+        }
+        due = Some(segment.number + 1);
+        if let Some((_, behind)) = parted.as_ref().filter(|(before, _)| *before == segment.era) {
+            segment.era = behind.clone();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(number: i64, era: i64) -> Segment {
+        let era = Arc::new(Era { first: era, init: format!("init-{era}.mp4") });
+        Segment {
+            number,
+            start: number * 2000,
+            duration: 2000,
+            size: 1,
+            parts: Vec::new(),
+            era,
+            captured_at: 0,
+        }
+    }
+
+    fn track(numbers: impl IntoIterator<Item = i64>) -> Vec<Segment> {
+        numbers.into_iter().map(|number| segment(number, if number < 108 { 1 } else { 108 })).collect()
+    }
+
+    /// Numbers and where their eras begin.
+    fn told(segments: &[Segment]) -> Vec<(i64, i64)> {
+        segments.iter().map(|segment| (segment.number, segment.era.first)).collect()
+    }
+
+    #[test]
+    fn tracks_without_holes_stay_as_they_are() {
+        let tracks = vec![track(100..110), track(100..111)];
+        assert_eq!(aligned(tracks.clone()), tracks);
+        assert_eq!(aligned(vec![Vec::new(), track(100..101)]), [Vec::new(), track(100..101)]);
+    }
+
+    #[test]
+    fn a_hole_in_one_track_is_one_in_all_and_parts_what_lies_before_and_behind_it() {
+        let numbers = (100..104).chain(105..111);
+        for tracks in [
+            vec![track(numbers.clone()), track(100..111)],
+            vec![track(100..111), track(numbers.clone())],
+            vec![track(numbers.clone()), track(numbers.clone())],
+        ] {
+            let aligned = aligned(tracks);
+            for segments in &aligned {
+                let before = (100..104).map(|number| (number, 1));
+                let behind = (105..108).map(|number| (number, 105));
+                let later = (108..111).map(|number| (number, 108));
+                assert_eq!(told(segments), before.chain(behind).chain(later).collect::<Vec<_>>());
+            }
+            assert!(aligned[0][4].era.init == "init-1.mp4");
+        }
+    }
+
+    #[test]
+    fn a_track_that_begins_later_lets_all_begin_there() {
+        let aligned = aligned(vec![track(100..107), track(103..107)]);
+        assert!(aligned.iter().all(|segments| told(segments)[0] == (103, 1)), "{aligned:?}");
+    }
+}

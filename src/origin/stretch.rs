@@ -1,0 +1,216 @@
+//! Presentations of any stretch of what is kept of a channel: start-over, catch-up, and what was on last night
+//! (docs/dvr.md).
+//!
+//! [`query`] says which stretch is asked for, [`plan`] what of it there is, [`render`] makes the documents. Media is the channel's own.
+
+pub mod plan;
+pub mod query;
+mod render;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use moka::future;
+
+pub use self::query::Stretch;
+use self::{plan::Plan, render::Rendered};
+use super::{
+    ahead::{FARTHEST_SEGMENT, Outlook},
+    error::HttpError,
+    hold::{Found, HOLD, Patience, Track, hold},
+    media_type,
+    policy::CachePolicy,
+    public,
+    refusal::Refusal,
+    respond::{Content, Representation},
+    route::{Directives, File, Resource, TrackFile},
+    waiters::{Waiters, Waiting},
+};
+use crate::{
+    channel::{
+        edge::{Document, Edge, Reader, TrackEdge},
+        fitness,
+    },
+    clock, config,
+    metrics::Held,
+    store::Store,
+};
+
+/// Documents of this many bytes are kept.
+const CAPACITY: u64 = 32 << 20;
+
+/// Stretches of live channels.
+#[derive(Debug)]
+pub struct Stretches {
+    readers: Arc<BTreeMap<String, Reader>>,
+    store: Store,
+    waiters: Waiters,
+    longest: Duration,
+    rendered: future::Cache<Key, Arc<Rendered>>,
+}
+
+/// What a document depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    channel: String,
+    /// The one whose playlist it is; `None` for the MPD.
+    track: Option<String>,
+    first: i64,
+    last: i64,
+    /// Number of the last segment that there is of it.
+    upto: i64,
+    complete: bool,
+}
+
+impl Stretches {
+    /// Those of what `readers` read and what is in `store` of it. Requests wait as far as `waiters` allows.
+    pub fn new(readers: Arc<BTreeMap<String, Reader>>, store: Store, waiters: Waiters) -> Self {
+        let rendered = future::Cache::builder()
+            .max_capacity(CAPACITY)
+            .weigher(|_: &Key, rendered: &Arc<Rendered>| {
+                u32::try_from(3 * rendered.length()).unwrap_or(u32::MAX)
+            })
+            .build();
+        Self { readers, store, waiters, longest: config::Limits::default().stretch, rendered }
+    }
+
+    /// The same, of which so much may be asked for at a time.
+    #[must_use]
+    pub fn up_to(self, longest: Duration) -> Self {
+        Self { longest, ..self }
+    }
+
+    /// The document of `stretch` that `resource` names.
+    pub async fn find(
+        &self,
+        resource: Resource<'_>,
+        stretch: Stretch,
+        connection: &Waiting,
+    ) -> Result<Found<Representation>, HttpError> {
+        let reader = self.readers.get(resource.presentation).ok_or(Refusal::UnknownChannel)?;
+        let edge = reader.edge.borrow().clone();
+        if edge.renditions.is_empty() {
+            return Err(public::not_yet(&reader.status.borrow().state));
+        }
+        let plan = Plan::of(&edge, stretch, self.longest)?;
+        let (document, media_type) = match resource.file {
+            File::Track { track, file: TrackFile::Playlist(directives) } => {
+                return self.playlist(resource.presentation, track, stretch, directives, connection).await;
+            }
+            // Only documents have a stretch.
+            File::Track { .. } => return Err(Refusal::UnknownPath.into()),
+            File::Multivariant => (Arc::new(render::multivariant(&plan)), media_type::HLS),
+            File::Mpd => (self.rendered(resource.presentation, None, &plan).await?.whole.clone(), media_type::DASH),
+        };
+        if !plan.is_complete()
+            && let Some(unfit) = fitness::of_channel(&edge, clock::now())
+        {
+            return Err(Refusal::from(unfit).into());
+        }
+        let cache = if plan.is_complete() { plan.kept() } else { CachePolicy::LiveManifest };
+        Ok(Found { found: found(document, media_type, cache), held: None })
+    }
+
+    /// The playlist of a track, once it lists what `directives` ask for (rfc8216bis 6.2.5.2).
+    async fn playlist(
+        &self,
+        channel: &str,
+        name: &str,
+        stretch: Stretch,
+        directives: Directives,
+        connection: &Waiting,
+    ) -> Result<Found<Representation>, HttpError> {
+        let reader = self.readers.get(channel).ok_or(Refusal::UnknownChannel)?;
+        let now = || -> Result<_, HttpError> {
+            let edge = reader.edge.borrow().clone();
+            let plan = Plan::of(&edge, stretch, self.longest)?;
+            let index = plan.position(name).ok_or(Refusal::UnknownTrack)?;
+            fit(&edge, &plan, index)?;
+            Ok((plan, index, edge.tracks.get(name).cloned()))
+        };
+        let (mut plan, mut index, track) = now()?;
+        let mut rendered = self.rendered(channel, Some(index), &plan).await?;
+        let mut held = None;
+        if let (Some(msn), Some(mut track), false) = (directives.msn, track, plan.is_complete_in(index)) {
+            // Names and entries are counted alike but behind a hole.
+            let ahead = i64::try_from(msn).unwrap_or(i64::MAX).saturating_sub(rendered.last_msn);
+            if ahead > FARTHEST_SEGMENT {
+                return Err(Refusal::TooFarAhead.into());
+            }
+            if ahead > 0 {
+                let due = plan.upto(index).saturating_add(ahead).min(plan.last);
+                let patience = self.patience(channel, name, plan.target, connection);
+                held = until(&mut track, due, patience).await?;
+                (plan, index, _) = now()?;
+                rendered = self.rendered(channel, Some(index), &plan).await?;
+            }
+        }
+        let cache = match directives.msn {
+            _ if plan.is_complete_in(index) => plan.kept(),
+            Some(_) => CachePolicy::BlockingPlaylist { target: plan.target },
+            None => CachePolicy::LivePlaylist { target: plan.target },
+        };
+        let delta = rendered.delta.as_ref().filter(|_| directives.skip);
+        let document = delta.unwrap_or(&rendered.whole).clone();
+        Ok(Found { found: found(document, media_type::HLS, cache), held })
+    }
+
+    fn patience<'a>(
+        &'a self,
+        channel: &'a str,
+        name: &'a str,
+        target: Duration,
+        connection: &'a Waiting,
+    ) -> Patience<'a> {
+        let duration = target.max(Duration::from_secs(1)) * HOLD;
+        Patience { waiters: &self.waiters, connection, duration, what: (channel, name, "playlist") }
+    }
+
+    /// The playlist of the track at a position, or the MPD, made by the first who asks for it.
+    async fn rendered(
+        &self,
+        channel: &str,
+        index: Option<usize>,
+        plan: &Plan,
+    ) -> Result<Arc<Rendered>, HttpError> {
+        let key = Key {
+            channel: channel.to_owned(),
+            track: index.map(|index| plan.tracks[index].track.name.clone()),
+            first: plan.first,
+            last: plan.last,
+            upto: index.map_or(plan.newest(), |index| plan.upto(index)),
+            complete: index.map_or(plan.is_complete(), |index| plan.is_complete_in(index)),
+        };
+        if let Some(rendered) = self.rendered.get(&key).await {
+            return Ok(rendered);
+        }
+        let (cache, store, plan) = (self.rendered.clone(), self.store.clone(), plan.clone());
+        let channel = channel.to_owned();
+        // A task of its own: who asked first may go away, and others wait for the same.
+        let made = tokio::spawn(async move {
+            let make = render::render(store, channel, index, plan);
+            cache.try_get_with(key, make).await.map_err(Arc::unwrap_or_clone)
+        });
+        made.await.unwrap_or_else(|_| Err(Refusal::StoreUnavailable.into()))
+    }
+}
+
+/// Waits until a track lists segment `due`, or nothing follows.
+async fn until(track: &mut Track, due: i64, patience: Patience<'_>) -> Result<Option<Held>, HttpError> {
+    let outlook = |track: &TrackEdge| match track.ended || track.listing.last().is_some_and(|last| last >= due) {
+        true => Outlook::Now(()),
+        false => Outlook::Soon,
+    };
+    Ok(hold(track, patience, outlook).await?.held)
+}
+
+/// A list that grows has to; one that is complete is what it is.
+fn fit(edge: &Edge, plan: &Plan, index: usize) -> Result<(), Refusal> {
+    if plan.is_complete_in(index) {
+        return Ok(());
+    }
+    fitness::of_track(edge, &plan.tracks[index].edge, clock::now()).map_or(Ok(()), |unfit| Err(unfit.into()))
+}
+
+fn found(document: Arc<Document>, media_type: &'static str, cache: CachePolicy) -> Representation {
+    Representation { content: Content::Document(document), media_type, cache }
+}

@@ -1,0 +1,146 @@
+//! What there is of a stretch at one moment. Pure.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use headwater_packager::{track::Track, window::Bandwidth};
+
+use super::query::{Canonical, Stretch};
+use crate::{
+    channel::edge::{Edge, Rendition, TrackEdge},
+    origin::{error::HttpError, policy::CachePolicy, refusal::Refusal},
+};
+
+/// A client is told to come again after so many seconds at most: clocks are wrong, and channels end.
+const LATEST: i64 = 3600;
+
+/// A stretch of a channel, of which there is something.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Its query.
+    pub query: Canonical,
+    /// Number of the first segment of it that is kept.
+    pub first: i64,
+    /// Number of the last one that it will have.
+    pub last: i64,
+    /// The tracks, in the order in which documents have them.
+    pub tracks: Vec<Part>,
+    /// How long a segment is on the grid.
+    pub segment: Duration,
+    /// EXT-X-TARGETDURATION.
+    pub target: Duration,
+    /// Where it was asked to begin, in nanoseconds, if nothing is kept of that any more.
+    pub clipped: Option<i128>,
+    /// How many segments of before it are kept.
+    spare: i64,
+    /// Nothing follows.
+    ended: bool,
+}
+
+/// A track in it.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The track.
+    pub track: Arc<Track>,
+    /// Its bit rates.
+    pub bandwidth: Bandwidth,
+    /// What of it is published.
+    pub edge: Arc<TrackEdge>,
+    /// Numbers of the oldest and the newest segment there is.
+    kept: (i64, i64),
+}
+
+impl Plan {
+    /// Finds out what there is of `stretch`, which may be as long as `longest`.
+    ///
+    /// # Errors
+    /// [`Refusal::StretchTooLong`], [`Refusal::StretchAhead`] and [`Refusal::StretchGone`];
+    /// [`Refusal::NotYetPublished`] while a track has nothing.
+    pub fn of(edge: &Edge, stretch: Stretch, longest: Duration) -> Result<Self, HttpError> {
+        if stretch.exceeds(longest) {
+            let hours = longest.as_secs_f64() / 3600.0;
+            let words = format!("From start to end there are at most {hours} hours.");
+            return Err(HttpError::from(Refusal::StretchTooLong).explained(words));
+        }
+        let tracks = edge.renditions.iter().map(|rendition| part(edge, rendition));
+        let tracks = tracks.collect::<Option<Vec<_>>>().ok_or(Refusal::NotYetPublished)?;
+        let oldest = tracks.iter().map(|part| part.kept.0).max().ok_or(Refusal::NotYetPublished)?;
+        let newest = tracks.iter().map(|part| part.kept.1).min().ok_or(Refusal::NotYetPublished)?;
+        let (wanted, last) = stretch.numbers(edge.segment, longest).into_inner();
+        if wanted > newest && !edge.ended {
+            return Err(ahead(wanted - newest, edge.segment));
+        }
+        if wanted > newest || last < oldest {
+            return Err(gone(oldest, edge.segment));
+        }
+        let first = wanted.max(oldest);
+        Ok(Self {
+            query: stretch.rounded(edge.segment),
+            first,
+            last,
+            tracks,
+            segment: edge.segment,
+            target: edge.target_duration,
+            clipped: (first > wanted).then(|| i128::from(wanted) * edge.segment.as_nanos() as i128),
+            spare: first - oldest,
+            ended: edge.ended,
+        })
+    }
+
+    /// The position of a track.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.tracks.iter().position(|part| part.track.name == name)
+    }
+
+    /// Number of the last segment that there is of it in the track at a position.
+    pub fn upto(&self, index: usize) -> i64 {
+        self.tracks[index].kept.1.min(self.last)
+    }
+
+    /// The same for all tracks.
+    pub fn newest(&self) -> i64 {
+        (0..self.tracks.len()).map(|index| self.upto(index)).min().unwrap_or(self.first)
+    }
+
+    /// True if nothing will be added to the track at a position.
+    pub fn is_complete_in(&self, index: usize) -> bool {
+        self.ended || self.tracks[index].edge.ended || self.upto(index) == self.last
+    }
+
+    /// True if nothing will be added to any.
+    pub fn is_complete(&self) -> bool {
+        (0..self.tracks.len()).all(|index| self.is_complete_in(index))
+    }
+
+    /// How long caches may keep what is complete: for each segment that is made, one leaves at most, and it has to come to the
+    /// first.
+    pub fn kept(&self) -> CachePolicy {
+        let segments = u32::try_from(self.spare).unwrap_or(u32::MAX);
+        let kept = if self.ended { Duration::MAX } else { self.segment.saturating_mul(segments) };
+        CachePolicy::Stretch { kept }
+    }
+}
+
+fn part(edge: &Edge, rendition: &Rendition) -> Option<Part> {
+    let Rendition { track, bandwidth } = rendition;
+    let edge = edge.tracks.get(&track.name)?.borrow().clone();
+    let listed = edge.listing.first()?;
+    let archived = edge.archive.as_ref().and_then(|archive| archive.numbers()).map(|numbers| *numbers.start());
+    let kept = (archived.map_or(listed, |archived| archived.min(listed)), edge.listing.last()?);
+    Some(Part { track: track.clone(), bandwidth: *bandwidth, edge, kept })
+}
+
+/// The first segment of it is complete when so many more are.
+fn ahead(segments: i64, segment: Duration) -> HttpError {
+    let seconds = (segments as f64 * segment.as_secs_f64()).ceil() as i64;
+    let seconds = u32::try_from(seconds.clamp(1, LATEST)).unwrap_or(1);
+    HttpError::from(Refusal::StretchAhead).later(seconds)
+}
+
+fn gone(oldest: i64, segment: Duration) -> HttpError {
+    let millis = i128::from(oldest) * segment.as_nanos() as i128 / 1_000_000;
+    let from = DateTime::<Utc>::from_timestamp_millis(millis as i64).unwrap_or_default();
+    let from = from.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let words = format!("Nothing of this stretch is kept. What is kept begins at {from}.");
+    HttpError::from(Refusal::StretchGone).explained(words)
+}
