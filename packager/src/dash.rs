@@ -11,9 +11,8 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::{
-    time::Timescale,
     track::Track,
-    window::{Bandwidth, Era, Open, Segment, Window},
+    window::{Bandwidth, Era, Open, Window},
 };
 pub use low_latency::LowLatency;
 use xml::Element;
@@ -129,16 +128,14 @@ fn presence(presentation: &Presentation<'_>, root: Element) -> Element {
 }
 
 impl<'a> Presentation<'a> {
-    fn segments(&self) -> impl Iterator<Item = (Timescale, &'a Segment)> {
-        self.representations
-            .iter()
-            .flat_map(|each| each.window.segments().iter().map(|segment| (each.window.timescale(), segment)))
+    fn windows(&self) -> impl Iterator<Item = &'a Window> {
+        self.representations.iter().map(|each| each.window)
     }
 
     /// The eras of all segments that are listed or begun.
     fn eras(&self) -> impl Iterator<Item = &'a Era> {
         let begun = self.representations.iter().filter_map(|each| self.open(each)).map(|open| &*open.era);
-        self.segments().map(|(_, segment)| &*segment.era).chain(begun)
+        self.windows().flat_map(Window::eras).chain(begun)
     }
 
     fn low_latency(&self) -> Option<LowLatency> {
@@ -155,20 +152,19 @@ impl<'a> Presentation<'a> {
 
     /// The ProducerReferenceTime to which the latency refers, if there is one: that of the first track.
     fn reference(&self) -> Option<String> {
-        let is_captured =
-            |each: &Representation<'_>| each.window.segments().iter().any(|segment| segment.captured_at != 0);
         self.low_latency()?;
-        self.representations.iter().position(is_captured).map(low_latency::reference)
+        self.windows().position(Window::is_captured).map(low_latency::reference)
     }
 
     /// Nanoseconds of the longest segment of any track.
     fn longest(&self) -> i128 {
-        self.segments().map(|(timescale, segment)| timescale.nanos(segment.duration)).max().unwrap_or(0)
+        self.windows().map(|window| window.timescale().nanos(window.longest())).max().unwrap_or(0)
     }
 
     /// Nanoseconds of media time before the first segment of any track.
     fn start(&self) -> i128 {
-        self.segments().map(|(timescale, segment)| timescale.nanos(segment.start)).min().unwrap_or(0)
+        let start = |window: &Window| Some(window.timescale().nanos(window.segments().front()?.start));
+        self.windows().filter_map(start).min().unwrap_or(0)
     }
 
     /// Nanoseconds of presentation time until the end of the last segment of any track.

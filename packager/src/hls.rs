@@ -5,6 +5,7 @@ mod low_latency;
 mod media;
 mod multivariant;
 mod part_target;
+mod past;
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ pub use low_latency::{LowLatency, Report};
 pub use media::{Kind, Media, delta, media};
 pub use multivariant::{Rendition, multivariant, multivariant_with};
 pub use part_target::{PartError, part_target};
+pub use past::{List, Past, list};
 
 /// EXT-X-VERSION: EXT-X-MAP in a playlist that is not I-frames-only needs 6 (rfc8216bis 8).
 const VERSION: u32 = 6;

@@ -1,9 +1,17 @@
 //! What of a track is published: its segments, oldest first.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+mod sums;
+
+use std::{
+    collections::{VecDeque, vec_deque},
+    ops::Range,
+    sync::Arc,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
+use self::sums::Sums;
 use crate::time::{Ticks, Timescale};
 
 /// One complete segment, without its bytes.
@@ -75,12 +83,34 @@ pub struct Era {
 
 /// The segments of a track, and what remains of those that left.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Kept")]
 pub struct Window {
     timescale: Timescale,
     length: Duration,
     segments: VecDeque<Segment>,
     discontinuity_sequence: u64,
     peak: u64,
+    /// Follows from `segments`.
+    #[serde(skip)]
+    sums: Sums,
+}
+
+/// A window as it is kept.
+#[derive(Deserialize)]
+struct Kept {
+    timescale: Timescale,
+    length: Duration,
+    segments: VecDeque<Segment>,
+    discontinuity_sequence: u64,
+    peak: u64,
+}
+
+impl From<Kept> for Window {
+    fn from(kept: Kept) -> Self {
+        let Kept { timescale, length, segments, discontinuity_sequence, peak } = kept;
+        let sums = segments.iter().fold(Sums::default(), Sums::with);
+        Self { timescale, length, segments, discontinuity_sequence, peak, sums }
+    }
 }
 
 /// Measured bit rates in bits per second.
@@ -98,7 +128,8 @@ pub const SHORTEST: usize = 3;
 impl Window {
     /// An empty window that, once there is so much, lists about `length` and less than one segment more.
     pub fn new(length: Duration, timescale: Timescale) -> Self {
-        Self { timescale, length, segments: VecDeque::new(), discontinuity_sequence: 0, peak: 0 }
+        let kept = Kept { timescale, length, segments: VecDeque::new(), discontinuity_sequence: 0, peak: 0 };
+        kept.into()
     }
 
     /// One that lists these segments, in the order of their numbers, and lets none of them leave. Entries of lists are
@@ -129,6 +160,7 @@ impl Window {
 
     fn append(&mut self, segment: Segment) {
         self.peak = self.peak.max(self.rate(segment.size, segment.duration));
+        self.sums.add(&segment);
         self.segments.push_back(segment);
     }
 
@@ -141,6 +173,7 @@ impl Window {
 
     fn pop(&mut self) -> Option<Segment> {
         let first = self.segments.pop_front()?;
+        self.sums.remove(&first);
         // The tag in front of a segment goes when that segment becomes the first.
         if self.segments.front().is_some_and(|next| next.era != first.era) {
             self.discontinuity_sequence += 1;
@@ -190,6 +223,34 @@ impl Window {
         &self.segments
     }
 
+    /// Those of them whose numbers lie in a range.
+    pub fn numbered(&self, numbers: Range<i64>) -> vec_deque::Iter<'_, Segment> {
+        let before = |number| self.segments.partition_point(|segment| segment.number < number);
+        let first = before(numbers.start);
+        self.segments.range(first..before(numbers.end).max(first))
+    }
+
+    /// What the listed segments need, oldest first: each era once, without a walk over its segments.
+    pub fn eras(&self) -> impl Iterator<Item = &Era> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let era = &*self.segments.get(at)?.era;
+            // An era does not come again, so those behind it began later.
+            at = self.segments.partition_point(|segment| segment.era.first <= era.first).max(at + 1);
+            Some(era)
+        })
+    }
+
+    /// Duration of the longest listed segment.
+    pub fn longest(&self) -> Ticks {
+        self.sums.longest()
+    }
+
+    /// True if it is known of a listed segment when it was captured.
+    pub fn is_captured(&self) -> bool {
+        self.sums.captured > 0
+    }
+
     /// Number of the first listed segment; 0 if there is none.
     pub fn media_sequence(&self) -> i64 {
         self.segments.front().map_or(0, |first| first.number)
@@ -207,9 +268,7 @@ impl Window {
 
     /// Measured bit rates.
     pub fn bandwidth(&self) -> Bandwidth {
-        let size = self.segments.iter().map(|segment| segment.size).sum();
-        let duration = self.segments.iter().map(|segment| segment.duration).sum();
-        Bandwidth { peak: self.peak, average: self.rate(size, duration) }
+        Bandwidth { peak: self.peak, average: self.rate(self.sums.size, self.sums.duration) }
     }
 
     fn rate(&self, size: u64, duration: Ticks) -> u64 {

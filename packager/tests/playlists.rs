@@ -10,6 +10,7 @@ mod playlists {
     mod hls;
     mod hls_low_latency;
     mod part_target;
+    mod pieces;
     mod presentations;
     mod windows;
 }

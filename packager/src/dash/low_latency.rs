@@ -1,6 +1,6 @@
 //! Segments that can be fetched while they are being made (ISO/IEC 23009-1 5.3.9.5.3, 5.12).
 
-use std::time::Duration;
+use std::{collections::vec_deque, time::Duration};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -81,9 +81,9 @@ impl Numbered {
         &self,
         index: usize,
         timescale: Timescale,
-        segments: &[&Segment],
+        segments: vec_deque::Iter<'_, Segment>,
     ) -> Option<Element> {
-        let newest = segments.iter().rev().find(|segment| segment.captured_at != 0)?;
+        let newest = segments.rev().find(|segment| segment.captured_at != 0)?;
         let captured = DateTime::<Utc>::from_timestamp_micros(newest.captured_at)?;
         let time = timescale.rescale(newest.start, self.timescale);
         let element = Element::new("ProducerReferenceTime")

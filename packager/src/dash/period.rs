@@ -1,6 +1,6 @@
 //! Periods and adaptation sets: a period for each era (ISO/IEC 23009-1 5.3.2, 5.3.3).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, vec_deque};
 
 use super::{
     Kind, Presentation, Representation, duration,
@@ -19,7 +19,7 @@ use crate::{
 struct Share<'a> {
     index: usize,
     each: &'a Representation<'a>,
-    segments: Vec<&'a Segment>,
+    segments: vec_deque::Iter<'a, Segment>,
     /// What they need.
     era: &'a Era,
 }
@@ -53,10 +53,9 @@ fn hold_back_newest(presentation: &Presentation<'_>, firsts: &mut BTreeSet<i64>)
 
 fn shares<'a>(presentation: &Presentation<'a>, first: i64, end: i64) -> Vec<Share<'a>> {
     let share = |(index, each): (usize, &'a Representation<'a>)| {
-        let all = each.window.segments().iter();
-        let segments: Vec<_> = all.filter(|segment| (first..end).contains(&segment.number)).collect();
+        let segments = each.window.numbered(first..end);
         let open = presentation.open(each).filter(|open| (first..end).contains(&open.number));
-        let era = segments.first().map(|first| &*first.era).or(open.map(|open| &*open.era))?;
+        let era = segments.clone().next().map(|first| &*first.era).or(open.map(|open| &*open.era))?;
         Some(Share { index, each, segments, era })
     };
     presentation.representations.iter().enumerate().filter_map(share).collect()
@@ -111,7 +110,7 @@ impl Span {
     fn describe(&self, set: Element, shares: &[&Share<'_>]) -> Element {
         let (Some(numbered), Some(first)) = (&self.numbered, shares.first()) else { return set };
         let time = |share: &&Share<'_>| {
-            numbered.reference_time(share.index, share.each.window.timescale(), &share.segments)
+            numbered.reference_time(share.index, share.each.window.timescale(), share.segments.clone())
         };
         let set = shares.iter().find_map(time).into_iter().fold(set, Element::child);
         set.child(numbered.resync(&first.each.track.media))
@@ -120,7 +119,7 @@ impl Span {
     fn representation(&self, share: &Share<'_>) -> Element {
         let addressing = match &self.numbered {
             Some(numbered) => Addressing::Numbered(numbered),
-            None => Addressing::Listed(&share.segments),
+            None => Addressing::Listed(share.segments.clone()),
         };
         representation(share.each, share.era, &addressing, self.start)
     }

@@ -1,5 +1,7 @@
 //! Representations and their segment templates (ISO/IEC 23009-1 5.3.5, 5.3.9).
 
+use std::collections::vec_deque;
+
 use super::{Representation, low_latency::Numbered, timeline::segment_timeline, xml::Element};
 use crate::{
     track::{Audio, Media, Track, Video},
@@ -9,7 +11,7 @@ use crate::{
 /// How a player finds the segments of a track.
 pub(super) enum Addressing<'a> {
     /// Each is listed with its ticks.
-    Listed(&'a [&'a Segment]),
+    Listed(vec_deque::Iter<'a, Segment>),
     /// By number, every segment duration one.
     Numbered(&'a Numbered),
 }
@@ -31,7 +33,7 @@ pub(super) fn representation(
         Media::Audio(audio) => sound(element, audio),
     };
     element.child(match addressing {
-        Addressing::Listed(segments) => template(each, era, segments, period_start),
+        Addressing::Listed(segments) => template(each, era, segments.clone(), period_start),
         Addressing::Numbered(numbered) => numbered.template(name, era, period_start),
     })
 }
@@ -57,7 +59,12 @@ fn sound(element: Element, audio: &Audio) -> Element {
     )
 }
 
-fn template(each: &Representation<'_>, era: &Era, segments: &[&Segment], period_start: i128) -> Element {
+fn template(
+    each: &Representation<'_>,
+    era: &Era,
+    segments: vec_deque::Iter<'_, Segment>,
+    period_start: i128,
+) -> Element {
     let timescale = each.window.timescale();
     let name = &each.track.name;
     let mut template = Element::new("SegmentTemplate").attribute("timescale", timescale.hz().to_string());
@@ -67,7 +74,7 @@ fn template(each: &Representation<'_>, era: &Era, segments: &[&Segment], period_
     if offset != 0 {
         template = template.attribute("presentationTimeOffset", offset.to_string());
     }
-    if let Some(first) = segments.first() {
+    if let Some(first) = segments.clone().next() {
         template = template
             .attribute("initialization", format!("{name}/{}", era.init))
             .attribute("media", format!("{name}/$Number$.m4s"))

@@ -1,30 +1,51 @@
 //! SegmentTimeline (ISO/IEC 23009-1 5.3.9.6): the same ticks as `tfdt`.
 
-use super::xml::Element;
-use crate::window::Segment;
+use std::{collections::vec_deque, fmt::Write};
 
-/// Run-length coded `S` elements; `@t` on the first and wherever a segment does not follow the one before.
-pub(super) fn segment_timeline(segments: &[&Segment]) -> Element {
-    let mut timeline = Element::new("SegmentTimeline");
-    let mut expected = None;
-    let mut rest = segments;
-    while let Some(first) = rest.first() {
-        let contiguous = |(index, segment): &(usize, &&Segment)| {
-            segment.duration == first.duration
-                && segment.start == first.start + first.duration * *index as i64
-        };
-        let run = rest.iter().enumerate().take_while(contiguous).count();
-        let mut entry = Element::new("S");
-        if expected != Some(first.start) {
-            entry = entry.attribute("t", first.start.to_string());
-        }
-        entry = entry.attribute("d", first.duration.to_string());
-        if run > 1 {
-            entry = entry.attribute("r", (run - 1).to_string());
-        }
-        timeline = timeline.child(entry);
-        expected = Some(first.start + first.duration * run as i64);
-        rest = &rest[run..];
+use super::xml::Element;
+use crate::{time::Ticks, window::Segment};
+
+/// Segments of one duration, each where the one before ends.
+struct Run {
+    start: Ticks,
+    duration: Ticks,
+    count: Ticks,
+}
+
+impl Run {
+    fn end(&self) -> Ticks {
+        self.start + self.count * self.duration
     }
-    timeline
+
+    /// Appends an `S` element, with `@t` if it does not begin where it is `expected` to.
+    fn print(&self, out: &mut String, expected: Option<Ticks>) {
+        out.push_str("<S");
+        if expected != Some(self.start) {
+            let _ = write!(out, " t=\"{}\"", self.start);
+        }
+        let _ = write!(out, " d=\"{}\"", self.duration);
+        if self.count > 1 {
+            let _ = write!(out, " r=\"{}\"", self.count - 1);
+        }
+        out.push_str("/>\n");
+    }
+}
+
+/// Run-length coded `S` elements; `@t` on the first and wherever a segment does not follow the one before. A list of hours
+/// has thousands of them, as packets of sound do not divide a segment, so they are printed straight away.
+pub(super) fn segment_timeline(segments: vec_deque::Iter<'_, Segment>) -> Element {
+    let (mut lines, mut expected, mut run) = (String::new(), None, None::<Run>);
+    for &Segment { start, duration, .. } in segments {
+        match &mut run {
+            Some(run) if run.duration == duration && run.end() == start => run.count += 1,
+            _ => {
+                if let Some(run) = run.replace(Run { start, duration, count: 1 }) {
+                    run.print(&mut lines, expected);
+                    expected = Some(run.end());
+                }
+            }
+        }
+    }
+    run.into_iter().for_each(|run| run.print(&mut lines, expected));
+    Element::new("SegmentTimeline").lines(lines)
 }

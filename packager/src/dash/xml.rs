@@ -7,11 +7,19 @@ pub(super) struct Element {
     name: &'static str,
     attributes: Vec<(&'static str, Cow<'static, str>)>,
     children: Vec<Element>,
+    /// More children, as they are printed, each on a line without its indentation.
+    lines: String,
 }
 
 impl Element {
     pub(super) fn new(name: &'static str) -> Self {
-        Self { name, attributes: Vec::new(), children: Vec::new() }
+        Self { name, attributes: Vec::new(), children: Vec::new(), lines: String::new() }
+    }
+
+    /// Behind all other children: elements that are printed already, each on a line.
+    pub(super) fn lines(mut self, lines: String) -> Self {
+        self.lines = lines;
+        self
     }
 
     pub(super) fn attribute(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
@@ -36,12 +44,15 @@ impl Element {
         for (name, value) in &self.attributes {
             let _ = write!(out, " {name}=\"{}\"", escape(value));
         }
-        if self.children.is_empty() {
+        if self.children.is_empty() && self.lines.is_empty() {
             out.push_str("/>\n");
             return;
         }
         out.push_str(">\n");
         self.children.iter().for_each(|child| child.write(out, depth + 1));
+        for line in self.lines.lines() {
+            let _ = writeln!(out, "{:1$}{line}", "", 2 * (depth + 1));
+        }
         let _ = writeln!(out, "{:1$}</{2}>", "", 2 * depth, self.name);
     }
 }

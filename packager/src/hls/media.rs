@@ -1,6 +1,6 @@
 //! Media playlists (rfc8216bis 4.4.3, 4.4.4).
 
-use std::fmt::Write;
+use std::{fmt::Write, ops::Range};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -71,29 +71,43 @@ pub fn delta(media: &Media<'_>) -> Option<String> {
 }
 
 fn document(media: &Media<'_>, skipped: usize) -> String {
-    let segments = media.window.segments();
-    let mut out = String::with_capacity(512 + 128 * segments.len());
+    let count = media.window.segments().len();
+    let mut out = String::with_capacity(512 + 128 * (count - skipped));
     head(&mut out, media);
     if skipped > 0 {
         let _ = writeln!(out, "#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}");
     }
-    let mut before = skipped.checked_sub(1).and_then(|last| segments.get(last)).map(|last| &*last.era);
-    for (index, segment) in segments.iter().enumerate().skip(skipped) {
-        // A delta update says again which init segment its first segment needs: a player need not look it up.
-        begin(&mut out, media, before, &segment.era, segment.start, index == skipped);
-        list(&mut out, media, segment);
+    // A delta update says again which init segment its first segment needs: a player need not look it up.
+    entries(&mut out, media, skipped..count, Some(skipped));
+    tail(&mut out, media);
+    out
+}
+
+/// Appends the segments at these positions in the window. At the one that is `named` stands which init segment it needs,
+/// whatever stands before.
+pub(super) fn entries(out: &mut String, media: &Media<'_>, positions: Range<usize>, named: Option<usize>) {
+    let segments = media.window.segments();
+    let mut before =
+        positions.start.checked_sub(1).and_then(|last| segments.get(last)).map(|last| &*last.era);
+    for (index, segment) in positions.clone().zip(segments.range(positions)) {
+        begin(out, media, before, &segment.era, segment.start, named == Some(index));
+        list(out, media, segment);
         before = Some(&segment.era);
     }
+}
+
+/// Appends what stands behind the last segment.
+pub(super) fn tail(out: &mut String, media: &Media<'_>) {
     if let Some(low_latency) = media.low_latency() {
-        edge(&mut out, media, low_latency, before);
+        edge(out, media, low_latency, media.window.segments().back().map(|last| &*last.era));
     }
     if matches!(media.kind, Kind::LiveEnded | Kind::Recorded | Kind::OnDemand) {
         out.push_str("#EXT-X-ENDLIST\n");
     }
-    out
 }
 
-fn head(out: &mut String, media: &Media<'_>) {
+/// Appends what stands before the first segment.
+pub(super) fn head(out: &mut String, media: &Media<'_>) {
     let version = if media.kind.answers() { VERSION_WITH_SKIP } else { VERSION };
     let _ =
         writeln!(out, "#EXTM3U\n#EXT-X-VERSION:{version}\n#EXT-X-TARGETDURATION:{}", media.target_duration);
@@ -220,7 +234,17 @@ impl<'a> Media<'a> {
             return 0;
         }
         let boundary = self.before_end(SKIP_BOUNDARY);
-        self.window.segments().iter().take_while(|segment| segment.end() <= boundary).count()
+        self.window.segments().partition_point(|segment| segment.end() <= boundary)
+    }
+
+    /// How many segments lie behind all that is, or can again be, listed with parts.
+    pub(super) fn past(&self) -> usize {
+        let segments = self.window.segments();
+        if self.low_latency().is_none() {
+            return segments.len();
+        }
+        let begin = self.before_end(PARTS);
+        segments.partition_point(|segment| segment.start <= begin)
     }
 }
 

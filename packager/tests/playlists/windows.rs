@@ -131,3 +131,40 @@ fn a_record_of_before_captures_were_noted_is_read() {
     record.as_object_mut().unwrap().remove("captured_at").unwrap();
     assert_eq!(serde_json::from_value::<Segment>(record).unwrap(), segment(7, 2000, 77, 0));
 }
+
+proptest! {
+    /// What is kept up as segments come and go is what a walk over the list finds.
+    #[test]
+    fn what_is_told_of_all_segments_is_true_of_those_that_are_listed(
+        length in 0u64..20,
+        steps in prop::collection::vec(
+            (prop_oneof![8 => Just(1i64), 1 => 2i64..9], 1i64..4, 0u64..5, any::<bool>(), any::<bool>()), 1..80,
+        ),
+    ) {
+        let mut window = window(length);
+        let (mut number, mut era) = (100, 100);
+        for (step, duration, size, changes, captured) in steps {
+            number += step;
+            era = if changes { number } else { era };
+            let captured_at = i64::from(captured);
+            window.push(Segment { captured_at, ..segment(number, duration * 1000, size, era) });
+            let all = || window.segments().iter();
+            let (bytes, ticks): (u64, i64) = all().fold((0, 0), |(bytes, ticks), each| {
+                (bytes + each.size, ticks + each.duration)
+            });
+            prop_assert_eq!(window.bandwidth().average, (bytes * 8 * u64::from(HZ)).div_ceil(ticks as u64));
+            prop_assert_eq!(window.longest(), all().map(|each| each.duration).max().unwrap());
+            prop_assert_eq!(window.is_captured(), all().any(|each| each.captured_at != 0));
+            let mut eras: Vec<_> = all().map(|each| (*each.era).clone()).collect();
+            eras.dedup();
+            prop_assert_eq!(window.eras().cloned().collect::<Vec<_>>(), eras);
+            for range in [number - 5..number - 2, number..number + 7, 0..i64::MAX, number + 1..number] {
+                let found: Vec<_> = window.numbered(range.clone()).map(|each| each.number).collect();
+                let expected: Vec<_> = all().map(|each| each.number).filter(|each| range.contains(each)).collect();
+                prop_assert_eq!(found, expected);
+            }
+            let kept = serde_json::to_vec(&window).unwrap();
+            prop_assert_eq!(&serde_json::from_slice::<Window>(&kept).unwrap(), &window);
+        }
+    }
+}
