@@ -9,6 +9,7 @@ use headwater_packager::window::Window;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::fence::Stamp;
 use crate::{
     config,
     ladder::wire::{self, Message},
@@ -26,6 +27,9 @@ pub(super) struct Record {
     pub(super) ladder: config::Ladder,
     /// True once the source has come to its end.
     pub(super) ended: bool,
+    /// Who has written it.
+    #[serde(default)]
+    pub(super) fence: Stamp,
     /// Tracks by name.
     pub(super) tracks: BTreeMap<String, TrackRecord>,
 }
@@ -67,7 +71,13 @@ impl Record {
         ended: bool,
         tracks: BTreeMap<String, TrackRecord>,
     ) -> Self {
-        Self { version: VERSION, source: source.to_owned(), ladder: ladder.clone(), ended, tracks }
+        let (source, ladder, fence) = (source.to_owned(), ladder.clone(), Stamp::default());
+        Self { version: VERSION, source, ladder, ended, fence, tracks }
+    }
+
+    /// The same, of this writer.
+    pub(super) fn stamped(self, fence: Stamp) -> Self {
+        Self { fence, ..self }
     }
 
     /// Tells the store what its segments have to be.

@@ -59,6 +59,8 @@ pub enum Refusal {
     Incomplete,
     /// The channel has shown its slate for too long.
     Slate,
+    /// Another server publishes the channel, and this one stands by.
+    Standby,
     /// What was waited for did not come in time.
     WaitedTooLong,
     /// As many requests wait as may.
@@ -93,7 +95,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them, in the order of their statuses.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::RequestBody,
         Self::Host,
         Self::MalformedPath,
@@ -128,6 +130,7 @@ impl Refusal {
         Self::Stale,
         Self::Incomplete,
         Self::Slate,
+        Self::Standby,
         Self::WaitedTooLong,
         Self::TooManyWaiters,
         Self::TooManyViewers,
@@ -161,6 +164,7 @@ impl Refusal {
             | Self::Stale
             | Self::Incomplete
             | Self::Slate
+            | Self::Standby
             | Self::WaitedTooLong
             | Self::TooManyWaiters
             | Self::TooManyViewers
@@ -217,6 +221,7 @@ impl Refusal {
             Self::Stale => "stale",
             Self::Incomplete => "incomplete",
             Self::Slate => "slate",
+            Self::Standby => "standby",
             Self::WaitedTooLong => "waited-too-long",
             Self::TooManyWaiters => "too-many-waiters",
             Self::NotAWebSocket => "not-a-websocket",
@@ -270,6 +275,9 @@ impl Refusal {
             }
             Self::Incomplete => {
                 "A track of the channel has published nothing new for too long. Try another origin, or again in a second."
+            }
+            Self::Standby => {
+                "Another server publishes this channel. Ask that one, or this one again in a second."
             }
             Self::Slate => {
                 "The channel has had no picture for too long. Try another origin, or again in a second."

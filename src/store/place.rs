@@ -21,6 +21,8 @@ pub(super) struct Place {
     /// A file that is there as long as the directory is the one that it was: not an empty one in which a disk is mounted
     /// no more.
     pub(super) witness: Option<PathBuf>,
+    /// The directory, if it is one.
+    pub(super) root: Option<PathBuf>,
 }
 
 impl Place {
@@ -40,7 +42,7 @@ impl Place {
     }
 
     pub(super) fn of(objects: Arc<dyn ObjectStore>, descriptions: Descriptions) -> Self {
-        Self { hasty: objects.clone(), objects, descriptions, witness: None }
+        Self { hasty: objects.clone(), objects, descriptions, witness: None, root: None }
     }
 
     /// True if it is a disk of this machine.

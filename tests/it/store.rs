@@ -17,7 +17,7 @@ use self::s3::{Mood, S3};
 
 #[cfg(feature = "encoder")]
 mod outages;
-mod s3;
+pub(crate) mod s3;
 
 const LIMIT: Duration = Duration::from_secs(30);
 

@@ -29,6 +29,7 @@ pub(super) fn open(path: &str) -> Result<Place, Error> {
         objects: Arc::new(store.with_fsync(true)),
         descriptions: Descriptions { none: true, ..Descriptions::default() },
         witness: witness(Path::new(path)),
+        root: Some(path.into()),
     })
 }
 
