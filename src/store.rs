@@ -8,8 +8,10 @@ mod described;
 mod effort;
 mod error;
 mod hashes;
+mod hold;
 mod holdings;
 mod place;
+mod revise;
 
 use std::{fs, io, sync::Arc};
 
@@ -24,7 +26,11 @@ use self::{
     holdings::{Holdings, Writing},
     place::Place,
 };
-pub use self::{effort::Effort, error::Error};
+pub use self::{
+    effort::Effort,
+    error::Error,
+    revise::{Seen, Version},
+};
 use crate::{
     config::{self, Spool},
     policy::CachePolicy,
@@ -76,7 +82,7 @@ impl Store {
     }
 
     fn new(place: Place, config: &config::Store) -> Self {
-        let holdings = Holdings { place, hashes: Hashes::default() };
+        let holdings = Holdings { place, hashes: Hashes::default(), hold: None };
         Self {
             cache: Cache::new(holdings.clone()),
             holdings,
@@ -89,6 +95,11 @@ impl Store {
     /// How much of a channel may wait for it.
     pub fn spool(&self) -> &Spool {
         &self.spool
+    }
+
+    /// What is spent on what is written.
+    pub fn effort(&self) -> Effort {
+        self.effort
     }
 
     /// The same store, which spends this on what is written.

@@ -24,6 +24,7 @@ use self::{lane::Lane, papers::Papers, room::Room};
 use super::{
     archive::{Errand, Fate},
     edge::Body,
+    fence::{Pen, Tenure},
 };
 use crate::{
     clock,
@@ -75,6 +76,8 @@ pub(super) enum News {
     Chapter { track: String, chapter: i64, fate: Fate },
     /// The record that the source has ended is durable, or failed to be at the first try.
     Ended { durable: bool },
+    /// Another packager has taken over, and nothing is written any more.
+    Superseded,
     /// Somebody does not get on; `None` if they do again.
     Trouble { whose: String, why: Option<String> },
 }
@@ -99,20 +102,22 @@ pub(super) struct Committer {
     lost: BTreeSet<(String, i64)>,
     metrics: Storing,
     channel: String,
+    tenure: Tenure,
 }
 
 impl Committer {
-    /// Starts the writers. They end when this is dropped.
-    pub(super) fn start(channel: &str, store: Store, effort: Effort, metrics: Storing) -> Self {
-        let store = store.spending(effort);
+    /// Starts the writers of who has this pen. They end when this is dropped.
+    pub(super) fn start(channel: &str, pen: Pen, metrics: Storing) -> Self {
+        let (store, tenure) = (pen.store().clone(), pen.tenure().clone());
+        let effort = store.effort();
         let (tell, news) = mpsc::channel(NEWS);
         let (ledger, entries) = mpsc::channel(ENTRIES);
         let papers = Arc::<Papers>::default();
         let mut workers = JoinSet::new();
-        workers.spawn(ledger::write(store.clone(), effort, entries, tell.clone()));
-        workers.spawn(papers.clone().write(store.clone(), effort, tell.clone()));
         let (attic, errands) = mpsc::channel(ERRANDS);
-        workers.spawn(attic::work(store.clone(), effort, papers.clone(), errands, tell.clone()));
+        workers.spawn(ledger::write(pen, effort, entries, tell.clone()));
+        workers.spawn(papers.clone().write(store.clone(), effort, tenure.clone(), tell.clone()));
+        workers.spawn(attic::work(store.clone(), effort, tenure.clone(), papers.clone(), errands, tell.clone()));
         let room = Room::new(store.spool().clone());
         room.clear(channel);
         Self {
@@ -132,6 +137,7 @@ impl Committer {
             lost: BTreeSet::new(),
             metrics,
             channel: channel.to_owned(),
+            tenure,
         }
     }
 
@@ -177,9 +183,14 @@ impl Committer {
         }
         let lane = Arc::<Lane>::default();
         self.lanes.insert(track.to_owned(), lane.clone());
-        let (store, room, tell) = (self.store.clone(), self.room.clone(), self.tell.clone());
-        self.workers.spawn(lane.clone().run(store, room, self.effort, tell));
+        let to = lane::To { store: self.store.clone(), effort: self.effort, tenure: self.tenure.clone() };
+        self.workers.spawn(lane.clone().run(to, self.room.clone(), self.tell.clone()));
         lane
+    }
+
+    /// How long this may go on.
+    pub(super) fn tenure(&self) -> &Tenure {
+        &self.tenure
     }
 
     /// True if a segment of so many bytes would cost others their place.
@@ -208,7 +219,7 @@ impl Committer {
                 self.metrics.done(&self.channel, track, matches!(news, News::Stored { .. }));
             }
             News::Chapter { .. } => {}
-            News::Recorded | News::Ended { .. } => self.recording_since = None,
+            News::Recorded | News::Ended { .. } | News::Superseded => self.recording_since = None,
             News::Trouble { whose, why: Some(why) } => drop(self.troubles.insert(whose.clone(), why.clone())),
             News::Trouble { whose, why: None } => drop(self.troubles.remove(whose)),
         }

@@ -18,12 +18,14 @@ use super::{
     cmsd::Format,
     commit::{Paper, Work},
     edge::{Edge, LowLatency, TrackEdge},
+    fence::Stamp,
     filler::Filler,
     fitness::Limits,
     frames::{Fresh, Lineup, Publisher},
     measure::Made,
     record::{self, Record},
     render::{self, View},
+    standby::Backlog,
     track::{Description, News, Writer},
 };
 use crate::{
@@ -77,6 +79,8 @@ pub(super) struct Presentation {
     recording: bool,
     /// The store has yet to be told something that no segment brings with it.
     unrecorded: bool,
+    /// Who writes its records.
+    stamp: Stamp,
     /// What viewers see that do not wait for parts.
     frames: Publisher,
     /// What is published of each track.
@@ -113,18 +117,89 @@ impl Presentation {
             ending: Ending::No,
             recording: false,
             unrecorded: false,
+            stamp: Stamp::default(),
             frames: Publisher::new(config.grid.segment),
             tracks: BTreeMap::new(),
             edge: Arc::default(),
             age: Duration::ZERO,
         };
         if let Some((record, opening)) = kept {
-            presentation.resume(&record, opening, now);
+            presentation.resume(&record, opening);
+            presentation.catch_up(now);
+            presentation.lay_out_parts();
         }
         presentation
     }
 
-    fn resume(&mut self, record: &Record, opening: Vec<Message>, now: i128) {
+    /// Goes on from what is kept with what an encoder of ours has said in the meantime, as who writes records with this
+    /// stamp. Gives what the store should know of the encoder.
+    pub(super) fn take_over(
+        &mut self,
+        config: &config::Channel,
+        kept: Option<(Record, Vec<Message>)>,
+        stamp: Stamp,
+        backlog: Backlog,
+        now: i128,
+    ) -> Option<Work> {
+        self.begin_anew(config);
+        self.stamp = stamp;
+        let goes_on = kept.is_some();
+        kept.into_iter().for_each(|(record, opening)| self.resume(&record, opening));
+        self.opening = backlog.opening;
+        self.arriving = !self.opening.is_empty();
+        if self.ended() || !backlog.begun {
+            self.catch_up(now);
+            self.lay_out_parts();
+            return None;
+        }
+        let work = self.begin();
+        if goes_on {
+            self.writers.iter_mut().for_each(|writer| writer.without_parts(now));
+        }
+        backlog.frames.into_iter().for_each(|(came, frame)| self.take(frame, came));
+        if backlog.lost {
+            self.lose();
+        }
+        if backlog.ended {
+            self.end();
+        }
+        self.fill(now);
+        self.writers.iter_mut().for_each(|writer| drop(writer.take_fresh()));
+        work
+    }
+
+    /// Another packager goes on with the channel: nothing is published of it. Gives what its encoder has said before its
+    /// first picture.
+    pub(super) fn step_back(&mut self, config: &config::Channel) -> Vec<Message> {
+        let opening = std::mem::take(&mut self.opening);
+        let begun = !self.arriving;
+        self.begin_anew(config);
+        self.frames.publish(&mut [], clock::now());
+        if begun { opening } else { Vec::new() }
+    }
+
+    fn begin_anew(&mut self, config: &config::Channel) {
+        let frames = std::mem::replace(&mut self.frames, Publisher::new(self.grid.segment));
+        *self = Self { frames, ..Self::new(std::mem::take(&mut self.prefix), config, None, 0) };
+    }
+
+    /// A record is due although nothing is new, so that others see that somebody is there.
+    pub(super) fn beat(&mut self) {
+        self.unrecorded |= !self.is_over();
+    }
+
+    /// The record that comes next is the last.
+    pub(super) fn release_record(&mut self) {
+        self.stamp.released = true;
+        self.unrecorded = true;
+    }
+
+    /// True if a record is not on its way, and is to be written from time to time.
+    pub(super) fn wants_beat(&self) -> bool {
+        !self.recording && !self.is_over()
+    }
+
+    fn resume(&mut self, record: &Record, opening: Vec<Message>) {
         if record.ended && record.source == self.source {
             self.ending = Ending::Published;
         }
@@ -133,13 +208,16 @@ impl Presentation {
             if let Some(kept) = record.tracks.get(&description.track.name) {
                 let mut writer = Writer::resume(description, self.grid, kept);
                 writer.shelf_mut().set_length(self.window);
-                if !self.ended() {
-                    writer.catch_up(now);
-                }
                 self.writers.push(writer);
             }
         }
-        self.lay_out_parts();
+    }
+
+    /// Fills what was missed.
+    fn catch_up(&mut self, now: i128) {
+        if !self.ended() {
+            self.writers.iter_mut().for_each(|writer| writer.catch_up(now));
+        }
     }
 
     /// Finds out how long parts are with the tracks that there are.
@@ -290,8 +368,9 @@ impl Presentation {
         due.then(|| self.record_work(false))
     }
 
-    fn record_work(&self, ended: bool) -> Work {
-        Work::Record { path: record::path_in(&self.prefix), record: self.record().to_bytes(), ended }
+    fn record_work(&mut self, ended: bool) -> Work {
+        let record = self.record().stamped(self.stamp.next()).to_bytes();
+        Work::Record { path: record::path_in(&self.prefix), record, ended }
     }
 
     /// The record is in the store. Gives the documents that may list more now, and what is to be done with chapters.

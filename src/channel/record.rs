@@ -9,7 +9,10 @@ use headwater_packager::window::Window;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::archive::{self, Archive, Entry};
+use super::{
+    archive::{self, Archive, Entry},
+    fence::Stamp,
+};
 use crate::{
     config,
     ladder::wire::{self, Message},
@@ -30,6 +33,9 @@ pub(super) struct Record {
     /// True once all of it is in the store and counted in here: then, and not before, those who read this say so too.
     #[serde(default)]
     pub(super) complete: bool,
+    /// Who has written it.
+    #[serde(default)]
+    pub(super) fence: Stamp,
     /// Tracks by name.
     pub(super) tracks: BTreeMap<String, TrackRecord>,
 }
@@ -85,14 +91,19 @@ impl Record {
         ended: bool,
         tracks: BTreeMap<String, TrackRecord>,
     ) -> Self {
-        let (source, ladder) = (source.to_owned(), ladder.clone());
-        Self { version: VERSION, source, ladder, ended, complete: false, tracks }
+        let (source, ladder, fence) = (source.to_owned(), ladder.clone(), Stamp::default());
+        Self { version: VERSION, source, ladder, ended, complete: false, fence, tracks }
     }
 
     /// The same that says whether nothing is missing.
     #[must_use]
     pub(super) fn completed(self, complete: bool) -> Self {
         Self { complete, ..self }
+    }
+
+    /// The same, of this writer.
+    pub(super) fn stamped(self, fence: Stamp) -> Self {
+        Self { fence, ..self }
     }
 
     /// Tells the store what its segments have to be.

@@ -15,6 +15,11 @@ pub enum State {
         /// Where it is waited for.
         why: String,
     },
+    /// Another server publishes the channel; this one has an encoder running and takes over when that one stops.
+    Standby {
+        /// Who does, or what else is in the way.
+        why: String,
+    },
     /// Frames of the source flow.
     Live,
     /// The source gives nothing; the filler is on air.
@@ -42,6 +47,10 @@ pub struct Status {
     /// Its state.
     #[serde(flatten)]
     pub state: State,
+    /// Counts those who have published the channel, up to this server; 0 until it has.
+    pub epoch: u64,
+    /// How often this server has gone on where another had stopped.
+    pub takeovers: u64,
     /// Encoder processes started so far.
     pub encoder_starts: u64,
     /// Process id of the encoder, if there is one.

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{
     sync::{mpsc, watch},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
     time::sleep_until,
 };
 use tokio_util::sync::CancellationToken;
@@ -18,10 +18,12 @@ use super::{
     commit::{Committer, News, Work},
     delay::Delay,
     edge::{Edge, Reader},
+    fence::{Candidate, Claim, Hindrance, Pen, Terms},
     frames::{Allowance, KeyFrames},
     measure::Meter,
     presentation::Presentation,
-    record,
+    record, render,
+    standby::Backlog,
     status::{State, Status},
     supervisor::{Next, Report, external::attend, supervise},
 };
@@ -45,6 +47,8 @@ const COMMANDS: usize = 16;
 const IDLE: Duration = Duration::from_millis(500);
 /// How long a channel that ends waits for its store: below what a service manager waits for the server.
 const GRACE: Duration = Duration::from_secs(4);
+/// For how many target durations frames are kept while another publishes: for more than it takes to see that it does not.
+const BACKLOG: u32 = 6;
 
 /// What a channel needs to run.
 pub struct Setup {
@@ -72,24 +76,57 @@ pub struct Setup {
 /// When something is kept and cannot be used.
 pub async fn start(setup: Setup) -> Result<(Reader, JoinHandle<()>), record::Error> {
     let prefix = format!("live/{}", setup.name);
-    let kept = record::read(&setup.store, &prefix).await?;
-    kept.iter().for_each(|(record, _)| record.vouch(&setup.store, &prefix));
+    let store = setup.store.clone().spending(Effort::edge(setup.config.grid.segment));
+    // What cannot be used is refused before anything is written.
+    record::read(&store, &prefix).await?;
+    let target = render::target_duration(setup.config.grid);
+    let terms = Terms::new(target, store.effort().attempt);
+    let mut candidate = Candidate::new(store.clone(), &prefix, terms, &setup.config);
+    let (claim, why) = match candidate.attempt().await {
+        Ok(claim) => (claim, String::new()),
+        Err(Hindrance::Kept(error)) => return Err(error),
+        Err(hindrance) => (None, hindrance.to_string()),
+    };
     let (edge, edges) = watch::channel(Arc::new(Edge::default()));
     let (status, statuses) = watch::channel(Status::default());
     let timeline = Timeline::start();
-    let presentation = Presentation::new(prefix, &setup.config, kept, timeline.now());
-    let effort = Effort::edge(setup.config.grid.segment);
-    let storing = setup.metrics.storing.clone();
-    let committer = Committer::start(&setup.name, setup.store.clone(), effort, storing);
+    let committer =
+        Committer::start(&setup.name, Pen::none(store.clone(), terms), setup.metrics.storing.clone());
+    let presentation = Presentation::new(prefix, &setup.config, None, timeline.now());
     let meter = Meter::new(&setup.name, setup.metrics.clone());
     let (key_frames, wishes) = KeyFrames::new();
     let lineup = presentation.lineup();
     let (commands, told) = mpsc::channel(COMMANDS);
     let keys = Keys { wishes, allowance: Allowance::default(), commands };
     let delay = Delay::new(setup.config.timing == config::Timing::Source);
-    let task = Task { delay, presentation, committer, timeline, edge, status, meter, once_back: None, keys };
+    let backlog = Some(Backlog::new(target * BACKLOG, Vec::new()));
+    let mut task = Task {
+        delay,
+        presentation,
+        committer,
+        timeline,
+        edge,
+        status,
+        meter,
+        once_back: None,
+        keys,
+        store,
+        terms,
+        backlog,
+        behind: State::Starting,
+    };
+    let candidate = match claim {
+        Some(claim) => {
+            task.take_over(claim, &setup);
+            None
+        }
+        None => {
+            task.status.send_modify(|status| status.state = State::Standby { why });
+            Some(candidate)
+        }
+    };
     let span = tracing::info_span!("channel", name = setup.name);
-    let handle = tokio::spawn(task.run(setup, told).instrument(span));
+    let handle = tokio::spawn(task.run(setup, told, candidate).instrument(span));
     Ok((Reader { edge: edges, status: statuses, lineup, key_frames }, handle))
 }
 
@@ -105,6 +142,22 @@ struct Task {
     /// The state once somebody is connected again, while an encoder is waited for.
     once_back: Option<State>,
     keys: Keys,
+    /// As it may be written to by who looks and does not write.
+    store: Store,
+    terms: Terms,
+    /// What the encoder says while another packager publishes the channel; `None` if this one does.
+    backlog: Option<Backlog>,
+    /// The state that the channel would be in if this packager published it.
+    behind: State,
+}
+
+/// Why a packager does not publish any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    /// It is to end.
+    Stopped,
+    /// Another one does.
+    Superseded,
 }
 
 /// Hands wishes for key frames on to the encoder.
@@ -124,23 +177,43 @@ impl Keys {
 }
 
 impl Task {
-    async fn run(mut self, mut setup: Setup, told: mpsc::Receiver<Control>) {
+    async fn run(
+        mut self,
+        mut setup: Setup,
+        told: mpsc::Receiver<Control>,
+        mut candidate: Option<Candidate>,
+    ) {
         let (reports, mut inbox) = mpsc::channel(REPORTS);
         let encoders = match (self.presentation.ended(), setup.door.take()) {
             (true, _) => None,
             (false, Some(door)) => Some(tokio::spawn(attend(setup.job(), door, reports, told))),
             (false, None) => Some(tokio::spawn(supervise(setup.job(), setup.program.clone(), reports, told))),
         };
-        self.announce();
-        self.catch_up().await;
         loop {
+            if let Some(candidate) = candidate.take() {
+                let Some(claim) = self.stand_by(candidate, &mut inbox, &setup).await else { break };
+                self.take_over(claim, &setup);
+            }
+            self.announce();
+            self.catch_up().await;
+            if self.publish_on(&mut inbox, &setup).await == Over::Stopped {
+                break;
+            }
+            candidate = Some(self.step_back(&setup));
+        }
+        self.stop(inbox, encoders).await;
+    }
+
+    /// Publishes for as long as this packager may.
+    async fn publish_on(&mut self, inbox: &mut mpsc::Receiver<Report>, setup: &Setup) -> Over {
+        while !self.committer.tenure().is_lost() {
             let due = self.due();
             tokio::select! {
                 Some(report) = inbox.recv() => self.delay.push(report, self.timeline.now()),
                 Some(track) = self.keys.wishes.recv() => self.keys.pass_on(track),
                 news = self.committer.news() => self.settle(news),
                 () = sleep_until(due.into()) => {}
-                () = setup.shutdown.cancelled() => break,
+                () = setup.shutdown.cancelled() => return Over::Stopped,
             }
             while let Some(report) = self.delay.pop(self.timeline.now()) {
                 self.hear(report);
@@ -149,7 +222,79 @@ impl Task {
             self.publish();
             self.commit();
         }
-        self.stop(inbox, encoders).await;
+        Over::Superseded
+    }
+
+    /// Keeps what the encoder says until the channel is this packager's; `None` if it is to end before.
+    async fn stand_by(
+        &mut self,
+        candidate: Candidate,
+        inbox: &mut mpsc::Receiver<Report>,
+        setup: &Setup,
+    ) -> Option<Claim> {
+        let status = self.status.clone();
+        let tell = move |why: String| {
+            tracing::info!(why, "standing by");
+            status.send_modify(|status| status.state = State::Standby { why });
+        };
+        // By itself, so that nothing that is heard meanwhile keeps it from looking, or breaks off what it writes.
+        let mut waiting = JoinSet::new();
+        waiting.spawn(candidate.wait(tell).in_current_span());
+        loop {
+            let due = self.delay.due().map_or_else(|| clock::now() + IDLE, |due| self.timeline.instant(due));
+            tokio::select! {
+                Some(report) = inbox.recv() => self.delay.push(report, self.timeline.now()),
+                Some(_) = self.keys.wishes.recv() => {}
+                claim = waiting.join_next() => return claim?.ok(),
+                () = sleep_until(due.into()) => {}
+                () = setup.shutdown.cancelled() => return None,
+            }
+            while let Some(report) = self.delay.pop(self.timeline.now()) {
+                self.hear(report);
+            }
+        }
+    }
+
+    /// Goes on with the channel where its record ends.
+    fn take_over(&mut self, claim: Claim, setup: &Setup) {
+        let Claim { pen, kept } = claim;
+        let prefix = format!("live/{}", setup.name);
+        kept.iter().for_each(|(record, _)| record.vouch(&setup.store, &prefix));
+        let (stamp, another) =
+            (pen.stamp().clone(), matches!(self.status.borrow().state, State::Standby { .. }));
+        self.status.send_modify(|status| {
+            status.epoch = stamp.epoch;
+            status.takeovers += u64::from(another && kept.is_some());
+            status.state = self.behind.clone();
+        });
+        self.committer = Committer::start(&setup.name, pen, setup.metrics.storing.clone());
+        let backlog = self.backlog.take().unwrap_or_else(|| self.backlog_of(Vec::new(), setup));
+        let now = self.timeline.now();
+        if let Some(work) = self.presentation.take_over(&setup.config, kept, stamp, backlog, now) {
+            self.committer.submit(work);
+            self.tell_low_latency();
+        }
+    }
+
+    /// Another packager goes on with the channel: nothing more is told of it to anybody. The encoder runs on, so that this
+    /// one can follow in its turn, and the other channels of this process are none of its business.
+    fn step_back(&mut self, setup: &Setup) -> Candidate {
+        let why = "another server has taken over".to_owned();
+        tracing::warn!(epoch = self.status.borrow().epoch, "{why}: this one publishes the channel no more");
+        let opening = self.presentation.step_back(&setup.config);
+        self.backlog = Some(self.backlog_of(opening, setup));
+        let none = Pen::none(self.store.clone(), self.terms);
+        self.committer = Committer::start(&setup.name, none, setup.metrics.storing.clone());
+        self.edge.send_replace(Arc::default());
+        self.status.send_modify(|status| {
+            status.store_degraded = None;
+            status.state = State::Standby { why };
+        });
+        Candidate::new(self.store.clone(), &format!("live/{}", setup.name), self.terms, &setup.config)
+    }
+
+    fn backlog_of(&self, opening: Vec<Message>, setup: &Setup) -> Backlog {
+        Backlog::new(render::target_duration(setup.config.grid) * BACKLOG, opening)
     }
 
     /// Ends in good order: no encoder is left, and all that was closed is in the store and listed, unless that takes too
@@ -159,26 +304,42 @@ impl Task {
         if let Some(encoders) = encoders {
             let _ = encoders.await;
         }
-        if tokio::time::timeout(GRACE, self.finish()).await.is_err() {
+        if self.backlog.is_none() && tokio::time::timeout(GRACE, self.finish()).await.is_err() {
             tracing::warn!("the store did not take everything in time");
         }
     }
 
     async fn finish(&mut self) {
+        if !self.settled().await {
+            return;
+        }
+        self.committer.papers_written().await;
+        // Now, and not before, others may go on.
+        self.presentation.release_record();
+        self.settled().await;
+    }
+
+    /// Waits until the store has all that is closed; false if another packager has taken over.
+    async fn settled(&mut self) -> bool {
         self.commit();
         while self.presentation.awaits_store() {
+            if self.committer.tenure().is_lost() {
+                return false;
+            }
             let news = self.committer.news().await;
             self.settle(news);
             self.commit();
         }
-        self.committer.papers_written().await;
+        true
     }
 
     fn due(&self) -> Instant {
-        match self.presentation.due().into_iter().chain(self.delay.due()).min() {
+        let due = match self.presentation.due().into_iter().chain(self.delay.due()).min() {
             Some(due) => self.timeline.instant(due),
             None => clock::now() + IDLE,
-        }
+        };
+        let beat = self.committer.tenure().due().filter(|_| self.presentation.wants_beat());
+        beat.map_or(due, |beat| beat.min(due))
     }
 
     fn hear(&mut self, report: Report) {
@@ -203,12 +364,18 @@ impl Task {
         match message {
             Message::Catalog(catalog) => {
                 self.meter.open(&catalog);
-                self.presentation.open(catalog);
+                match &mut self.backlog {
+                    Some(backlog) => backlog.open(Message::Catalog(catalog)),
+                    None => self.presentation.open(catalog),
+                }
             }
             Message::Media(media) => {
                 let now = self.timeline.now();
                 self.meter.hear(&media, now);
-                self.presentation.take(media, now);
+                match &mut self.backlog {
+                    Some(backlog) => backlog.take(media, now),
+                    None => self.presentation.take(media, now),
+                }
             }
             Message::Event(event) => self.note(event),
             Message::Ping | Message::Pong | Message::Control(_) => {}
@@ -218,7 +385,9 @@ impl Task {
     fn note(&mut self, event: Event) {
         match event {
             Event::Live { .. } => {
-                if let Some(work) = self.presentation.begin() {
+                if let Some(backlog) = &mut self.backlog {
+                    backlog.begin();
+                } else if let Some(work) = self.presentation.begin() {
                     self.committer.submit(work);
                     self.tell_low_latency();
                 }
@@ -226,7 +395,7 @@ impl Task {
             }
             Event::Stalled { why } => {
                 // All that the source gave has come before this. Low-latency players have less than a second to wait.
-                self.presentation.lose();
+                self.fill_on();
                 self.turn(State::Stalled { why });
             }
             Event::Encoder { track, element } => self.status.send_modify(|status| {
@@ -234,7 +403,10 @@ impl Task {
                 status.encoders.insert(track, element);
             }),
             Event::Ended => {
-                self.presentation.end();
+                match &mut self.backlog {
+                    Some(backlog) => backlog.ended = true,
+                    None => self.presentation.end(),
+                }
                 self.turn(State::Ended);
             }
             // The reason comes again when the process is gone.
@@ -252,7 +424,7 @@ impl Task {
 
     fn lose(&mut self, why: String, next: Next) {
         self.status.send_modify(|status| status.encoder_pid = None);
-        let was_live = matches!(self.status.borrow().state, State::Live | State::Stalled { .. });
+        let was_live = matches!(self.behind, State::Live | State::Stalled { .. });
         let turned = |why| if was_live { State::Restarting { why } } else { State::Failed { why } };
         let state = match next {
             Next::Never => return,
@@ -268,11 +440,23 @@ impl Task {
                 turned(told)
             }
         };
-        self.presentation.lose();
+        self.fill_on();
         self.turn(state);
     }
 
-    fn turn(&self, state: State) {
+    /// The encoder gives nothing.
+    fn fill_on(&mut self) {
+        match &mut self.backlog {
+            Some(backlog) => backlog.lost = true,
+            None => self.presentation.lose(),
+        }
+    }
+
+    fn turn(&mut self, state: State) {
+        self.behind = state.clone();
+        if self.backlog.is_some() {
+            return;
+        }
         self.status.send_if_modified(|status| {
             let turned = status.state != state;
             if turned {
@@ -289,6 +473,9 @@ impl Task {
         for work in self.presentation.commits() {
             let bytes = if let Work::Segment { body, .. } = &work { body.length } else { 0 };
             while self.committer.is_full(bytes) && self.status.borrow().store_degraded.is_none() {
+                if self.committer.tenure().is_lost() {
+                    return;
+                }
                 let news = self.committer.news().await;
                 self.settle(news);
                 self.record();
@@ -316,6 +503,9 @@ impl Task {
     }
 
     fn record(&mut self) {
+        if self.committer.tenure().due().is_some_and(|due| due <= clock::now()) {
+            self.presentation.beat();
+        }
         self.presentation.record_due().into_iter().for_each(|work| self.committer.submit(work));
     }
 
@@ -336,7 +526,7 @@ impl Task {
                 self.presentation.hear(&track, chapter, fate);
                 Vec::new()
             }
-            News::Trouble { .. } => Vec::new(),
+            News::Trouble { .. } | News::Superseded => Vec::new(),
         };
         self.publish();
         works.into_iter().for_each(|work| self.committer.submit(work));
@@ -358,6 +548,9 @@ impl Task {
 
     /// Tells readers what is new.
     fn publish(&mut self) {
+        if !self.committer.tenure().may_show(clock::now()) {
+            return;
+        }
         if let Some(edge) = self.presentation.publish(self.timeline.now()) {
             self.edge.send_replace(edge);
         }

@@ -110,6 +110,12 @@ impl Writer {
         self.skip_unseen(now);
         let current = self.grid.segment_of(self.timescale().floor(now), self.timescale());
         self.fill_to(self.aligned(self.grid.segment_start(current, self.timescale())));
+        self.without_parts(now);
+    }
+
+    /// Lists what there is up to the segment at `now` without parts: others may have been published under their names.
+    pub(super) fn without_parts(&mut self, now: i128) {
+        let current = self.grid.segment_of(self.timescale().floor(now), self.timescale());
         self.shelf.without_parts(current);
         self.fresh.clear();
     }

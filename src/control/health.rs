@@ -43,6 +43,7 @@ fn obstacle(name: &str, state: &State) -> Option<String> {
         State::Live | State::Ended | State::Stalled { .. } | State::Restarting { .. } => None,
         State::Starting => Some(format!("channel {name} is starting")),
         State::Awaiting { why } => Some(format!("channel {name} is starting: {why}")),
+        State::Standby { why } => Some(format!("channel {name} stands by: {why}")),
         State::Failed { why } => Some(format!("channel {name} failed: {why}")),
     }
 }

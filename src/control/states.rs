@@ -11,7 +11,7 @@ use prometheus_client::{
 
 use crate::channel::{edge::Reader, fitness::Unfit, status::State};
 
-const STATES: [&str; 6] = ["starting", "live", "stalled", "restarting", "ended", "failed"];
+const STATES: [&str; 7] = ["starting", "standby", "live", "stalled", "restarting", "ended", "failed"];
 
 /// Name and value.
 type Label = (&'static str, &'static str);
@@ -64,6 +64,15 @@ impl Collector for States {
         self.each(&mut encoder, of, &zero, |reader| {
             vec![(None, gauge(reader.status.borrow().store_degraded.is_some()))]
         })?;
+        let of = ("epoch", "Counts those who have published a channel, up to this server", None);
+        self.each(&mut encoder, of, &zero, |reader| {
+            let epoch = i64::try_from(reader.status.borrow().epoch).unwrap_or(i64::MAX);
+            vec![(None, ConstGauge::new(epoch))]
+        })?;
+        let of = ("takeovers", "How often this server has gone on where another had stopped", None);
+        self.each(&mut encoder, of, &ConstCounter::new(0_u64), |reader| {
+            vec![(None, ConstCounter::new(reader.status.borrow().takeovers))]
+        })?;
         let starts = Unit::Other("starts".to_owned());
         let of = ("encoder", "Encoder processes started", Some(starts));
         self.each(&mut encoder, of, &ConstCounter::new(0_u64), |reader| {
@@ -75,6 +84,7 @@ impl Collector for States {
 fn name(state: &State) -> &'static str {
     match state {
         State::Starting | State::Awaiting { .. } => "starting",
+        State::Standby { .. } => "standby",
         State::Live => "live",
         State::Stalled { .. } => "stalled",
         State::Restarting { .. } => "restarting",

@@ -8,6 +8,7 @@ pub fn words(state: &State) -> (&'static str, Option<String>) {
     match state {
         State::Starting => ("starting", None),
         State::Awaiting { why } => ("starting", Some(without_secrets(why))),
+        State::Standby { .. } => ("standby", None),
         State::Live => ("live", None),
         State::Stalled { why } => ("stalled", Some(without_secrets(why))),
         State::Restarting { why } => ("restarting", Some(without_secrets(why))),
@@ -18,6 +19,9 @@ pub fn words(state: &State) -> (&'static str, Option<String>) {
 
 /// The refusal of a channel that has published nothing.
 pub fn not_yet(state: &State) -> HttpError {
+    if matches!(state, State::Standby { .. }) {
+        return Refusal::Standby.into();
+    }
     let reason = match words(state) {
         ("starting", _) => "it is starting".to_owned(),
         (state, None) => format!("its state is {state}"),

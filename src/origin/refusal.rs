@@ -67,6 +67,8 @@ pub enum Refusal {
     Incomplete,
     /// The channel has shown its slate for too long.
     Slate,
+    /// Another server publishes the channel, and this one stands by.
+    Standby,
     /// What was waited for did not come in time.
     WaitedTooLong,
     /// As many requests wait as may.
@@ -101,7 +103,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them, in the order of their statuses.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::RequestBody,
         Self::Host,
         Self::MalformedPath,
@@ -140,6 +142,7 @@ impl Refusal {
         Self::Stale,
         Self::Incomplete,
         Self::Slate,
+        Self::Standby,
         Self::WaitedTooLong,
         Self::TooManyWaiters,
         Self::TooManyViewers,
@@ -176,6 +179,7 @@ impl Refusal {
             | Self::Stale
             | Self::Incomplete
             | Self::Slate
+            | Self::Standby
             | Self::WaitedTooLong
             | Self::TooManyWaiters
             | Self::TooManyViewers
@@ -236,6 +240,7 @@ impl Refusal {
             Self::Stale => "stale",
             Self::Incomplete => "incomplete",
             Self::Slate => "slate",
+            Self::Standby => "standby",
             Self::WaitedTooLong => "waited-too-long",
             Self::TooManyWaiters => "too-many-waiters",
             Self::NotAWebSocket => "not-a-websocket",
@@ -295,6 +300,9 @@ impl Refusal {
             }
             Self::Incomplete => {
                 "A track of the channel has published nothing new for too long. Try another origin, or again in a second."
+            }
+            Self::Standby => {
+                "Another server publishes this channel. Ask that one, or this one again in a second."
             }
             Self::Slate => {
                 "The channel has had no picture for too long. Try another origin, or again in a second."

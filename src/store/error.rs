@@ -76,6 +76,12 @@ pub enum Error {
         /// The object.
         path: String,
     },
+    /// Somebody else has written there since, or has taken it over.
+    #[error("{path}: another server has taken over here, and what this one writes does not count any more")]
+    Superseded {
+        /// The object.
+        path: String,
+    },
     /// What is kept is not what was written.
     #[error("{path}: damaged: its content is not what was written")]
     Damaged {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
-use super::{Effort, Error, Object, described, etag, hashes::Hashes, location, place::Place};
+use super::{Effort, Error, Object, described, etag, hashes::Hashes, hold::Hold, location, place::Place};
 use crate::policy::CachePolicy;
 
 /// What is kept. Cloning is cheap.
@@ -11,6 +11,8 @@ use crate::policy::CachePolicy;
 pub(super) struct Holdings {
     pub(super) place: Place,
     pub(super) hashes: Hashes,
+    /// Of a directory, for a writer that may be succeeded.
+    pub(super) hold: Option<Hold>,
 }
 
 /// Something to be written.
@@ -89,10 +91,20 @@ impl Holdings {
         let objects = if durable { &self.place.objects } else { &self.place.hasty };
         let put = || async {
             self.is_present(writing.path).await?;
-            let options = self.options(writing, PutMode::Overwrite);
-            let put = objects.put_opts(&location, writing.payload.clone(), options).await;
-            put.map_err(|error| Error::of(writing.path, error))?;
-            self.is_present(writing.path).await
+            let put = match (&self.hold, &self.place.root) {
+                (Some(hold), Some(root)) => {
+                    let pieces = writing.payload.iter().cloned().collect();
+                    hold.write(root.join(writing.path), pieces, durable).await
+                }
+                _ => {
+                    let options = self.options(writing, PutMode::Overwrite);
+                    let put = objects.put_opts(&location, writing.payload.clone(), options).await;
+                    put.map(drop).map_err(|error| Error::of(writing.path, error))
+                }
+            };
+            // First: where a disk is mounted no more, nothing of ours is found, and nobody has succeeded us.
+            self.is_present(writing.path).await?;
+            put
         };
         self.writing(effort).unhedged().spend(writing.path, put).await
     }
@@ -136,7 +148,7 @@ impl Holdings {
         }
     }
 
-    fn options(&self, writing: &Writing<'_>, mode: PutMode) -> object_store::PutOptions {
+    pub(super) fn options(&self, writing: &Writing<'_>, mode: PutMode) -> object_store::PutOptions {
         self.place.descriptions.options(writing.path, &writing.etag, writing.cache, mode)
     }
 
@@ -145,7 +157,7 @@ impl Holdings {
     }
 
     /// Where a disk was mounted, there is a directory without it, and whatever is written there is in the way later.
-    async fn is_present(&self, path: &str) -> Result<(), Error> {
+    pub(super) async fn is_present(&self, path: &str) -> Result<(), Error> {
         let Some(witness) = &self.place.witness else { return Ok(()) };
         if tokio::fs::try_exists(witness).await.unwrap_or(false) {
             return Ok(());

@@ -91,6 +91,8 @@ async fn origin() -> Origin {
 fn reader(edge: Edge) -> Reader {
     let status = Status {
         state: State::Live,
+        epoch: 1,
+        takeovers: 0,
         encoder_starts: 1,
         encoder_pid: None,
         filler_parts: 0,

@@ -15,6 +15,8 @@ mod channel;
 mod check;
 mod checked;
 mod cli;
+#[cfg(feature = "encoder")]
+mod fence;
 mod fuzz;
 #[cfg(feature = "encoder")]
 mod ladder;

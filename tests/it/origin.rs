@@ -128,6 +128,8 @@ fn field<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 fn status(state: State) -> Status {
     Status {
         state,
+        epoch: 1,
+        takeovers: 0,
         encoder_starts: 1,
         encoder_pid: None,
         filler_parts: 0,

@@ -9,7 +9,10 @@ use tokio::{sync::mpsc, time::sleep};
 
 use super::{News, Papers, Work};
 use crate::{
-    channel::archive::{self, Chapter, Errand, Fate, LENGTH, Weight},
+    channel::{
+        archive::{self, Chapter, Errand, Fate, LENGTH, Weight},
+        fence::Tenure,
+    },
     store::{Effort, Error, Store},
 };
 
@@ -20,6 +23,7 @@ const AT_ONCE: usize = 4;
 pub(super) async fn work(
     store: Store,
     effort: Effort,
+    tenure: Tenure,
     papers: Arc<Papers>,
     mut errands: mpsc::Receiver<Work>,
     tell: mpsc::Sender<News>,
@@ -34,6 +38,7 @@ pub(super) async fn work(
         }
         let mut failures = 0;
         let fate = loop {
+            tenure.permit().await;
             match attend(&store, &prefix, &track, chapter, &errand).await {
                 Ok(fate) => break fate,
                 Err(error) => {

@@ -17,7 +17,17 @@ use super::{
     Body, News, Work,
     room::{Room, Where},
 };
-use crate::store::{Effort, Error, Store};
+use crate::{
+    channel::fence::Tenure,
+    store::{Effort, Error, Store},
+};
+
+/// Where segments go, and for how long they may.
+pub(super) struct To {
+    pub(super) store: Store,
+    pub(super) effort: Effort,
+    pub(super) tenure: Tenure,
+}
 
 /// A queue of which the oldest can be taken out again.
 #[derive(Debug, Default)]
@@ -117,16 +127,10 @@ impl Lane {
     }
 
     /// Writes one segment after another, each until it is done.
-    pub(super) async fn run(
-        self: Arc<Self>,
-        store: Store,
-        room: Room,
-        effort: Effort,
-        tell: mpsc::Sender<News>,
-    ) {
+    pub(super) async fn run(self: Arc<Self>, to: To, room: Room, tell: mpsc::Sender<News>) {
         loop {
             let parcel = self.next().await;
-            let stored = parcel.deliver(&store, effort, &tell).await;
+            let stored = parcel.deliver(&to, &tell).await;
             self.queue.lock().unwrap_or_else(PoisonError::into_inner).give_up(&parcel, &room);
             parcel.forget();
             let Parcel { track, number, .. } = parcel;
@@ -151,11 +155,12 @@ impl Queue {
 
 impl Parcel {
     /// Tries until it is in the store, or never will be: then false.
-    async fn deliver(&self, store: &Store, effort: Effort, tell: &mpsc::Sender<News>) -> bool {
+    async fn deliver(&self, to: &To, tell: &mpsc::Sender<News>) -> bool {
         let whose = format!("track {}", self.track);
         let mut failures = 0;
         let stored = loop {
-            match self.write(store).await {
+            to.tenure.permit().await;
+            match self.write(&to.store).await {
                 Ok(()) => break true,
                 Err(Failure::Store(error @ Error::Taken { .. })) => {
                     tracing::error!(%error, "a segment is lost to the store");
@@ -168,7 +173,7 @@ impl Parcel {
                 Err(Failure::Store(error)) => {
                     let why = Some(error.to_string());
                     let _ = tell.send(News::Trouble { whose: whose.clone(), why }).await;
-                    sleep(effort.pause_after(failures)).await;
+                    sleep(to.effort.pause_after(failures)).await;
                     failures += 1;
                 }
             }

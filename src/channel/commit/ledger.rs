@@ -4,13 +4,16 @@ use bytes::Bytes;
 use tokio::{sync::mpsc, time::sleep};
 
 use super::{News, Work};
-use crate::store::{Effort, Error, Store};
+use crate::{
+    channel::fence::Pen,
+    store::{Effort, Error, Store},
+};
 
 const WHOSE: &str = "state record";
 
-/// Writes entries in their order, each until it is done. That the source has ended is tried once before players are told.
+/// Writes entries in their order, each until it is done, or until somebody else writes records. That the source has ended is tried once before players are told.
 pub(super) async fn write(
-    store: Store,
+    mut pen: Pen,
     effort: Effort,
     mut entries: mpsc::Receiver<Work>,
     tell: mpsc::Sender<News>,
@@ -19,7 +22,12 @@ pub(super) async fn write(
     while let Some(entry) = entries.recv().await {
         let mut failures = 0;
         let durable = loop {
-            let Err(error) = enter(&store, &entry).await else { break true };
+            let Err(error) = enter(&mut pen, &entry).await else { break true };
+            if matches!(error, Error::Superseded { .. }) {
+                pen.tenure().lose();
+                let _ = tell.send(News::Superseded).await;
+                return;
+            }
             troubled = true;
             let why = Some(error.to_string());
             let _ = tell.send(News::Trouble { whose: WHOSE.into(), why }).await;
@@ -41,10 +49,12 @@ pub(super) async fn write(
     }
 }
 
-async fn enter(store: &Store, entry: &Work) -> Result<(), Error> {
+async fn enter(pen: &mut Pen, entry: &Work) -> Result<(), Error> {
     match entry {
-        Work::Record { path, record, .. } => store.put(path, vec![record.clone()]).await,
+        Work::Record { path, record, .. } => pen.write(path, record.clone()).await,
         Work::Foundation { opening: (path, pieces), inits } => {
+            pen.tenure().permit().await;
+            let store = pen.store();
             store.put(path, pieces.clone()).await?;
             for (path, pieces) in inits {
                 init(store, path, pieces).await?;

@@ -1,7 +1,7 @@
 //! Documents in the store, of which only the newest counts.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     mem,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -12,7 +12,10 @@ use tokio::{
 };
 
 use super::{News, Paper};
-use crate::store::{Effort, Store};
+use crate::{
+    channel::fence::Tenure,
+    store::{Effort, Error, Store, Version},
+};
 
 const WHOSE: &str = "documents";
 
@@ -53,13 +56,24 @@ impl Papers {
     }
 
     /// Writes for ever. What fails is tried again with what has come in the meantime.
-    pub(super) async fn write(self: Arc<Self>, store: Store, effort: Effort, tell: mpsc::Sender<News>) {
+    pub(super) async fn write(
+        self: Arc<Self>,
+        store: Store,
+        effort: Effort,
+        tenure: Tenure,
+        tell: mpsc::Sender<News>,
+    ) {
         let mut failures = 0;
+        let mut known = Known::default();
         loop {
             while let Some(document) = self.desk(Desk::next) {
-                let Paper { path, text, cache } = &document;
-                if let Err(error) = store.put_document(path, text.clone(), *cache).await {
+                tenure.permit().await;
+                if let Err(error) = known.write(&store, &document).await {
                     self.desk(|desk| desk.put_back(document));
+                    // It is looked at anew; whether that is still for us to do, the record says.
+                    if matches!(error, Error::Superseded { .. }) {
+                        continue;
+                    }
                     let why = Some(error.to_string());
                     let _ = tell.send(News::Trouble { whose: WHOSE.into(), why }).await;
                     sleep(effort.pause_after(failures)).await;
@@ -72,6 +86,24 @@ impl Papers {
             self.done.notify_waiters();
             self.more.notified().await;
         }
+    }
+}
+
+/// Versions of documents that were written or seen: each is written over that one, and not over what somebody has written
+/// who has taken over in the meantime.
+#[derive(Debug, Default)]
+struct Known(HashMap<String, Option<Version>>);
+
+impl Known {
+    async fn write(&mut self, store: &Store, document: &Paper) -> Result<(), Error> {
+        let Paper { path, text, cache } = document;
+        let over = match self.0.remove(path) {
+            Some(over) => over,
+            None => store.version(path).await?,
+        };
+        let version = store.revise_document(path, text.clone(), *cache, over.as_ref()).await?;
+        self.0.insert(path.clone(), version);
+        Ok(())
     }
 }
 

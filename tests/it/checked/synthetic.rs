@@ -58,6 +58,8 @@ impl Synthetic {
         let edge = channel.edge.subscribe();
         let status = Status {
             state: State::Live,
+            epoch: 1,
+            takeovers: 0,
             encoder_starts: 1,
             encoder_pid: None,
             filler_parts: 0,

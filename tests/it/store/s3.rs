@@ -104,6 +104,11 @@ impl S3 {
         )
     }
 
+    /// Where the bucket's objects are files.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.directory.path().join("s3").join(BUCKET)
+    }
+
     fn file(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }

@@ -3,7 +3,7 @@
 use std::{
     fmt::{self, Display},
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -17,6 +17,10 @@ use object_store::{
     ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
     memory::InMemory, path::Path,
 };
+use tokio::sync::watch;
+
+/// What was written: where, and what.
+type Landed = (String, Bytes);
 
 /// What may happen to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +58,10 @@ pub struct FaultStore {
     left: Arc<AtomicU64>,
     creates: Arc<AtomicU64>,
     hung: Arc<OnceLock<String>>,
+    /// All writes that were done, in their order, if they are told.
+    history: Option<Arc<Mutex<Vec<Landed>>>>,
+    /// False while the process that asks is stopped: what is on its way is done, and it neither asks nor hears.
+    awake: Arc<watch::Sender<bool>>,
 }
 
 impl FaultStore {
@@ -67,7 +75,38 @@ impl FaultStore {
             left: Arc::new(AtomicU64::new(u64::MAX)),
             creates: Arc::default(),
             hung: Arc::default(),
+            history: None,
+            awake: Arc::new(watch::channel(true).0),
         }
+    }
+
+    /// The same, which tells all writes, and does them even if who asked for them has given up.
+    #[must_use]
+    pub fn lingering(self) -> Self {
+        Self { history: Some(Arc::default()), ..self }
+    }
+
+    /// The same for another process, which can be stopped by itself.
+    #[must_use]
+    pub fn for_another(&self) -> Self {
+        Self { awake: Arc::new(watch::channel(true).0), ..self.clone() }
+    }
+
+    /// Stops the process that asks, or lets it go on.
+    pub fn wake(&self, awake: bool) {
+        self.awake.send_replace(awake);
+    }
+
+    async fn awake(&self) {
+        // The sender is ours.
+        let _ = self.awake.subscribe().wait_for(|awake| *awake).await;
+    }
+
+    /// All writes so far, in their order.
+    pub fn history(&self) -> Vec<(String, Bytes)> {
+        let history =
+            self.history.as_ref().map(|history| history.lock().unwrap_or_else(PoisonError::into_inner));
+        history.map(|history| history.clone()).unwrap_or_default()
     }
 
     /// From now on nothing goes wrong, or things do again.
@@ -137,6 +176,28 @@ impl FaultStore {
     }
 }
 
+impl FaultStore {
+    async fn put_once(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        let hangs = self.hung.get().is_some_and(|prefix| path.as_ref().starts_with(prefix));
+        let fault = if hangs { Some(Fault::Hung) } else { self.draw() };
+        self.before(fault).await?;
+        let creates = options.mode == PutMode::Create;
+        if fault == Some(Fault::Conflict) && creates {
+            let source = "409 Conflict".into();
+            return Err(object_store::Error::AlreadyExists { path: path.to_string(), source });
+        }
+        let put = self.inner.put_opts(path, payload.clone(), options).await;
+        if let (Ok(_), Some(history)) = (&put, &self.history) {
+            let landed = (path.to_string(), payload.into());
+            history.lock().unwrap_or_else(PoisonError::into_inner).push(landed);
+        }
+        if put.is_ok() && creates {
+            self.creates.fetch_add(1, Ordering::SeqCst);
+        }
+        if fault == Some(Fault::LostAnswer) { Err(failed("connection reset by peer")) } else { put }
+    }
+}
+
 fn failed(reason: &str) -> object_store::Error {
     object_store::Error::Generic { store: "fault", source: reason.into() }
 }
@@ -150,19 +211,15 @@ impl Display for FaultStore {
 #[async_trait]
 impl ObjectStore for FaultStore {
     async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        let hangs = self.hung.get().is_some_and(|prefix| path.as_ref().starts_with(prefix));
-        let fault = if hangs { Some(Fault::Hung) } else { self.draw() };
-        self.before(fault).await?;
-        let creates = options.mode == PutMode::Create;
-        if fault == Some(Fault::Conflict) && creates {
-            let source = "409 Conflict".into();
-            return Err(object_store::Error::AlreadyExists { path: path.to_string(), source });
+        self.awake().await;
+        if self.history.is_none() {
+            return self.put_once(path, payload, options).await;
         }
-        let put = self.inner.put_opts(path, payload, options).await;
-        if put.is_ok() && creates {
-            self.creates.fetch_add(1, Ordering::SeqCst);
-        }
-        if fault == Some(Fault::LostAnswer) { Err(failed("connection reset by peer")) } else { put }
+        let (store, path) = (self.clone(), path.clone());
+        let put = tokio::spawn(async move { store.put_once(&path, payload, options).await });
+        let put = put.await.unwrap_or_else(|_| Err(failed("the store is gone")));
+        self.awake().await;
+        put
     }
 
     async fn put_multipart_opts(
@@ -174,6 +231,7 @@ impl ObjectStore for FaultStore {
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        self.awake().await;
         let fault = self.draw();
         self.before(fault).await?;
         if fault == Some(Fault::Stale) {

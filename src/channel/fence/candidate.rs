@@ -1,0 +1,187 @@
+//! A packager that does not publish and is ready to: looks at the record until nobody else does, and makes it its own.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use super::{
+    Hindrance, Pen, Stamp, Tenure, Terms,
+    watch::{Sight, Verdict, Watch},
+    writer,
+};
+use crate::{
+    channel::record::{self, Record},
+    clock, config,
+    ladder::wire::Message,
+    store::{Error, Store, Version},
+};
+
+/// Wants to publish a channel.
+#[derive(Debug)]
+pub(in crate::channel) struct Candidate {
+    store: Store,
+    prefix: Arc<str>,
+    terms: Terms,
+    writer: String,
+    watch: Watch,
+    /// What the record of a channel says that has none.
+    empty: Record,
+}
+
+/// The right to publish, and what is kept to go on from.
+#[derive(Debug)]
+pub(in crate::channel) struct Claim {
+    pub(in crate::channel) pen: Pen,
+    pub(in crate::channel) kept: Option<(Record, Vec<Message>)>,
+}
+
+/// What `fence-{epoch}.json` says.
+#[derive(Serialize)]
+struct Fence<'a> {
+    epoch: u64,
+    writer: &'a str,
+    /// Seconds since the Unix epoch.
+    since: i64,
+}
+
+impl Candidate {
+    /// For the channel that is kept under `prefix` of `store`, which spends on writes what the live edge may.
+    pub(in crate::channel) fn new(
+        store: Store,
+        prefix: &str,
+        terms: Terms,
+        config: &config::Channel,
+    ) -> Self {
+        Self {
+            store,
+            prefix: prefix.into(),
+            terms,
+            writer: writer::name(),
+            watch: Watch::new(terms.patience),
+            empty: Record::new(&config.source, &config.ladder, false, BTreeMap::new()),
+        }
+    }
+
+    /// Waits until the channel is ours, and tells whenever there is another reason why it is not.
+    pub(in crate::channel) async fn wait(mut self, tell: impl Fn(String)) -> Claim {
+        let mut told = String::new();
+        loop {
+            match self.attempt().await {
+                Ok(Some(claim)) => return claim,
+                Ok(None) => {}
+                Err(hindrance) => {
+                    let why = hindrance.to_string();
+                    if told != why {
+                        tell(why.clone());
+                        told = why;
+                    }
+                }
+            }
+            sleep(self.terms.poll).await;
+        }
+    }
+
+    /// Takes the channel if nobody has it; `None` if it may be had the next time.
+    ///
+    /// # Errors
+    /// Why it is not to be had now.
+    pub(in crate::channel) async fn attempt(&mut self) -> Result<Option<Claim>, Hindrance> {
+        let asked = clock::now();
+        let sight = match self.look().await {
+            Ok(sight) => sight,
+            Err(error) => {
+                self.watch.miss();
+                return Err(Hindrance::Store(error));
+            }
+        };
+        let Verdict::Try(epoch) = self.watch.see(&sight, asked, clock::now()) else {
+            let Stamp { writer, epoch, .. } = sight.stamp;
+            return Err(Hindrance::Active { writer, epoch });
+        };
+        match self.take(epoch, &sight).await {
+            Err(Hindrance::Store(Error::Superseded { .. })) => Ok(None),
+            taken => taken,
+        }
+    }
+
+    async fn look(&self) -> Result<Sight, Error> {
+        let none = || Sight { version: None, stamp: Stamp::default(), over: false, gone: false };
+        let seen = match self.store.look(&record::path_in(&self.prefix)).await {
+            Ok(seen) => seen,
+            Err(Error::NotFound { .. }) => return Ok(none()),
+            Err(error) => return Err(error),
+        };
+        let stamped = Stamp::of(&seen.body).unwrap_or_default();
+        let stamp = stamped.fence;
+        let gone = writer::is_gone(&stamp.writer) || self.store.is_left(&self.prefix, stamp.epoch).await;
+        Ok(Sight { version: Some(seen.version), over: stamp.released || stamped.ended, stamp, gone })
+    }
+
+    /// Fences off all earlier epochs, and writes the record of this one.
+    async fn take(&mut self, epoch: u64, sight: &Sight) -> Result<Option<Claim>, Hindrance> {
+        if !self.fence(epoch).await? {
+            return Ok(None);
+        }
+        let asked = clock::now();
+        let store = self.store.held(&self.prefix, epoch).await.map_err(Hindrance::Store)?;
+        let kept = record::read(&store, &self.prefix).await?;
+        let path = record::path_in(&self.prefix);
+        let before = match store.look(&path).await {
+            Ok(seen) => Some(seen),
+            Err(Error::NotFound { .. }) => None,
+            Err(error) => return Err(Hindrance::Store(error)),
+        };
+        if before.as_ref().map(|seen| &seen.version) != sight.version.as_ref() {
+            // Somebody lives, or was quicker.
+            return Ok(None);
+        }
+        let stamp = Stamp { epoch, writer: self.writer.clone(), beat: 1, released: false };
+        let (over, bytes) = self.claiming(before.map(|seen| (seen.version, seen.body)), &stamp)?;
+        let version = store.revise(&path, vec![bytes], over.as_ref()).await.map_err(Hindrance::Store)?;
+        tracing::info!(epoch, writer = self.writer, "this server publishes the channel");
+        let tenure = Tenure::new(self.terms, self.store.effort().budget, asked);
+        Ok(Some(Claim { pen: Pen { store, stamp, version: Some(version), tenure }, kept }))
+    }
+
+    /// True if the epoch is ours.
+    async fn fence(&mut self, epoch: u64) -> Result<bool, Hindrance> {
+        if self.watch.has(epoch) {
+            return Ok(true);
+        }
+        let fence = Fence { epoch, writer: &self.writer, since: clock::wall_seconds() };
+        let path = format!("{}/fence-{epoch}.json", self.prefix);
+        // Serialising it cannot fail.
+        let text = serde_json::to_vec(&fence).unwrap_or_default();
+        match self.store.create(&path, vec![text.into()]).await {
+            Ok(()) => self.watch.won(epoch),
+            Err(Error::Taken { .. }) => {
+                self.watch.lost(epoch);
+                return Ok(false);
+            }
+            Err(error) => return Err(Hindrance::Store(error)),
+        }
+        Ok(true)
+    }
+
+    /// The record as it is, of another writer.
+    fn claiming(
+        &self,
+        before: Option<(Version, Bytes)>,
+        stamp: &Stamp,
+    ) -> Result<(Option<Version>, Bytes), record::Error> {
+        let Some((version, body)) = before else {
+            return Ok((None, self.empty.clone().stamped(stamp.clone()).to_bytes()));
+        };
+        let path = record::path_in(&self.prefix);
+        let damaged = |error: serde_json::Error| record::Error::Damaged {
+            path: path.clone(),
+            reason: error.to_string(),
+        };
+        let mut record: Value = serde_json::from_slice(&body).map_err(&damaged)?;
+        record["fence"] = serde_json::to_value(stamp).map_err(&damaged)?;
+        Ok((Some(version), serde_json::to_vec(&record).map_err(damaged)?.into()))
+    }
+}
