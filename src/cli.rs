@@ -1,6 +1,7 @@
 //! The command line: what may be typed, and which module does it.
 
 mod check;
+mod clip;
 mod encode;
 mod package;
 mod serve;
@@ -31,6 +32,8 @@ enum Command {
     Serve(Serve),
     /// Make a presentation of a file, for HLS and DASH.
     Package(package::Package),
+    /// Cut a stretch of what is kept of a channel out, as a presentation or one file.
+    Clip(clip::Clip),
     /// Hold any server to what HLS and DASH players count on, and tell what it breaks.
     Check(check::Check),
     /// Tell in words what is in a file or segment.
@@ -104,6 +107,12 @@ pub fn run() -> anyhow::Result<()> {
                 telemetry::init()?;
             }
             package::run(arguments)
+        }
+        Command::Clip(arguments) => {
+            if std::env::var_os("RUST_LOG").is_some() {
+                telemetry::init()?;
+            }
+            clip::run(arguments)
         }
         Command::Check(arguments) => check::run(arguments),
         Command::Inspect { file } => Ok(inspect::run(&file, &mut std::io::stdout().lock())?),

@@ -9,6 +9,7 @@ pub mod access;
 pub mod channel;
 pub mod check;
 pub mod cli;
+pub mod clip;
 pub mod clock;
 pub mod config;
 pub mod control;

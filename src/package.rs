@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Ladder;
 
+pub(crate) use self::progress::Progress;
 pub use self::{
     error::Error,
     summary::{Summary, TrackSummary},

@@ -64,7 +64,7 @@ const phases = {
           ...asTheOriginSays,
           cache_key: {
             ignore_query_strings_order: true,
-            custom_key: { query_string: { include: { list: ['_HLS_msn', '_HLS_part', '_HLS_skip'] } } },
+            custom_key: { query_string: { include: { list: ['_HLS_msn', '_HLS_part', '_HLS_skip', 'start', 'end'] } } },
           },
         },
       },

@@ -22,16 +22,18 @@ sub vcl_recv {
   }
 
   # What the object is called: the path without the token that may stand in front of it (/t/{token}/...), and of the query
-  # only the delivery directives, on media playlists. The origin is asked with the URL as it came, token included.
+  # only the delivery directives and the stretch (docs/dvr.md), on playlists and MPDs. The origin is asked with the URL as it came, token included.
   #
   # Nothing is verified here: what is cached is given to whoever asks. Where the origin wants tokens, verify them here, for
   # HS256 with digest.hmac_sha256_base64 as Fastly's "Decode JSON Web Tokens" shows, and error(403) if they are wrong.
   set req.http.X-Object = regsub(req.url.path, "^/t/[^/]+/", "/");
-  if (req.url.path ~ "\.m3u8$") {
+  if (req.url.path ~ "\.(m3u8|mpd)$") {
     set req.http.X-Object = req.http.X-Object
       "?msn=" subfield(req.url.qs, "_HLS_msn", "&")
       "&part=" subfield(req.url.qs, "_HLS_part", "&")
-      "&skip=" subfield(req.url.qs, "_HLS_skip", "&");
+      "&skip=" subfield(req.url.qs, "_HLS_skip", "&")
+      "&start=" subfield(req.url.qs, "start", "&")
+      "&end=" subfield(req.url.qs, "end", "&");
   }
 
   # The origin has two forms of a playlist. Fastly makes of Accept-Encoding "gzip" or nothing by itself (Brotli is to be off).

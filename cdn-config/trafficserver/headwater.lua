@@ -1,5 +1,5 @@
 -- Under which key a response is kept: the path without the token that may stand in front of it (/t/{token}/...), and on
--- media playlists the delivery directives, in this order. The origin is asked with the URL as it came, token included.
+-- playlists and MPDs the delivery directives and the stretch (docs/dvr.md), in this order. The origin is asked with the URL as it came, token included.
 --
 -- Traffic Server does not verify tokens with this file: what it has, it gives to whoever asks. Where the origin wants
 -- tokens, verify them in front of this cache (its uri_signing plugin knows JWT), or keep it where only a CDN that does so
@@ -10,7 +10,7 @@
 -- whole (0.3 s in all), and then has a stream of their own from the origin. Playlists and parts are waited for.
 local SEGMENT_LOOKS = 3
 
-local directives = { "_HLS_msn", "_HLS_part", "_HLS_skip" }
+local directives = { "_HLS_msn", "_HLS_part", "_HLS_skip", "start", "end" }
 
 local function directive(query, name)
     return string.match("&" .. query, "&" .. name .. "=([^&]*)") or ""
@@ -20,7 +20,7 @@ function do_remap()
     local path = string.gsub(ts.client_request.get_uri(), "^/t/[^/]+/", "/")
     -- Behind a "?", which no path has, so that no path can pretend to be another one with directives.
     local key = path .. "?"
-    if string.match(path, "%.m3u8$") then
+    if string.match(path, "%.m3u8$") or string.match(path, "%.mpd$") then
         local query = ts.client_request.get_uri_args() or ""
         for _, name in ipairs(directives) do
             key = key .. "&" .. name .. "=" .. directive(query, name)

@@ -34,16 +34,18 @@ sub vcl_recv {
     }
 
     # What the object is called: the path without the token that may stand in front of it (/t/{token}/...), and of the
-    # query only the delivery directives. The origin is asked with the URL as it came, token included.
+    # query only the delivery directives and the stretch that is asked for (docs/dvr.md). The origin is asked with the URL as it came, token included.
     #
     # Varnish does not verify tokens: what it has, it gives to whoever asks. Where the origin wants tokens, verify them in
     # front of this cache, or keep it where only a CDN that does so can reach it.
     set req.http.X-Object = regsub(regsub(req.url, "\?.*$", ""), "^/t/[^/]+/", "/");
-    if (req.url ~ "\.m3u8(\?|$)") {
+    if (req.url ~ "\.(m3u8|mpd)(\?|$)") {
         set req.http.X-Object = req.http.X-Object
             + " msn=" + regsub(req.url, "^[^?]*(?:\?(?:.*&)?_HLS_msn=([^&]*).*|.*)$", "\1")
             + " part=" + regsub(req.url, "^[^?]*(?:\?(?:.*&)?_HLS_part=([^&]*).*|.*)$", "\1")
-            + " skip=" + regsub(req.url, "^[^?]*(?:\?(?:.*&)?_HLS_skip=([^&]*).*|.*)$", "\1");
+            + " skip=" + regsub(req.url, "^[^?]*(?:\?(?:.*&)?_HLS_skip=([^&]*).*|.*)$", "\1")
+            + " start=" + regsub(req.url, "^[^?]*(?:\?(?:.*&)?start=([^&]*).*|.*)$", "\1")
+            + " end=" + regsub(req.url, "^[^?]*(?:\?(?:.*&)?end=([^&]*).*|.*)$", "\1");
     }
 
     # curl -X PURGE http://127.0.0.1:8000/live/demo/720p/index.m3u8: both codings at once, as Varnish keeps gzip only and

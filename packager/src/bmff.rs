@@ -3,11 +3,13 @@
 mod brands;
 mod fragment;
 mod init;
+mod joined;
 mod language;
 pub mod reader;
 mod sample_entry;
 mod write;
 
+pub use self::joined::{Joiner, movie};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 

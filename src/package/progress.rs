@@ -14,7 +14,7 @@ const BETWEEN_LINES: Duration = Duration::from_secs(5);
 const BETWEEN_DRAWS: Duration = Duration::from_millis(100);
 
 /// Tells on stderr how far it is.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     started: Instant,
     told: Instant,
     /// Of the media; `None` if not known.
@@ -24,7 +24,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Starts with nothing done.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let started = clock::now();
         let bar = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{bar:32} {msg}")
@@ -35,12 +35,12 @@ impl Progress {
     }
 
     /// How long the media is.
-    pub(super) fn of(&mut self, duration: Duration) {
+    pub(crate) fn of(&mut self, duration: Duration) {
         self.duration = Some(duration);
     }
 
     /// So much media is done.
-    pub(super) fn at(&mut self, position: Duration) {
+    pub(crate) fn at(&mut self, position: Duration) {
         let pause = if self.bar.is_some() { BETWEEN_DRAWS } else { BETWEEN_LINES };
         let now = clock::now();
         if now - self.told < pause {
@@ -60,7 +60,7 @@ impl Progress {
     }
 
     /// Time since the start.
-    pub(super) fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 }

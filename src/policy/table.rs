@@ -48,8 +48,8 @@ impl CachePolicy {
                 "`/live/{channel}/index.m3u8`, `/live/{channel}/manifest.mpd`, also with `start` while they grow; `/channels.json`"
             }
             Self::Stretch { .. } => {
-                "all three with `start` and `end`, once the end is passed: not for longer than the stretch is kept, as far as that is \
-                 known, and 10 minutes at most"
+                "playlists and MPD of a live channel with `start` and `end`, once the end is passed: not for longer than that stretch is \
+                 kept, as far as that is known, and 10 minutes at most"
             }
             Self::VodManifest => "`/vod/{asset}/…/index.m3u8`, `/vod/{asset}/manifest.mpd`",
             Self::Revalidate => "`/` and files of the page without a hash",

@@ -34,6 +34,8 @@ mod served;
 mod sources;
 mod store;
 #[cfg(feature = "encoder")]
+mod stretch;
+#[cfg(feature = "encoder")]
 mod twins;
 #[cfg(feature = "encoder")]
 mod viewers;

@@ -14,6 +14,7 @@ mod preview;
 mod refusals;
 mod slow;
 mod smuggling;
+mod stretch;
 mod tls;
 mod unfit;
 mod waiters;
@@ -204,6 +205,7 @@ fn edge(channel: &str) -> Edge {
             inits: [("init-0af3.mp4".to_owned(), init)].into(),
             segments: (LAST - 9..=LAST).map(segment).collect(),
             stored: Some(LAST - 19..=LAST),
+            listing: stretch::listing(name, LAST - 9..=LAST),
             ..TrackEdge::default()
         };
         (name.to_owned(), fixed(track))
@@ -213,6 +215,8 @@ fn edge(channel: &str) -> Edge {
         mpd: Some(document(&format!("{channel} mpd"))),
         tracks: HashMap::from(["720p", "audio-en"].map(track)),
         target_duration: Duration::from_secs(6),
+        segment: stretch::SEGMENT,
+        renditions: ["720p", "audio-en"].map(stretch::rendition).into(),
         ..Edge::default()
     }
 }

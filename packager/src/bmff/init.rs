@@ -16,18 +16,33 @@ const UNITY_MATRIX: [u32; 9] = [0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x4000_0000]
 
 /// Appends the `moov`.
 pub(super) fn movie(out: &mut Vec<u8>, track: &Track) {
+    movie_of(out, &[track], None);
+}
+
+/// Appends the `moov` of several tracks, whose IDs count from that of an only one, and how many nanoseconds their fragments
+/// last, if that is known.
+pub(super) fn movie_of(out: &mut Vec<u8>, tracks: &[&Track], length: Option<i128>) {
+    let Some(first) = tracks.first() else { return };
     write_box(out, *b"moov", |out| {
-        movie_header(out, track);
-        write_box(out, *b"trak", |out| {
-            track_header(out, track);
-            edit_list(out, track);
-            write_box(out, *b"mdia", |out| media(out, track));
+        movie_header(out, first, TRACK_ID + tracks.len() as u32);
+        for (id, track) in (TRACK_ID..).zip(tracks) {
+            write_box(out, *b"trak", |out| {
+                track_header(out, track, id);
+                edit_list(out, track);
+                write_box(out, *b"mdia", |out| media(out, track));
+            });
+        }
+        write_box(out, *b"mvex", |out| {
+            if let Some(length) = length {
+                let ticks = first.timescale.ceil(length);
+                write_full_box(out, *b"mehd", 1, 0, |out| out.put_i64(ticks));
+            }
+            (TRACK_ID..).zip(tracks).for_each(|(id, _)| track_extends(out, id));
         });
-        write_box(out, *b"mvex", track_extends);
     });
 }
 
-fn movie_header(out: &mut Vec<u8>, track: &Track) {
+fn movie_header(out: &mut Vec<u8>, track: &Track, next: u32) {
     write_full_box(out, *b"mvhd", 0, 0, |out| {
         out.put_bytes(0, 8); // creation and modification time: not known to a pure function
         out.put_u32(track.timescale.hz());
@@ -37,15 +52,15 @@ fn movie_header(out: &mut Vec<u8>, track: &Track) {
         out.put_bytes(0, 10);
         UNITY_MATRIX.iter().for_each(|&value| out.put_u32(value));
         out.put_bytes(0, 24);
-        out.put_u32(TRACK_ID + 1);
+        out.put_u32(next);
     });
 }
 
-fn track_header(out: &mut Vec<u8>, track: &Track) {
+fn track_header(out: &mut Vec<u8>, track: &Track, id: u32) {
     const ENABLED_IN_MOVIE: u32 = 3;
     write_full_box(out, *b"tkhd", 0, ENABLED_IN_MOVIE, |out| {
         out.put_bytes(0, 8);
-        out.put_u32(TRACK_ID);
+        out.put_u32(id);
         out.put_bytes(0, 4 + 4 + 8); // reserved, duration, reserved
         out.put_u32(0); // layer, alternate group
         out.put_u16(if track.audio().is_some() { 0x100 } else { 0 });
@@ -134,9 +149,9 @@ fn media_information(out: &mut Vec<u8>, track: &Track) {
     });
 }
 
-fn track_extends(out: &mut Vec<u8>) {
+fn track_extends(out: &mut Vec<u8>, id: u32) {
     write_full_box(out, *b"trex", 0, 0, |out| {
-        out.put_u32(TRACK_ID);
+        out.put_u32(id);
         out.put_u32(1); // sample description index
         out.put_bytes(0, 12); // duration, size and flags: every fragment carries its own
     });

@@ -114,6 +114,11 @@ macro_rules! programs {
             }
 
             #[tokio::test]
+            async fn every_stretch_is_an_object_of_its_own() {
+                keeping::every_stretch_is_an_object_of_its_own(PROGRAM).await;
+            }
+
+            #[tokio::test]
             async fn refusals_are_kept_for_as_long_as_they_say() {
                 keeping::refusals_are_kept_for_as_long_as_they_say(PROGRAM).await;
             }

@@ -57,6 +57,30 @@ pub(super) async fn what_may_be_kept_is_asked_for_once(program: Program) {
     assert!((1..=2).contains(&asked), "one request for each form at most, not {asked}");
 }
 
+pub(super) async fn every_stretch_is_an_object_of_its_own(program: Program) {
+    let Some((_server, front)) = Front::of_the_demo(program).await else { return };
+    for path in [PLAYLIST, "/live/demo/index.m3u8", "/live/demo/manifest.mpd"] {
+        let mut bodies = Vec::new();
+        // Whole, and three stretches, each twice and with junk; the second time from the cache.
+        for query in ["", "start=5598000006&end=5598000030", "start=5598000012&end=5598000030", "start=5598000006"] {
+            let first = bytes(front.get(&format!("{path}?{query}"), &[]).await).await;
+            front.asked();
+            let again = front.get(&format!("{path}?{query}&session=7"), &[]).await;
+            assert_eq!(again.status(), 200, "{path}?{query}");
+            assert_eq!(bytes(again).await, first, "{path}?{query}");
+            bodies.push(first);
+        }
+        for (index, body) in bodies.iter().enumerate() {
+            assert!(!bodies[..index].contains(body), "{path}: stretch {index} is another one's");
+        }
+    }
+    let playlist = format!("{PLAYLIST}?start=5598000006&end=5598000030");
+    front.get(&playlist, &[]).await;
+    front.asked();
+    assert_eq!(field(front.get(&playlist, &[]).await.headers(), "x-cache-status"), "HIT");
+    assert_eq!(front.asked(), 0, "what is complete is kept");
+}
+
 pub(super) async fn refusals_are_kept_for_as_long_as_they_say(program: Program) {
     let Some((_server, front)) = Front::of_the_demo(program).await else { return };
     // The target duration of this channel is ten minutes, and so a list that it does not have is missing for so long.

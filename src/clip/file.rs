@@ -1,0 +1,58 @@
+//! One file with one video rung and all sound, from zero.
+
+use headwater_packager::{bmff, track::Track, window::Segment};
+
+use super::{Error, Part, Source, begin, length, target::Target};
+use crate::package::Progress;
+
+/// The tracks that go into a file: the rung that is named or the best, and all sound.
+pub(super) fn chosen<'a>(tracks: &'a [Track], rung: Option<&str>) -> Result<Vec<&'a Track>, Error> {
+    let videos = || tracks.iter().filter(|track| track.video().is_some());
+    let best = || videos().max_by_key(|track| (track.video().map(|video| video.height), track.bitrate));
+    let video = match rung {
+        None => best(),
+        Some(rung) => {
+            let named = videos().find(|track| track.name == rung);
+            let names = || videos().map(|track| track.name.as_str()).collect::<Vec<_>>().join(", ");
+            Some(named.ok_or_else(|| Error::UnknownRung { rung: rung.into(), names: names() })?)
+        }
+    };
+    Ok(video.into_iter().chain(tracks.iter().filter(|track| track.audio().is_some())).collect())
+}
+
+/// Writes it, segment by segment of all tracks.
+pub(super) async fn write(
+    source: &Source<'_>,
+    parts: &[Part<'_>],
+    target: &Target,
+    progress: &mut Progress,
+) -> Result<(), Error> {
+    parts.iter().try_for_each(has_one_init)?;
+    let zero = begin(parts);
+    let tracks: Vec<&Track> = parts.iter().map(|part| part.track).collect();
+    let mut file = target.file()?;
+    file.append(&bmff::movie(&tracks, length(parts).as_nanos() as i128))?;
+    let mut joiner = bmff::Joiner::default();
+    let longest = parts.iter().map(|part| part.window.segments().len()).max().unwrap_or(0);
+    for index in 0..longest {
+        for (id, part) in (1..).zip(parts) {
+            let Some(segment) = part.window.segments().get(index) else { continue };
+            let (name, timescale) = (&part.track.name, part.window.timescale());
+            let Segment { number, .. } = *segment;
+            let body = source.read(name, &format!("{number}.m4s")).await?;
+            let fitted = joiner.fit(&body, id, timescale.floor(zero));
+            file.append(&fitted.map_err(|source| Error::Damaged { number, track: name.clone(), source })?)?;
+            let done = timescale.nanos(segment.end()) - zero;
+            progress.at(std::time::Duration::from_nanos(u64::try_from(done).unwrap_or(0)));
+        }
+    }
+    file.finish()
+}
+
+/// A file says once what its samples need.
+fn has_one_init(part: &Part<'_>) -> Result<(), Error> {
+    let ours = bmff::init_name(&bmff::init_segment(part.track));
+    let settings = || Error::Settings { track: part.track.name.clone() };
+    let same = part.window.segments().iter().all(|segment| segment.era.init == ours);
+    if same { Ok(()) } else { Err(settings()) }
+}

@@ -1,0 +1,116 @@
+//! Where a clip goes: all of it in the end, or nothing.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+
+use super::Error;
+use crate::store::{self, Store};
+
+/// A place that was looked at, and is free.
+pub(super) enum Target {
+    /// A file or directory, made under another name first.
+    Path {
+        /// Where it is to be in the end.
+        path: PathBuf,
+        /// Where it is made.
+        partial: PathBuf,
+    },
+    /// A store, in which the documents come last.
+    Store(Store),
+}
+
+impl Target {
+    /// Looks whether `out` is free.
+    pub(super) async fn new(out: &str, file: bool) -> Result<Self, Error> {
+        let path = match out.split_once("://") {
+            Some(("file", path)) => PathBuf::from(path),
+            Some(_) if !file => return Self::in_store(out).await,
+            _ => PathBuf::from(out),
+        };
+        let is_empty = fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none());
+        if path.exists() && (file || !is_empty) {
+            return Err(Error::Taken(out.to_owned()));
+        }
+        let partial = path.with_added_extension("partial");
+        let made = path.parent().map_or(Ok(()), fs::create_dir_all);
+        made.and_then(|()| if file { Ok(()) } else { fs::create_dir(&partial) })
+            .map_err(|source| Error::Write { path: partial.clone(), source })?;
+        Ok(Self::Path { path, partial })
+    }
+
+    async fn in_store(url: &str) -> Result<Self, Error> {
+        let store = Store::open(url)?;
+        match store.get("index.m3u8").await {
+            Err(store::Error::NotFound { .. }) => Ok(Self::Store(store)),
+            Ok(_) => Err(Error::Taken(url.to_owned())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes a file of a presentation.
+    pub(super) async fn put(&self, name: &str, bytes: Bytes) -> Result<(), Error> {
+        match self {
+            Self::Store(store) => Ok(store.create(name, vec![bytes]).await?),
+            Self::Path { partial, .. } => {
+                let path = partial.join(name);
+                let made = path.parent().map_or(Ok(()), fs::create_dir_all);
+                made.and_then(|()| fs::write(&path, &bytes)).map_err(|source| Error::Write { path, source })
+            }
+        }
+    }
+
+    /// Opens the only file.
+    pub(super) fn file(&self) -> Result<Single, Error> {
+        let path = match self {
+            Self::Path { partial, .. } => partial.clone(),
+            Self::Store(store) => PathBuf::from(store.url()),
+        };
+        let opened = fs::File::options().write(true).create_new(true).open(&path);
+        opened.map(|file| Single { path: path.clone(), file }).map_err(|source| Error::Write { path, source })
+    }
+
+    /// All is there: it gets its name.
+    pub(super) fn keep(self) -> Result<(), Error> {
+        match self {
+            Self::Store(_) => Ok(()),
+            Self::Path { path, partial } => {
+                fs::rename(&partial, &path).map_err(|source| Error::Write { path, source })
+            }
+        }
+    }
+
+    /// Removes what was written to this machine. In a store it has no list, and does no harm.
+    pub(super) fn discard(self) {
+        if let Self::Path { partial, .. } = self {
+            let _ = if partial.is_dir() { fs::remove_dir_all(&partial) } else { fs::remove_file(&partial) };
+        }
+    }
+}
+
+/// A file that grows.
+pub(super) struct Single {
+    path: PathBuf,
+    file: fs::File,
+}
+
+impl Single {
+    /// Appends to it.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.tell(|file| file.write_all(bytes))
+    }
+
+    /// Waits until it is on the disk.
+    pub(super) fn finish(mut self) -> Result<(), Error> {
+        self.tell(|file| file.sync_all())
+    }
+
+    fn tell(&mut self, write: impl FnOnce(&mut fs::File) -> io::Result<()>) -> Result<(), Error> {
+        let path: &Path = &self.path;
+        write(&mut self.file).map_err(|source| Error::Write { path: path.into(), source })
+    }
+}

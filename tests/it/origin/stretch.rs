@@ -1,0 +1,260 @@
+//! Stretches of a channel that is published by hand: what is answered, and what is refused.
+
+use std::ops::RangeInclusive;
+
+use headwater::channel::{edge::Rendition, listing::Listing};
+use headwater_packager::{
+    codec::CodecConfig,
+    time::Timescale,
+    track::{Audio, Media, Track, Video},
+    window::{Bandwidth, Era, Segment, Window},
+};
+use m3u8_rs::MediaPlaylistType;
+use tokio::sync::watch::Sender;
+
+use super::*;
+
+/// How long the segments of the demo are.
+pub(super) const SEGMENT: Duration = Duration::from_secs(6);
+/// Where the first that is listed begins, and the last ends, in seconds since 1970.
+const BEGIN: i64 = (LAST - 9) * 6;
+const END: i64 = (LAST + 1) * 6;
+
+/// The record of a High profile stream by x264, as far as its codec string needs.
+const AVC: &[u8] = &[1, 0x64, 0, 0x1f, 0xff, 0xe0, 0];
+
+pub(super) fn rendition(name: &str) -> Rendition {
+    let (codec, media) = if name.starts_with("audio") {
+        let audio = Audio { sample_rate: 48_000, channels: 2, language: "en".into() };
+        (CodecConfig::Aac(Bytes::from_static(&[0x11, 0x90])), Media::Audio(audio))
+    } else {
+        let video =
+            Video { width: 1280, height: 720, sample_aspect: (1, 1), frame_rate: None, colour: None };
+        (CodecConfig::Avc(Bytes::from_static(AVC)), Media::Video(video))
+    };
+    let timescale = Timescale::new(1000).unwrap();
+    let track = Track { name: name.into(), timescale, codec, media, bitrate: 0, edit_start: 0 };
+    Rendition { track: Arc::new(track), bandwidth: Bandwidth { peak: 2000, average: 1000 } }
+}
+
+/// What a track of the demo lists.
+pub(super) fn listing(name: &str, numbers: RangeInclusive<i64>) -> Arc<Listing> {
+    let timescale = Timescale::new(1000).unwrap();
+    let era = Arc::new(Era { first: 1, init: "init-0af3.mp4".into() });
+    let segment = |number: i64| {
+        let (start, era) = (number * 6000, era.clone());
+        let size = name.len() as u64;
+        Segment { number, start, duration: 6000, size, parts: Vec::new(), era, captured_at: 0 }
+    };
+    Arc::new(Listing::default().followed_by(&Window::of(timescale, numbers.map(segment))))
+}
+
+async fn media(response: Response) -> (m3u8_rs::MediaPlaylist, String) {
+    assert_eq!(response.status(), 200);
+    let text = text(response).await;
+    let (rest, playlist) = m3u8_rs::parse_media_playlist(text.as_bytes()).unwrap();
+    assert!(rest.is_empty());
+    (playlist, text)
+}
+
+fn numbers(playlist: &m3u8_rs::MediaPlaylist) -> Vec<String> {
+    playlist.segments.iter().map(|segment| segment.uri.clone()).collect()
+}
+
+fn named(numbers: RangeInclusive<i64>) -> Vec<String> {
+    numbers.map(|number| format!("{number}.m4s")).collect()
+}
+
+#[tokio::test]
+async fn a_stretch_of_the_past_is_a_video_on_demand_rounded_outwards() {
+    let server = serve_demo().await;
+    let (start, end) = (BEGIN + 7, BEGIN + 17);
+    for track in ["720p", "audio-en"] {
+        let said = server.get(&format!("/live/demo/{track}/index.m3u8?start={start}&end={end}")).await;
+        // One segment of before is kept, so the first of it for six seconds more at least.
+        assert_eq!(field(said.headers(), "cache-control"), "public, max-age=6, stale-if-error=0");
+        assert_eq!(field(said.headers(), "cmsd-static"), "ot=m,sf=h,st=v");
+        let (playlist, text) = media(said).await;
+        assert_eq!(numbers(&playlist), named(LAST - 8..=LAST - 7));
+        assert!(playlist.end_list && playlist.playlist_type == Some(MediaPlaylistType::Vod));
+        assert_eq!(playlist.media_sequence, (LAST - 8) as u64);
+        assert!(!text.contains("SERVER-CONTROL") && !text.contains("EXT-X-PART"), "{text}");
+    }
+    let said = server.get(&format!("/live/demo/manifest.mpd?start={start}&end={end}")).await;
+    let mpd = text(said).await;
+    for part in ["type=\"static\"", "mediaPresentationDuration=\"PT12S\"", "start=\"PT0S\""] {
+        assert!(mpd.contains(part), "{part}: {mpd}");
+    }
+    let offset = format!("presentationTimeOffset=\"{}\"", (BEGIN + 6) * 1000);
+    assert_eq!(mpd.matches(&offset).count(), 2, "{mpd}");
+}
+
+#[tokio::test]
+async fn children_are_asked_for_with_one_spelling_whatever_was_asked() {
+    let server = serve_demo().await;
+    let expected = format!("?start={}&end={}", BEGIN + 6, BEGIN + 18);
+    for query in [
+        format!("start={}&end={}", BEGIN + 6, BEGIN + 18),
+        format!("end={}.5&x=y&start={}.999999999", BEGIN + 17, BEGIN + 6),
+        "start=2147-05-24T16:00:06Z&end=2147-05-24T16:00:18Z".into(),
+        "start=2147-05-24T16%3A00%3A06Z&end=2147-05-24T16%3A00%3A17.25Z".into(),
+    ] {
+        let said = server.get(&format!("/live/demo/index.m3u8?{query}")).await;
+        assert_eq!(field(said.headers(), "cache-control"), "public, max-age=6, stale-if-error=0");
+        let text = text(said).await;
+        let (_, playlist) = m3u8_rs::parse_master_playlist(text.as_bytes()).unwrap();
+        assert_eq!(playlist.variants[0].uri, format!("720p/index.m3u8{expected}"), "{query}");
+        let audio = playlist.alternatives[0].uri.as_deref().unwrap();
+        assert_eq!(audio, format!("audio-en/index.m3u8{expected}"), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_stretch_is_refused_in_words() {
+    let server = serve_demo().await;
+    let day = 86_400;
+    for (query, status, reason) in [
+        ("start=soon".to_owned(), 400, "stretch-times"),
+        (format!("end={END}"), 400, "stretch-times"),
+        (format!("start={END}&end={BEGIN}"), 400, "stretch-times"),
+        (format!("start={BEGIN}&start={BEGIN}"), 400, "stretch-times"),
+        (format!("start={}&end={}", BEGIN - day, BEGIN + 1), 400, "stretch-too-long"),
+        (format!("start={}&end={}", BEGIN - 60, BEGIN), 410, "stretch-gone"),
+        (format!("start={END}"), 404, "stretch-ahead"),
+        (format!("start={}&end={}", END + 600, END + 700), 404, "stretch-ahead"),
+    ] {
+        for file in ["index.m3u8", "manifest.mpd", "720p/index.m3u8"] {
+            let said = server.get(&format!("/live/demo/{file}?{query}")).await;
+            assert_eq!(said.status(), status, "{file}?{query}");
+            assert_eq!(field(said.headers(), "headwater-reason"), reason, "{file}?{query}");
+            let retry = field(said.headers(), "retry-after").to_owned();
+            let words = text(said).await;
+            match reason {
+                "stretch-ahead" if query.contains('&') => assert_eq!(retry, "606"),
+                "stretch-ahead" => assert_eq!(retry, "6"),
+                "stretch-gone" => assert!(words.contains("begins at 2147-05-24T16:00:00.000Z"), "{words}"),
+                "stretch-too-long" => assert!(words.contains("24 hours"), "{words}"),
+                _ => assert!(words.contains("2026-11-26T03:00:00Z"), "{words}"),
+            }
+        }
+    }
+    for (path, reason) in [
+        ("/live/quux/index.m3u8?start=1", "unknown-channel"),
+        ("/live/new/index.m3u8?start=1", "not-yet-published"),
+        ("/live/demo/999p/index.m3u8?start=5598000006", "unknown-track"),
+    ] {
+        assert_eq!(field(server.get(path).await.headers(), "headwater-reason"), reason, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_begins_before_the_archive_begins_with_it() {
+    let server = serve_demo().await;
+    let query = format!("start={}&end={}", BEGIN - 3600, BEGIN + 6);
+    let said = server.get(&format!("/live/demo/720p/index.m3u8?{query}")).await;
+    // It may leave with the next segment.
+    assert_eq!(field(said.headers(), "cache-control"), "public, max-age=1, stale-if-error=0");
+    assert_eq!(numbers(&media(said).await.0), named(LAST - 9..=LAST - 9));
+}
+
+/// A channel of the demo's tracks that is published segment by segment.
+struct Going {
+    server: Server,
+    tracks: HashMap<&'static str, Sender<Arc<TrackEdge>>>,
+}
+
+impl Going {
+    fn start() -> Self {
+        let mut edge = edge("demo");
+        let tracks = ["720p", "audio-en"].map(|name| {
+            let (sender, receiver) = watch::channel(edge.tracks[name].borrow().clone());
+            edge.tracks.insert(name.into(), receiver);
+            (name, sender)
+        });
+        let channels = [("demo".to_owned(), reader(edge, State::Live))].into();
+        let origin = Origin::new(Arc::new(channels), memory(), admission(waiters()));
+        Self { server: Server::start(origin), tracks: tracks.into() }
+    }
+
+    /// Lists segments up to `last` in a track.
+    fn list(&self, track: &str, last: i64) {
+        self.tracks[track].send_modify(|edge| {
+            let next = TrackEdge { listing: listing(track, LAST - 9..=last), ..TrackEdge::clone(edge) };
+            *edge = Arc::new(next);
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_stretch_that_goes_on_is_an_event_until_its_end_is_passed() {
+    let going = Going::start();
+    let query = format!("start={}&end={}", BEGIN + 12, END + 6);
+    let path = format!("/live/demo/720p/index.m3u8?{query}");
+    let said = going.server.get(&path).await;
+    assert!(field(said.headers(), "cache-control").starts_with("public, max-age=3, "));
+    assert_eq!(field(said.headers(), "cmsd-static"), "ot=m,sf=h,st=l");
+    let (playlist, body) = media(said).await;
+    assert_eq!(numbers(&playlist), named(LAST - 7..=LAST));
+    assert!(!playlist.end_list && playlist.playlist_type == Some(MediaPlaylistType::Event));
+    assert!(body.contains("CAN-BLOCK-RELOAD=YES") && body.contains("#EXT-X-START:TIME-OFFSET=0"), "{body}");
+    let mpd = text(going.server.get(&format!("/live/demo/manifest.mpd?{query}")).await).await;
+    assert!(mpd.contains("type=\"dynamic\"") && mpd.contains("start=\"PT0S\""), "{mpd}");
+    assert!(mpd.contains("availabilityStartTime=\"2147-05-24T16:00:12.000Z\""), "{mpd}");
+
+    // The list is complete with the track, the whole with all of them.
+    going.list("720p", LAST + 1);
+    let (playlist, _) = media(going.server.get(&path).await).await;
+    assert!(playlist.end_list && playlist.playlist_type == Some(MediaPlaylistType::Vod));
+    assert_eq!(numbers(&playlist), named(LAST - 7..=LAST + 1));
+    let mpd = text(going.server.get(&format!("/live/demo/manifest.mpd?{query}")).await).await;
+    assert!(mpd.contains("type=\"dynamic\""), "{mpd}");
+    going.list("audio-en", LAST + 2);
+    let mpd = text(going.server.get(&format!("/live/demo/manifest.mpd?{query}")).await).await;
+    assert!(mpd.contains("type=\"static\"") && mpd.contains("start=\"PT0S\""), "{mpd}");
+    assert!(mpd.contains("mediaPresentationDuration=\"PT54S\""), "{mpd}");
+}
+
+#[tokio::test]
+async fn who_asks_for_the_next_segment_of_a_stretch_waits_for_it() {
+    let going = Going::start();
+    let path = format!("/live/demo/720p/index.m3u8?start={}", BEGIN + 12);
+    let server = &going.server;
+    let blocking = async |ahead: i64| {
+        server.get(&format!("{path}&_HLS_msn={}&_HLS_part=0", LAST + ahead)).await
+    };
+    assert_eq!(numbers(&media(blocking(0).await).await.0), named(LAST - 7..=LAST));
+    let far = blocking(3).await;
+    assert_eq!((far.status().as_u16(), field(far.headers(), "headwater-reason")), (400, "too-far-ahead"));
+    let publish = async {
+        tokio::task::yield_now().await;
+        going.list("audio-en", LAST + 1);
+        going.list("720p", LAST + 1);
+    };
+    let (said, ()) = tokio::join!(blocking(1), publish);
+    assert!(field(said.headers(), "cache-control").starts_with("public, max-age=36, "));
+    assert_eq!(numbers(&media(said).await.0), named(LAST - 7..=LAST + 1));
+}
+
+#[tokio::test]
+async fn a_delta_update_of_a_stretch_leaves_out_what_lies_far_behind() {
+    let going = Going::start();
+    for track in ["720p", "audio-en"] {
+        going.list(track, LAST + 40);
+    }
+    let path = format!("/live/demo/720p/index.m3u8?start={}&_HLS_skip=YES", BEGIN + 12);
+    let (_, text) = media(going.server.get(&path).await).await;
+    assert!(text.contains("#EXT-X-SKIP:SKIPPED-SEGMENTS=42\n"), "{text}");
+    assert_eq!(text.matches("#EXTINF").count(), 6, "{text}");
+}
+
+#[tokio::test]
+async fn a_stretch_begins_where_every_track_has_it() {
+    let going = Going::start();
+    going.tracks["audio-en"].send_modify(|edge| {
+        // A window that begins anew: what lies before is not listed any more.
+        let behind = TrackEdge { listing: listing("audio-en", LAST - 4..=LAST), ..TrackEdge::clone(edge) };
+        *edge = Arc::new(behind);
+    });
+    let path = format!("/live/demo/720p/index.m3u8?start={BEGIN}&end={END}");
+    assert_eq!(numbers(&media(going.server.get(&path).await).await.0), named(LAST - 4..=LAST));
+}
