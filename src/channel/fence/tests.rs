@@ -19,6 +19,7 @@ use crate::{
     channel::{
         commit::{Committer, News, Paper, Work},
         edge::Body,
+        record::Record,
     },
     clock, config,
     metrics::Storing,
