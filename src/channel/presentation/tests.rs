@@ -12,6 +12,7 @@ use super::*;
 use crate::channel::edge::Head;
 
 mod storing;
+mod takeover;
 
 const NANOS: i128 = 1_000_000_000;
 /// Unix time of the first segment: its number too, as segments last a second.
