@@ -196,7 +196,7 @@ async fn takes_over(store: &str, root: PathBuf, going: Going) {
     );
     assert_eq!(watcher.epochs, [1, 2]);
     // From one segment to the next it is one target duration anyway.
-    assert!(watcher.longest_rest <= 4 * TARGET, "{:?}", watcher.longest_rest);
+    assert!(watcher.longest_rest <= 3 * TARGET, "{:?}", watcher.longest_rest);
     for (uri, body) in &watcher.bodies {
         let got = second.get(&format!("live/{TRACK}/{uri}")).await;
         assert!(got.is_none_or(|got| got == body[..]), "{uri} has another body from memory");

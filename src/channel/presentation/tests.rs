@@ -13,6 +13,7 @@ use crate::channel::edge::Head;
 
 mod killed;
 mod storing;
+mod takeover;
 
 const NANOS: i128 = 1_000_000_000;
 /// Unix time of the first segment: its number too, as segments last a second.
