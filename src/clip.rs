@@ -76,7 +76,11 @@ pub async fn run(store: &Store, request: &Request) -> Result<Summary, Error> {
     let kept = Kept::read(store, &request.channel).await?.ok_or_else(unknown)?;
     let wanted = request.numbers();
     let file = request.out.ends_with(".mp4");
-    let tracks = if file { file::chosen(kept.tracks(), request.rung.as_deref())? } else { kept.tracks().iter().collect() };
+    let tracks = if file {
+        file::chosen(kept.tracks(), request.rung.as_deref())?
+    } else {
+        kept.tracks().iter().collect()
+    };
     let parts = gather(store, &kept, tracks, &wanted).await?;
     if parts.is_empty() || parts.iter().any(|part| part.window.segments().is_empty()) {
         return Err(Error::nothing(request, kept.numbers()));
@@ -155,7 +159,13 @@ fn length(parts: &[Part<'_>]) -> Duration {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:.3} s in {} segments of {}", self.length.as_secs_f64(), self.segments, self.tracks.join(", "))?;
+        writeln!(
+            f,
+            "{:.3} s in {} segments of {}",
+            self.length.as_secs_f64(),
+            self.segments,
+            self.tracks.join(", ")
+        )?;
         if self.is_cut {
             writeln!(f, "note: not all of the stretch is kept")?;
         }

@@ -117,7 +117,14 @@ impl Committer {
         let (attic, errands) = mpsc::channel(ERRANDS);
         workers.spawn(ledger::write(pen, effort, entries, tell.clone()));
         workers.spawn(papers.clone().write(store.clone(), effort, tenure.clone(), tell.clone()));
-        workers.spawn(attic::work(store.clone(), effort, tenure.clone(), papers.clone(), errands, tell.clone()));
+        workers.spawn(attic::work(
+            store.clone(),
+            effort,
+            tenure.clone(),
+            papers.clone(),
+            errands,
+            tell.clone(),
+        ));
         let room = Room::new(store.spool().clone());
         room.clear(channel);
         Self {

@@ -84,6 +84,10 @@ impl Mirror {
         if !self.read_opening().await? {
             return Ok(Sight::Nothing);
         }
+        if self.record.as_ref().is_some_and(|before| before.says_the_same(&record)) {
+            self.version = Some(version);
+            return Ok(Sight::Same);
+        }
         self.show(record);
         // If the record was written anew meanwhile, the next look finds the same once more.
         self.version = Some(version);

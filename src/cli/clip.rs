@@ -64,7 +64,10 @@ pub(super) fn run(arguments: Clip) -> anyhow::Result<()> {
     let request = arguments.request(&config)?;
     let directory = PathBuf::from(config.store.url.trim_start_matches("file://"));
     if !config.store.url.contains("://") && !directory.is_dir() {
-        return Err(anyhow!("the store {} does not exist; --config says which one to read", directory.display()));
+        return Err(anyhow!(
+            "the store {} does not exist; --config says which one to read",
+            directory.display()
+        ));
     }
     let store = Store::of(&config.store)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

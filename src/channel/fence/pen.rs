@@ -32,6 +32,13 @@ impl Pen {
         Self { store, stamp: Stamp::default(), version: None, tenure }
     }
 
+    /// Of who writes over whatever lies at `path`.
+    #[cfg(test)]
+    pub(in crate::channel) async fn over(store: Store, terms: Terms, path: &str) -> Self {
+        let version = store.look(path).await.ok().map(|seen| seen.version);
+        Self { version, ..Self::fresh(store, terms) }
+    }
+
     /// The store as who is active may write to it.
     pub(in crate::channel) fn store(&self) -> &Store {
         &self.store

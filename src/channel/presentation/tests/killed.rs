@@ -12,6 +12,7 @@ use crate::{
     channel::{
         archive::{self, Chapter},
         commit::{Committer, News as Told},
+        fence::{Pen, Terms},
     },
     metrics::Storing,
     store::{Effort, Store},
@@ -37,7 +38,9 @@ impl Rig {
         kept.iter().for_each(|(record, _)| record.vouch(&store, "live/a"));
         let presentation = Presentation::new("live/a".into(), config, kept, at);
         let effort = Effort::edge(Duration::from_secs(1));
-        let committer = Committer::start("a", store, effort, Storing::default());
+        let terms = Terms::new(Duration::from_secs(1), effort.attempt);
+        let pen = Pen::over(store.spending(effort), terms, "live/a/state.json").await;
+        let committer = Committer::start("a", pen, Storing::default());
         let (faults, config) = (faults.clone(), config.clone());
         let mut rig = Self { faults, config, committer, presentation, now: at };
         rig.settle().await;
