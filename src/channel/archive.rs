@@ -109,6 +109,12 @@ impl Archive {
         Some(first..=self.newest()?)
     }
 
+    /// Chapters that are kept and named, oldest first.
+    #[cfg(test)]
+    pub(super) fn chapters(&self) -> Vec<i64> {
+        self.chapters.within(i64::MIN..=i64::MAX).collect()
+    }
+
     /// Number of the last segment.
     fn newest(&self) -> Option<i64> {
         let tail = self.tail.last_key_value().map(|(number, _)| *number);
@@ -173,3 +179,6 @@ pub(super) fn vouch<'a>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

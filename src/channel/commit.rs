@@ -22,7 +22,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use self::{lane::Lane, papers::Papers, room::Room};
 use super::{
-    archive::{Errand, Fate},
+    archive::{Errand, Fate, Weight},
     edge::Body,
 };
 use crate::{
@@ -233,6 +233,13 @@ impl Committer {
             let age = waiting.values().min().map(|since| now.saturating_duration_since(*since));
             let bytes = self.lanes.get(track).map_or(0, |lane| lane.bytes());
             self.metrics.backlog(&self.channel, track, waiting.len(), bytes, age.unwrap_or_default());
+        }
+    }
+
+    /// Says how much is kept of each track, and how much time that is.
+    pub(super) fn measure_archive<'a>(&self, archived: impl Iterator<Item = (&'a str, Weight, Duration)>) {
+        for (track, Weight { bytes, segments }, depth) in archived {
+            self.metrics.archived(&self.channel, track, segments, bytes, depth);
         }
     }
 

@@ -112,7 +112,12 @@ impl TrackRecord {
     }
 
     /// Reads the chapters that are listed.
-    async fn read_bound(&mut self, store: &Store, prefix: &str, track: &str) -> Result<(), archive::Error> {
+    pub(super) async fn read_bound(
+        &mut self,
+        store: &Store,
+        prefix: &str,
+        track: &str,
+    ) -> Result<(), archive::Error> {
         let tail = self.archive.tail().first_key_value().map_or(i64::MAX, |(number, _)| *number);
         let numbers = self.first..=tail.saturating_sub(1);
         self.bound = archive::entries(store, prefix, track, &self.archive, numbers).await?;

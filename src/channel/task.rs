@@ -330,7 +330,11 @@ impl Task {
                 self.presentation.lose_segment(&track, number);
                 Vec::new()
             }
-            News::Recorded => self.presentation.recorded(now),
+            News::Recorded => {
+                let works = self.presentation.recorded(now);
+                self.committer.measure_archive(self.presentation.archived());
+                works
+            }
             News::Ended { durable } => vec![self.presentation.conclude(durable, now)],
             News::Chapter { track, chapter, fate } => {
                 self.presentation.hear(&track, chapter, fate);

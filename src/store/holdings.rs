@@ -41,7 +41,7 @@ impl Holdings {
         let (size, said) = (found.meta.size, described::etag_of(&found.attributes));
         let body = found.bytes().await.map_err(failed)?;
         let tag = etag([&body[..]]);
-        let expected = self.hashes.of(path).map(String::from).or(said);
+        let expected = self.hashes.of(path).or(said);
         if size != body.len() as u64 || expected.is_some_and(|expected| expected != tag) {
             return Err(Error::Damaged { path: path.to_owned() });
         }

@@ -10,13 +10,9 @@ use super::{Archive, Chapter, Doom, Entry, LENGTH, Weight, chapter_of};
 /// Something to be done with a chapter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::channel) enum Errand {
-    /// It is complete. If it `rewrites`, a killed server may have left it otherwise, and no record names that.
-    Write {
-        /// What is to lie there.
-        text: Bytes,
-        /// True if it may lie over something.
-        rewrites: bool,
-    },
+    /// It is complete, and this is to lie there. What is in it has been in a record, so a server that was killed before
+    /// a record named it has left the same or nothing.
+    Write(Bytes),
     /// It is the oldest, and may have to go.
     Weigh,
     /// Nobody may ask for it or its segments any more.
@@ -38,8 +34,6 @@ pub(in crate::channel) enum Fate {
 #[derive(Debug)]
 pub(in crate::channel) struct Keeping {
     archive: Arc<Archive>,
-    /// Numbers up to this one may have been written before a restart.
-    unsure: i64,
     /// The chapter that is being written.
     writing: Option<(i64, Weight)>,
     /// The oldest chapter, and what it weighs once that is known.
@@ -52,11 +46,10 @@ impl Keeping {
         Self::of(Archive::new(timescale))
     }
 
-    /// Goes on from what is kept. All of its tail may be in chapters that no record names.
+    /// Goes on from what is kept.
     pub(in crate::channel) fn of(archive: Archive) -> Self {
-        let unsure = archive.newest().unwrap_or(i64::MIN);
         let archive = Arc::new(archive);
-        Self { archive, unsure, writing: None, oldest: None, deleting: BTreeSet::new() }
+        Self { archive, writing: None, oldest: None, deleting: BTreeSet::new() }
     }
 
     /// What the next record says.
@@ -67,11 +60,6 @@ impl Keeping {
     /// Counts in a segment.
     pub(in crate::channel) fn add(&mut self, entry: Entry) {
         Arc::make_mut(&mut self.archive).add(entry);
-    }
-
-    /// Chapters with numbers up to this one may lie there already.
-    pub(in crate::channel) fn is_unsure_up_to(&mut self, number: i64) {
-        self.unsure = self.unsure.max(number);
     }
 
     /// Number of the first segment that can be fetched.
@@ -94,8 +82,7 @@ impl Keeping {
         let entries = archive.tail.range(..next).map(|(number, entry)| (*number, entry.clone())).collect();
         let written = Chapter::new(chapter, archive.timescale, entries);
         self.writing = Some((chapter, written.weight()));
-        let rewrites = chapter * LENGTH <= self.unsure;
-        Some((chapter, Errand::Write { text: written.to_bytes(), rewrites }))
+        Some((chapter, Errand::Write(written.to_bytes())))
     }
 
     /// Asks what the oldest chapter weighs, once.
@@ -152,7 +139,7 @@ impl Keeping {
         }
     }
 
-    /// A chapter is durable: records name it instead of its segments.
+    /// A chapter is durable: only now do records name it instead of its segments.
     fn bind(&mut self, chapter: i64) {
         let Some((_, weight)) = self.writing.take_if(|(writing, _)| *writing == chapter) else { return };
         let archive = Arc::make_mut(&mut self.archive);

@@ -61,8 +61,7 @@ async fn attend(
 ) -> Result<Fate, Error> {
     let path = archive::path_in(prefix, track, chapter);
     match errand {
-        Errand::Write { text, rewrites: true } => store.put(&path, vec![text.clone()]).await?,
-        Errand::Write { text, rewrites: false } => store.create(&path, vec![text.clone()]).await?,
+        Errand::Write(text) => store.create(&path, vec![text.clone()]).await?,
         Errand::Weigh => return weigh(store, &path, chapter).await.map(Fate::Weighed),
         Errand::Delete => {
             delete(store, prefix, track, chapter).await?;

@@ -11,6 +11,7 @@ use headwater_packager::{
 use super::*;
 use crate::channel::edge::Head;
 
+mod killed;
 mod storing;
 
 const NANOS: i128 = 1_000_000_000;

@@ -152,7 +152,6 @@ impl Shelf {
     /// been published before a restart, and lie in caches.
     pub(super) fn without_parts(&mut self, number: i64) {
         self.parts_from = number + 1;
-        self.keeping.is_unsure_up_to(number);
         self.closed.values_mut().for_each(|closed| closed.segment.parts.clear());
     }
 

@@ -1,0 +1,186 @@
+//! Chapters and retention of one track, and reading them back.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use headwater_packager::window::{Era, Part, Window};
+
+use super::*;
+use crate::channel::record::TrackRecord;
+
+/// A multiple of the length of a chapter.
+const START: i64 = 64 * 1000;
+const C: i64 = 1000;
+
+fn era(first: i64) -> Arc<Era> {
+    Arc::new(Era { first, init: format!("init-{first}.mp4") })
+}
+
+fn entry(number: i64, era: &Arc<Era>) -> Entry {
+    let part = Part { duration: 50, size: 500, independent: true };
+    let segment = Segment {
+        number,
+        start: number * 100,
+        duration: 100,
+        size: 1000,
+        parts: vec![part; 2],
+        era: era.clone(),
+        captured_at: number * 7,
+    };
+    Entry { segment, etag: format!("\"{number:032x}\"") }
+}
+
+fn keeping(numbers: impl IntoIterator<Item = i64>) -> Keeping {
+    let mut keeping = Keeping::new(Timescale::new(100).unwrap());
+    let era = era(1);
+    numbers.into_iter().for_each(|number| keeping.add(entry(number, &era)));
+    keeping
+}
+
+/// Writes all chapters that are complete into `store`.
+async fn write(keeping: &mut Keeping, store: &Store) {
+    while let Some((chapter, Errand::Write(text))) = keeping.write(None) {
+        store.create(&path_in("live/a", "v", chapter), vec![text]).await.unwrap();
+        keeping.hear(chapter, Fate::Written);
+    }
+}
+
+fn written(archive: &Archive) -> Archive {
+    serde_json::from_slice(&serde_json::to_vec(archive).unwrap()).unwrap()
+}
+
+#[test]
+fn a_chapter_is_written_once_nothing_of_it_is_open_and_named_once_it_is_durable() {
+    let mut keeping = keeping(START..START + 64);
+    assert_eq!(keeping.write(None), None, "nothing behind it is recorded");
+    keeping.add(entry(START + 64, &era(1)));
+    assert_eq!(keeping.write(Some(START + 63)), None, "one of it waits for the store");
+    let (chapter, errand) = keeping.write(Some(START + 65)).unwrap();
+    assert!(chapter == C && matches!(errand, Errand::Write(_)));
+    assert_eq!(keeping.write(None), None, "it is on its way");
+    assert_eq!(keeping.archive().tail().len(), 65, "until it is durable, records have its segments");
+    let weight = keeping.archive().weight();
+    keeping.hear(C, Fate::Written);
+    assert_eq!(keeping.archive().tail().keys().collect::<Vec<_>>(), [&(START + 64)]);
+    assert_eq!(keeping.archive().chapters(), [C]);
+    assert_eq!((keeping.archive().weight(), weight.bytes), (weight, 65_000));
+}
+
+#[test]
+fn the_same_chapter_is_written_whether_or_not_a_server_was_killed_over_it() {
+    let mut first = keeping((START..START + 70).filter(|number| number % 7 != 0));
+    let mut again = Keeping::of(written(first.archive()));
+    again.add(entry(START + 71, &era(START + 71)));
+    assert_eq!(first.write(None), again.write(None));
+}
+
+#[test]
+fn a_chapter_goes_in_this_order_weighed_out_of_the_record_then_deleted() {
+    let mut keeping = keeping(START..START + 70);
+    let (chapter, _) = keeping.write(None).unwrap();
+    keeping.hear(chapter, Fate::Written);
+    assert_eq!(keeping.spare(START + 63), None, "it is listed");
+    assert_eq!(keeping.spare(START + 64), Some(C));
+    assert!(!keeping.doom(), "nobody knows what it weighs");
+    assert_eq!(keeping.weigh(), Some((C, Errand::Weigh)));
+    assert_eq!(keeping.weigh(), None, "it was asked");
+    keeping.hear(C, Fate::Weighed(Weight { bytes: 64_000, segments: 64 }));
+    assert!(keeping.doom());
+    assert_eq!(keeping.archive().chapters(), [0; 0]);
+    assert_eq!(keeping.archive().weight(), Weight { bytes: 6_000, segments: 6 });
+    assert_eq!(keeping.first(), Some(START), "those who read old lists can fetch it");
+    assert_eq!(keeping.delete(3), []);
+    (START + 70..START + 74).for_each(|number| keeping.add(entry(number, &era(1))));
+
+    let mut again = Keeping::of(written(keeping.archive()));
+    for keeping in [&mut keeping, &mut again] {
+        assert_eq!(keeping.delete(3), [(C, Errand::Delete)]);
+        assert_eq!(keeping.delete(3), [], "once");
+        assert_eq!(keeping.first(), Some(START + 64), "it is gone for readers before it is gone");
+        keeping.hear(C, Fate::Deleted);
+        assert!(keeping.archive().doomed.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn any_stretch_is_read_back_as_it_was_listed_over_chapters_tail_and_holes() {
+    let store = Store::open("memory://").unwrap();
+    let mut keeping = Keeping::new(Timescale::new(100).unwrap());
+    let (before, behind) = (era(1), era(START + 100));
+    let numbers: Vec<i64> =
+        (START + 10..START + 400).filter(|number| !(130..260).contains(&(number - START))).collect();
+    for number in &numbers {
+        keeping.add(entry(*number, if *number < START + 100 { &before } else { &behind }));
+    }
+    write(&mut keeping, &store).await;
+    let archive = written(keeping.archive());
+    assert_eq!(archive.chapters(), [C, C + 1, C + 2, C + 4, C + 5], "where nothing is, there is no chapter");
+    assert_eq!(archive.numbers(), Some(START..=START + 399));
+    for (from, to) in [(0, 399), (10, 10), (60, 70), (100, 300), (140, 200), (383, 390), (390, 900), (-70, 5)]
+    {
+        let read = stretch(&store, "live/a", "v", &archive, START + from..=START + to).await.unwrap();
+        let expected: Vec<Segment> = numbers
+            .iter()
+            .filter(|number| (START + from..=START + to).contains(*number))
+            .map(|number| entry(*number, if *number < START + 100 { &before } else { &behind }).segment)
+            .map(|segment| Segment { parts: Vec::new(), ..segment })
+            .collect();
+        assert_eq!(read, expected, "{from} to {to}");
+    }
+    // The store knows what they have to be.
+    store
+        .put_document("live/a/v/64010.m4s", Bytes::from("x"), crate::policy::CachePolicy::Immutable)
+        .await
+        .unwrap();
+    stretch(&store, "live/a", "v", &archive, START + 10..=START + 10).await.unwrap();
+    let error = store.get("live/a/v/64010.m4s").await.unwrap_err();
+    assert!(matches!(error, store::Error::Damaged { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_chapter_that_is_damaged_or_gone_is_told_by_its_name() {
+    let store = Store::open("memory://").unwrap();
+    let mut keeping = keeping(START..START + 200);
+    write(&mut keeping, &store).await;
+    let archive = keeping.archive().clone();
+    store.put("live/a/v/chapter-1000.json", vec![Bytes::from("{\"version\":3}")]).await.unwrap();
+    store.delete("live/a/v/chapter-1001.json").await.unwrap();
+    for (number, why) in [(START, "damaged"), (START + 64, "there is no live/a/v/chapter-1001.json")] {
+        let error = stretch(&store, "live/a", "v", &archive, number..=number).await.unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+    assert_eq!(stretch(&store, "live/a", "v", &archive, START + 128..=START + 140).await.unwrap().len(), 13);
+}
+
+/// What the record of a track says that lists `length`.
+fn record(archive: &Archive, window: &Window) -> TrackRecord {
+    TrackRecord {
+        length: window.length(),
+        first: window.media_sequence(),
+        discontinuity_sequence: window.discontinuity_sequence(),
+        peak: window.bandwidth().peak,
+        archive: archive.clone(),
+        bound: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_window_of_hours_is_put_together_from_chapters_and_its_record_is_small() {
+    let store = Store::open("memory://").unwrap();
+    let timescale = Timescale::new(100).unwrap();
+    let mut keeping = Keeping::new(timescale);
+    let mut window = Window::new(Duration::from_secs(4 * 3600), timescale);
+    for number in START..START + 20_000 {
+        let era = era(1 + number / 9_000);
+        keeping.add(entry(number, &era));
+        window.push(Segment { parts: Vec::new(), ..entry(number, &era).segment });
+        write(&mut keeping, &store).await;
+    }
+    assert!((14_400..14_402).contains(&window.segments().len()));
+    let bytes = serde_json::to_vec(&record(keeping.archive(), &window)).unwrap();
+    assert!(bytes.len() < 10_000, "{} bytes", bytes.len());
+    let mut read: TrackRecord = serde_json::from_slice(&bytes).unwrap();
+    read.read_bound(&store, "live/a", "v").await.unwrap();
+    assert_eq!(read.window(), window);
+    assert_eq!(store.fills(), 225, "and no other chapters are read");
+}
