@@ -70,13 +70,17 @@ impl Request {
 /// Cuts it out.
 ///
 /// # Errors
-/// What, where, and what would be right. Nothing is left of what was written.
+/// What, where, and what would be right. Nothing is left of what was written to this machine, also if the future is dropped.
 pub async fn run(store: &Store, request: &Request) -> Result<Summary, Error> {
     let unknown = || Error::UnknownChannel { channel: request.channel.clone(), store: store.url().into() };
     let kept = Kept::read(store, &request.channel).await?.ok_or_else(unknown)?;
     let wanted = request.numbers();
     let file = request.out.ends_with(".mp4");
-    let tracks = if file { file::chosen(kept.tracks(), request.rung.as_deref())? } else { kept.tracks().iter().collect() };
+    let tracks = if file {
+        file::chosen(kept.tracks(), request.rung.as_deref())?
+    } else {
+        kept.tracks().iter().collect()
+    };
     let parts = gather(store, &kept, tracks, &wanted).await?;
     if parts.is_empty() || parts.iter().any(|part| part.window.segments().is_empty()) {
         return Err(Error::nothing(request, kept.numbers()));
@@ -90,13 +94,8 @@ pub async fn run(store: &Store, request: &Request) -> Result<Summary, Error> {
     } else {
         presentation::write(&source, &parts, &target, &mut progress, request.segment).await
     };
-    match written {
-        Ok(()) => target.keep()?,
-        Err(error) => {
-            target.discard();
-            return Err(error);
-        }
-    }
+    written?;
+    target.keep()?;
     let segments = parts.iter().map(|part| part.window.segments().len()).max().unwrap_or(0);
     Ok(Summary {
         out: request.out.clone(),
@@ -155,7 +154,13 @@ fn length(parts: &[Part<'_>]) -> Duration {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:.3} s in {} segments of {}", self.length.as_secs_f64(), self.segments, self.tracks.join(", "))?;
+        writeln!(
+            f,
+            "{:.3} s in {} segments of {}",
+            self.length.as_secs_f64(),
+            self.segments,
+            self.tracks.join(", ")
+        )?;
         if self.is_cut {
             writeln!(f, "note: not all of the stretch is kept")?;
         }

@@ -24,11 +24,8 @@ impl Listing {
     #[must_use]
     pub fn followed_by(&self, window: &Window) -> Self {
         let Some(first) = window.segments().front().map(|first| first.number) else { return Self::default() };
-        let mut next = if self.last().is_some_and(|last| last >= first) {
-            self.clone()
-        } else {
-            Self::default()
-        };
+        let mut next =
+            if self.last().is_some_and(|last| last >= first) { self.clone() } else { Self::default() };
         next.first = first;
         let last = next.last();
         let is_new = |segment: &&Segment| last.is_none_or(|last| segment.number > last);
@@ -128,6 +125,9 @@ mod tests {
         window.push(segment(200));
         let listing = listing.followed_by(&window);
         assert_eq!(numbers(&listing, 0..=i64::MAX), [200]);
-        assert_eq!(Listing::default().followed_by(&Window::new(Duration::ZERO, window.timescale())).first(), None);
+        assert_eq!(
+            Listing::default().followed_by(&Window::new(Duration::ZERO, window.timescale())).first(),
+            None
+        );
     }
 }

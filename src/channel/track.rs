@@ -372,7 +372,11 @@ impl Writer {
         // A list that has not come further is as it was.
         let listed = before.filter(|before| before.listing.last() == self.shelf.head().map(|head| head.last));
         let listing = listed.map_or_else(
-            || Arc::new(before.map_or(&Listing::default(), |before| &*before.listing).followed_by(self.window())),
+            || {
+                Arc::new(
+                    before.map_or(&Listing::default(), |before| &*before.listing).followed_by(self.window()),
+                )
+            },
             |before| before.listing.clone(),
         );
         let on_slate = before.and_then(|before| before.slate_since).or(Some(view.at));

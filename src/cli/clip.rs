@@ -6,6 +6,7 @@ use anyhow::{Context, anyhow};
 use chrono::DateTime;
 use clap::Args;
 
+use super::signals::Signals;
 use crate::{
     clip::{self, Request},
     config::Config,
@@ -64,11 +65,20 @@ pub(super) fn run(arguments: Clip) -> anyhow::Result<()> {
     let request = arguments.request(&config)?;
     let directory = PathBuf::from(config.store.url.trim_start_matches("file://"));
     if !config.store.url.contains("://") && !directory.is_dir() {
-        return Err(anyhow!("the store {} does not exist; --config says which one to read", directory.display()));
+        return Err(anyhow!(
+            "the store {} does not exist; --config says which one to read",
+            directory.display()
+        ));
     }
     let store = Store::of(&config.store)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let summary = runtime.block_on(clip::run(&store, &request))?;
+    let summary = runtime.block_on(async {
+        let mut signals = Signals::listen().context("cannot listen for signals")?;
+        tokio::select! {
+            made = clip::run(&store, &request) => anyhow::Ok(made?),
+            () = signals.next() => Err(clip::Error::Interrupted.into()),
+        }
+    })?;
     let mut out = std::io::stdout().lock();
     write!(out, "{summary}").and_then(|()| out.flush()).context("cannot write to the standard output")
 }

@@ -58,7 +58,13 @@ pub struct HttpError {
 
 impl From<Refusal> for HttpError {
     fn from(cause: Refusal) -> Self {
-        Self { status: cause.status(), public: Cow::Borrowed(cause.words()), cause, cache: cause.cache(), retry_after: 1 }
+        Self {
+            status: cause.status(),
+            public: Cow::Borrowed(cause.words()),
+            cause,
+            cache: cause.cache(),
+            retry_after: 1,
+        }
     }
 }
 

@@ -309,9 +309,11 @@ mod tests {
             assert_eq!(resource.stretch, Some(stretch), "{path}");
             assert_eq!(get(&format!("/live/demo/{file}?end=7.5")), Err(StatusCode::BAD_REQUEST), "{path}");
         }
-        for path in
-            ["/live/demo/720p/1.m4s?start=x", "/live/demo/720p/init-ab.mp4?start=5", "/vod/demo/index.m3u8?start=x"]
-        {
+        for path in [
+            "/live/demo/720p/1.m4s?start=x",
+            "/live/demo/720p/init-ab.mp4?start=5",
+            "/vod/demo/index.m3u8?start=x",
+        ] {
             let (Ok(Route::Live(resource)) | Ok(Route::Vod(resource))) = get(path) else { panic!("{path}") };
             assert_eq!(resource.stretch, None, "{path}");
         }

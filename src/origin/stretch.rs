@@ -99,7 +99,9 @@ impl Stretches {
             // Only documents have a stretch.
             File::Track { .. } => return Err(Refusal::UnknownPath.into()),
             File::Multivariant => (Arc::new(render::multivariant(&plan)), media_type::HLS),
-            File::Mpd => (self.rendered(resource.presentation, None, &plan).await?.whole.clone(), media_type::DASH),
+            File::Mpd => {
+                (self.rendered(resource.presentation, None, &plan).await?.whole.clone(), media_type::DASH)
+            }
         };
         if !plan.is_complete()
             && let Some(unfit) = fitness::of_channel(&edge, clock::now())
@@ -196,10 +198,11 @@ impl Stretches {
 
 /// Waits until a track lists segment `due`, or nothing follows.
 async fn until(track: &mut Track, due: i64, patience: Patience<'_>) -> Result<Option<Held>, HttpError> {
-    let outlook = |track: &TrackEdge| match track.ended || track.listing.last().is_some_and(|last| last >= due) {
-        true => Outlook::Now(()),
-        false => Outlook::Soon,
-    };
+    let outlook =
+        |track: &TrackEdge| match track.ended || track.listing.last().is_some_and(|last| last >= due) {
+            true => Outlook::Now(()),
+            false => Outlook::Soon,
+        };
     Ok(hold(track, patience, outlook).await?.held)
 }
 

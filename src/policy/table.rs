@@ -38,7 +38,9 @@ impl CachePolicy {
             Self::Growing => {
                 "`{number}.m4s` while it is being made, without `Content-Length` and `ETag`; to HTTP/1.0 it is `no-store`"
             }
-            Self::LivePlaylist { .. } => "`/live/{channel}/{track}/index.m3u8`, also with `start` while it grows: half a TD, at least 1 s",
+            Self::LivePlaylist { .. } => {
+                "`/live/{channel}/{track}/index.m3u8`, also with `start` while it grows: half a TD, at least 1 s"
+            }
             Self::BlockingPlaylist { .. } => "the same with `_HLS_msn`: six TD",
             Self::MissingPlaylist { .. } => {
                 "404 of a media playlist, in a channel that exists: one TD, at least 1 s"

@@ -102,7 +102,8 @@ fn what_has_ended_begins_at_zero() {
 fn a_stretch_has_the_same_times_while_it_grows_and_when_it_is_complete() {
     let growing = named("stretch_growing").mpd();
     let complete = named("stretch_recorded").mpd();
-    let times = |mpd: &str| -> Vec<_> { periods(mpd).into_iter().map(|(id, start, _)| (id, start)).collect() };
+    let times =
+        |mpd: &str| -> Vec<_> { periods(mpd).into_iter().map(|(id, start, _)| (id, start)).collect() };
     assert_eq!(times(&growing), [("p0".to_owned(), 0.0), (format!("p{}", NOW + 4), 8.0)]);
     let begin = periods(&complete)[1].1;
     assert!((begin - 8.0).abs() < 0.034, "less than a frame from {begin} to 8");

@@ -125,7 +125,8 @@ fn part(edge: &Edge, rendition: &Rendition) -> Option<Part> {
     let Rendition { track, bandwidth } = rendition;
     let edge = edge.tracks.get(&track.name)?.borrow().clone();
     let listed = edge.listing.first()?;
-    let archived = edge.archive.as_ref().and_then(|archive| archive.numbers()).map(|numbers| *numbers.start());
+    let archived =
+        edge.archive.as_ref().and_then(|archive| archive.numbers()).map(|numbers| *numbers.start());
     let kept = (archived.map_or(listed, |archived| archived.min(listed)), edge.listing.last()?);
     Some(Part { track: track.clone(), bandwidth: *bandwidth, edge, kept })
 }

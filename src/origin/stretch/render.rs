@@ -119,8 +119,11 @@ fn playlist(plan: &Plan, index: usize, mut tracks: Vec<Vec<Segment>>) -> Rendere
 
 fn mpd(plan: &Plan, tracks: Vec<Vec<Segment>>) -> Rendered {
     let timescale = |index: usize| plan.tracks[index].track.timescale;
-    let windows: Vec<Window> =
-        tracks.into_iter().enumerate().map(|(index, segments)| Window::of(timescale(index), segments)).collect();
+    let windows: Vec<Window> = tracks
+        .into_iter()
+        .enumerate()
+        .map(|(index, segments)| Window::of(timescale(index), segments))
+        .collect();
     let representations: Vec<_> = plan
         .tracks
         .iter()
@@ -133,8 +136,7 @@ fn mpd(plan: &Plan, tracks: Vec<Vec<Segment>>) -> Rendered {
         })
         .collect();
     let kind = if plan.is_complete() { dash::Kind::LiveEnded } else { growing(plan, &windows) };
-    let presentation =
-        dash::Presentation { representations: &representations, kind, segment: plan.segment };
+    let presentation = dash::Presentation { representations: &representations, kind, segment: plan.segment };
     let document = Document::new(dash::mpd(&presentation));
     let document = document.described(cmsd::manifest(Format::Dash, !plan.is_complete()));
     Rendered { whole: Arc::new(document), delta: None, last_msn: 0 }

@@ -28,8 +28,7 @@ pub(super) fn rendition(name: &str) -> Rendition {
         let audio = Audio { sample_rate: 48_000, channels: 2, language: "en".into() };
         (CodecConfig::Aac(Bytes::from_static(&[0x11, 0x90])), Media::Audio(audio))
     } else {
-        let video =
-            Video { width: 1280, height: 720, sample_aspect: (1, 1), frame_rate: None, colour: None };
+        let video = Video { width: 1280, height: 720, sample_aspect: (1, 1), frame_rate: None, colour: None };
         (CodecConfig::Avc(Bytes::from_static(AVC)), Media::Video(video))
     };
     let timescale = Timescale::new(1000).unwrap();
@@ -219,9 +218,8 @@ async fn who_asks_for_the_next_segment_of_a_stretch_waits_for_it() {
     let going = Going::start();
     let path = format!("/live/demo/720p/index.m3u8?start={}", BEGIN + 12);
     let server = &going.server;
-    let blocking = async |ahead: i64| {
-        server.get(&format!("{path}&_HLS_msn={}&_HLS_part=0", LAST + ahead)).await
-    };
+    let blocking =
+        async |ahead: i64| server.get(&format!("{path}&_HLS_msn={}&_HLS_part=0", LAST + ahead)).await;
     assert_eq!(numbers(&media(blocking(0).await).await.0), named(LAST - 7..=LAST));
     let far = blocking(3).await;
     assert_eq!((far.status().as_u16(), field(far.headers(), "headwater-reason")), (400, "too-far-ahead"));

@@ -62,7 +62,9 @@ pub(super) async fn every_stretch_is_an_object_of_its_own(program: Program) {
     for path in [PLAYLIST, "/live/demo/index.m3u8", "/live/demo/manifest.mpd"] {
         let mut bodies = Vec::new();
         // Whole, and three stretches, each twice and with junk; the second time from the cache.
-        for query in ["", "start=5598000006&end=5598000030", "start=5598000012&end=5598000030", "start=5598000006"] {
+        for query in
+            ["", "start=5598000006&end=5598000030", "start=5598000012&end=5598000030", "start=5598000006"]
+        {
             let first = bytes(front.get(&format!("{path}?{query}"), &[]).await).await;
             front.asked();
             let again = front.get(&format!("{path}?{query}&session=7"), &[]).await;
