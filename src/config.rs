@@ -348,6 +348,11 @@ mod tests {
         };
         assert_eq!(archive(""), (4, None));
         assert_eq!(archive("archive = \"7d\"\narchive_bytes = \"500G\"\n"), (168, Some(500_000_000_000)));
+        let refused = refusal("[channel.a]\nsource = \"test:\"\narchive = \"30s\"\n");
+        assert!(
+            refused.starts_with("h.toml: channel.a.archive: 30s is shorter than the window of 60s"),
+            "{refused}"
+        );
     }
 
     #[test]
@@ -405,8 +410,6 @@ mod tests {
                 refusal(&channel("part = \"100ms\"\nframe_rate = 30\n")),
                 refusal(&channel("part = \"120ms\"\nframe_rate = 24\n")),
                 refusal(&channel("window = \"4s\"\n")),
-                refusal(&channel("archive = \"30s\"\n")),
-                refusal(&channel("archive_bytes = \"all\"\n")),
                 refusal(&channel("low_latency = \"yes\"\n")),
                 refusal(&rung("height = 360\nbitrate = \"1M\"\nb_frames = 2\n")),
                 refusal(&channel("frame_rate = \"1000\"\n")),

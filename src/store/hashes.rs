@@ -7,7 +7,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-/// How many objects are known: two hours of a hundred tracks, at some 80 bytes each. Of older ones a bucket says itself
+/// How many objects are known: four hours of fifty tracks, at some 100 bytes each. Of older ones a bucket says itself
 /// what they are, and those of a directory are vouched for again when they are listed.
 const MOST: usize = 400_000;
 

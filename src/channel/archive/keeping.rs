@@ -1,6 +1,6 @@
 //! What has to be done so that the archive is in chapters, and no more of it is kept than is to be.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use headwater_packager::time::Timescale;
@@ -28,6 +28,8 @@ pub(in crate::channel) enum Fate {
     Weighed(Weight),
     /// It is gone, and its segments are.
     Deleted,
+    /// Nothing has, and it is to be tried again.
+    Failed,
 }
 
 /// Keeps the archive of a track. Errands are given once; after a restart the record tells what there is to do.
@@ -38,7 +40,8 @@ pub(in crate::channel) struct Keeping {
     writing: Option<(i64, Weight)>,
     /// The oldest chapter, and what it weighs once that is known.
     oldest: Option<(i64, Option<Weight>)>,
-    deleting: BTreeSet<i64>,
+    /// The chapter that is being deleted: one after another, so that the rest of the store does not wait for them.
+    deleting: Option<i64>,
 }
 
 impl Keeping {
@@ -49,7 +52,7 @@ impl Keeping {
     /// Goes on from what is kept.
     pub(in crate::channel) fn of(archive: Archive) -> Self {
         let archive = Arc::new(archive);
-        Self { archive, writing: None, oldest: None, deleting: BTreeSet::new() }
+        Self { archive, writing: None, oldest: None, deleting: None }
     }
 
     /// What the next record says.
@@ -64,7 +67,7 @@ impl Keeping {
 
     /// Number of the first segment that can be fetched.
     pub(in crate::channel) fn first(&self) -> Option<i64> {
-        let waits = |doom: &&Doom| !self.deleting.contains(&doom.chapter);
+        let waits = |doom: &&Doom| self.deleting != Some(doom.chapter);
         let doomed = self.archive.doomed.iter().find(waits).map(|doom| doom.chapter * LENGTH);
         doomed.or_else(|| self.archive.numbers().map(|numbers| *numbers.start()))
     }
@@ -117,14 +120,15 @@ impl Keeping {
         true
     }
 
-    /// Doomed chapters to be deleted, as the newest segment has come `grace` numbers further since. A record that does
+    /// The next doomed chapter to be deleted, as the newest segment has come `grace` numbers further since. A record that does
     /// not name them is durable then.
-    pub(in crate::channel) fn delete(&mut self, grace: i64) -> Vec<(i64, Errand)> {
-        let Some(newest) = self.archive.newest() else { return Vec::new() };
-        let due = self.archive.doomed.iter().filter(|doom| doom.at + grace < newest);
-        let due: Vec<i64> =
-            due.map(|doom| doom.chapter).filter(|chapter| self.deleting.insert(*chapter)).collect();
-        due.into_iter().map(|chapter| (chapter, Errand::Delete)).collect()
+    pub(in crate::channel) fn delete(&mut self, grace: i64) -> Option<(i64, Errand)> {
+        let (newest, doom) = (self.archive.newest()?, self.archive.doomed.first()?);
+        if self.deleting.is_some() || doom.at + grace >= newest {
+            return None;
+        }
+        self.deleting = Some(doom.chapter);
+        Some((doom.chapter, Errand::Delete))
     }
 
     /// What has become of an errand.
@@ -133,8 +137,13 @@ impl Keeping {
             Fate::Written => self.bind(chapter),
             Fate::Weighed(weight) => self.oldest = Some((chapter, Some(weight))),
             Fate::Deleted => {
-                self.deleting.remove(&chapter);
+                self.deleting = None;
                 Arc::make_mut(&mut self.archive).doomed.retain(|doom| doom.chapter != chapter);
+            }
+            Fate::Failed => {
+                self.writing.take_if(|(writing, _)| *writing == chapter);
+                self.oldest.take_if(|(oldest, weight)| *oldest == chapter && weight.is_none());
+                self.deleting.take_if(|deleting| *deleting == chapter);
             }
         }
     }

@@ -58,6 +58,8 @@ fn a_chapter_is_written_once_nothing_of_it_is_open_and_named_once_it_is_durable(
     let (chapter, errand) = keeping.write(Some(START + 65)).unwrap();
     assert!(chapter == C && matches!(errand, Errand::Write(_)));
     assert_eq!(keeping.write(None), None, "it is on its way");
+    keeping.hear(C, Fate::Failed);
+    assert_eq!(keeping.write(None), Some((chapter, errand)), "and again if the store did not take it");
     assert_eq!(keeping.archive().tail().len(), 65, "until it is durable, records have its segments");
     let weight = keeping.archive().weight();
     keeping.hear(C, Fate::Written);
@@ -89,13 +91,15 @@ fn a_chapter_goes_in_this_order_weighed_out_of_the_record_then_deleted() {
     assert_eq!(keeping.archive().chapters(), [0; 0]);
     assert_eq!(keeping.archive().weight(), Weight { bytes: 6_000, segments: 6 });
     assert_eq!(keeping.first(), Some(START), "those who read old lists can fetch it");
-    assert_eq!(keeping.delete(3), []);
+    assert_eq!(keeping.delete(3), None);
     (START + 70..START + 74).for_each(|number| keeping.add(entry(number, &era(1))));
 
     let mut again = Keeping::of(written(keeping.archive()));
     for keeping in [&mut keeping, &mut again] {
-        assert_eq!(keeping.delete(3), [(C, Errand::Delete)]);
-        assert_eq!(keeping.delete(3), [], "once");
+        assert_eq!(keeping.delete(3), Some((C, Errand::Delete)));
+        assert_eq!(keeping.delete(3), None, "once");
+        keeping.hear(C, Fate::Failed);
+        assert_eq!(keeping.delete(3), Some((C, Errand::Delete)), "and again if the store did not");
         assert_eq!(keeping.first(), Some(START + 64), "it is gone for readers before it is gone");
         keeping.hear(C, Fate::Deleted);
         assert!(keeping.archive().doomed.is_empty());

@@ -16,7 +16,7 @@ use crate::{
 /// How many objects are deleted at once.
 const AT_ONCE: usize = 4;
 
-/// Does errands in their order, each until it is done.
+/// Does errands in their order. What fails is given back, and comes again.
 pub(super) async fn work(
     store: Store,
     effort: Effort,
@@ -24,30 +24,26 @@ pub(super) async fn work(
     mut errands: mpsc::Receiver<Work>,
     tell: mpsc::Sender<News>,
 ) {
-    let whose = "archive";
-    let mut troubled = false;
+    let mut failures = 0;
     while let Some(work) = errands.recv().await {
         let Work::Chapter { prefix, track, chapter, errand } = work else { continue };
         if errand == Errand::Delete {
             // Only now, as lists that have them may lie there until now.
             papers.written().await;
         }
-        let mut failures = 0;
-        let fate = loop {
-            match attend(&store, &prefix, &track, chapter, &errand).await {
-                Ok(fate) => break fate,
-                Err(error) => {
-                    troubled = true;
-                    let why = Some(error.to_string());
-                    let _ = tell.send(News::Trouble { whose: whose.into(), why }).await;
-                    sleep(effort.pause_after(failures)).await;
-                    failures += 1;
+        let fate = match attend(&store, &prefix, &track, chapter, &errand).await {
+            Ok(fate) => fate,
+            Err(error) => {
+                // The live edge goes on without it, so the store is not degraded; and one that never lets us delete says
+                // so each time.
+                if failures == 0 {
+                    tracing::warn!(%error, track, chapter, "the archive is not in order, which is tried again");
                 }
+                sleep(effort.pause_after(failures)).await;
+                Fate::Failed
             }
         };
-        if std::mem::take(&mut troubled) {
-            let _ = tell.send(News::Trouble { whose: whose.into(), why: None }).await;
-        }
+        failures = if fate == Fate::Failed { failures + 1 } else { 0 };
         let _ = tell.send(News::Chapter { track, chapter, fate }).await;
     }
 }

@@ -336,16 +336,15 @@ impl Closed {
 
 /// What becomes of it in the store.
 impl Shelf {
-    /// What is to be done with chapters, where `spare` may have to go and others are told of their `grace`.
+    /// What is to be done with chapters now. Readers do without one before it is deleted.
     pub(in crate::channel) fn errands(&mut self) -> Vec<(i64, Errand)> {
         let open = self.closed.first_key_value().map(|(number, _)| *number);
         let grace = self.stored.segments().len().max(self.window.segments().len()) as i64;
-        let mut errands = self.keeping.delete(grace);
-        if !errands.is_empty() {
+        let delete = self.keeping.delete(grace);
+        if delete.is_some() {
             self.tell(News::Bytes);
         }
-        errands.extend(self.keeping.write(open));
-        errands
+        delete.into_iter().chain(self.keeping.write(open)).collect()
     }
 
     /// What has become of an errand.

@@ -69,3 +69,39 @@ fn without_a_store_all_is_shown_from_memory_and_what_is_lost_is_never_listed_in_
     rig.presentation.publish(rig.now);
     assert_eq!(rig.numbers("180p"), (START..START + 8).collect::<Vec<_>>(), "who watches live has no hole");
 }
+
+#[test]
+fn two_minutes_of_a_long_window_are_in_memory_and_the_rest_is_had_from_the_store() {
+    let long = Duration::from_secs(400);
+    let config = config::Channel { window: long, archive: long, ..config() };
+    let mut rig = Rig::configured(&config, None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 200);
+    let track = rig.track("180p");
+    assert_eq!(rig.numbers("180p"), (START..START + 200).collect::<Vec<_>>());
+    assert_eq!(track.segments.keys().next(), Some(&(START + 199 - 121)));
+    assert_eq!(track.stored.clone(), Some(START..=START + 199));
+    let with_parts = rig.presentation.writers[0].shelf().window().segments().iter();
+    let with_parts = with_parts.filter(|segment| !segment.parts.is_empty()).count();
+    assert!((4..=9).contains(&with_parts), "{with_parts} segments have parts that nothing lists");
+}
+
+#[test]
+fn what_is_lost_to_the_store_is_listed_while_it_is_in_memory_and_then_the_list_begins_behind_it() {
+    let long = Duration::from_secs(400);
+    let config = config::Channel { window: long, archive: long, ..config() };
+    let mut rig = Rig::configured(&config, None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    rig.store_hangs = true;
+    rig.plays_samples(20);
+    rig.presentation.commits();
+    rig.presentation.lose_segment("180p", START + 4);
+    rig.presentation.stored("180p", START + 5);
+    rig.store_hangs = false;
+    rig.plays(START + 6, START + 100);
+    assert_eq!(rig.numbers("180p").first(), Some(&START));
+    rig.plays(START + 100, START + 140);
+    assert_eq!(rig.numbers("180p"), (START + 5..START + 140).collect::<Vec<_>>());
+    assert!(!rig.track("180p").segments.contains_key(&(START + 4)));
+}
