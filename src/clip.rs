@@ -70,7 +70,7 @@ impl Request {
 /// Cuts it out.
 ///
 /// # Errors
-/// What, where, and what would be right. Nothing is left of what was written.
+/// What, where, and what would be right. Nothing is left of what was written to this machine, also if the future is dropped.
 pub async fn run(store: &Store, request: &Request) -> Result<Summary, Error> {
     let unknown = || Error::UnknownChannel { channel: request.channel.clone(), store: store.url().into() };
     let kept = Kept::read(store, &request.channel).await?.ok_or_else(unknown)?;
@@ -94,13 +94,8 @@ pub async fn run(store: &Store, request: &Request) -> Result<Summary, Error> {
     } else {
         presentation::write(&source, &parts, &target, &mut progress, request.segment).await
     };
-    match written {
-        Ok(()) => target.keep()?,
-        Err(error) => {
-            target.discard();
-            return Err(error);
-        }
-    }
+    written?;
+    target.keep()?;
     let segments = parts.iter().map(|part| part.window.segments().len()).max().unwrap_or(0);
     Ok(Summary {
         out: request.out.clone(),

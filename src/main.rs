@@ -2,7 +2,7 @@
 
 use std::{error::Error, process::ExitCode};
 
-use headwater::{access, check, config, package, source::uri, store};
+use headwater::{access, check, clip, config, package, source::uri, store};
 use tikv_jemallocator::Jemalloc;
 
 /// Less time for a request and less memory for a connection than that of the system (docs/performance.md).
@@ -34,6 +34,7 @@ fn status(error: &anyhow::Error) -> u8 {
     };
     match (error.downcast_ref(), error.downcast_ref()) {
         (Some(package::Error::Interrupted), _) => INTERRUPTED,
+        _ if matches!(error.downcast_ref(), Some(clip::Error::Interrupted)) => INTERRUPTED,
         // The check was done, and found something; all its other errors are of what it was told to check.
         (_, Some(check::Error::Violated { .. })) => FAILED,
         (_, Some(_)) => MISCONFIGURED,

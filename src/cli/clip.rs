@@ -6,6 +6,7 @@ use anyhow::{Context, anyhow};
 use chrono::DateTime;
 use clap::Args;
 
+use super::signals::Signals;
 use crate::{
     clip::{self, Request},
     config::Config,
@@ -71,7 +72,13 @@ pub(super) fn run(arguments: Clip) -> anyhow::Result<()> {
     }
     let store = Store::of(&config.store)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let summary = runtime.block_on(clip::run(&store, &request))?;
+    let summary = runtime.block_on(async {
+        let mut signals = Signals::listen().context("cannot listen for signals")?;
+        tokio::select! {
+            made = clip::run(&store, &request) => anyhow::Ok(made?),
+            () = signals.next() => Err(clip::Error::Interrupted.into()),
+        }
+    })?;
     let mut out = std::io::stdout().lock();
     write!(out, "{summary}").and_then(|()| out.flush()).context("cannot write to the standard output")
 }

@@ -55,6 +55,14 @@ pub enum Error {
     /// Something is there already.
     #[error("{0} is there already; give a name that is not taken as --out")]
     Taken(String),
+    /// A file is appended to, which objects of a bucket are not.
+    #[error(
+        "{0} is not of this machine; give a path for one file, or a name without .mp4 for a presentation"
+    )]
+    FileElsewhere(String),
+    /// Somebody has stopped it.
+    #[error("interrupted; nothing is left of what was written")]
+    Interrupted,
     /// The system refuses.
     #[error("cannot write {}: {source}", path.display())]
     Write {

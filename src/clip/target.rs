@@ -13,40 +13,45 @@ use crate::store::{self, Store};
 
 /// A place that was looked at, and is free.
 pub(super) enum Target {
-    /// A file or directory, made under another name first.
-    Path {
-        /// Where it is to be in the end.
-        path: PathBuf,
-        /// Where it is made.
-        partial: PathBuf,
-    },
-    /// A store, in which the documents come last.
-    Store(Store),
+    /// A file or directory of this machine.
+    Here(Draft),
+    /// A store, in which the documents come last: without a list, what is in it does no harm.
+    Store(Box<Store>),
+}
+
+/// A file or directory that is made under another name first. Dropped before [`Target::keep`], it is removed.
+pub(super) struct Draft {
+    path: PathBuf,
+    partial: PathBuf,
 }
 
 impl Target {
-    /// Looks whether `out` is free.
+    /// Looks whether `out` is free, and if so, makes room for it.
     pub(super) async fn new(out: &str, file: bool) -> Result<Self, Error> {
         let path = match out.split_once("://") {
             Some(("file", path)) => PathBuf::from(path),
-            Some(_) if !file => return Self::in_store(out).await,
-            _ => PathBuf::from(out),
+            Some(_) if file => return Err(Error::FileElsewhere(out.to_owned())),
+            Some(_) => return Self::in_store(out).await,
+            None => PathBuf::from(out),
         };
         let is_empty = fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none());
         if path.exists() && (file || !is_empty) {
             return Err(Error::Taken(out.to_owned()));
         }
         let partial = path.with_added_extension("partial");
+        if partial.exists() {
+            return Err(Error::Taken(partial.display().to_string()));
+        }
         let made = path.parent().map_or(Ok(()), fs::create_dir_all);
         made.and_then(|()| if file { Ok(()) } else { fs::create_dir(&partial) })
             .map_err(|source| Error::Write { path: partial.clone(), source })?;
-        Ok(Self::Path { path, partial })
+        Ok(Self::Here(Draft { path, partial }))
     }
 
     async fn in_store(url: &str) -> Result<Self, Error> {
         let store = Store::open(url)?;
         match store.get("index.m3u8").await {
-            Err(store::Error::NotFound { .. }) => Ok(Self::Store(store)),
+            Err(store::Error::NotFound { .. }) => Ok(Self::Store(Box::new(store))),
             Ok(_) => Err(Error::Taken(url.to_owned())),
             Err(error) => Err(error.into()),
         }
@@ -56,7 +61,7 @@ impl Target {
     pub(super) async fn put(&self, name: &str, bytes: Bytes) -> Result<(), Error> {
         match self {
             Self::Store(store) => Ok(store.create(name, vec![bytes]).await?),
-            Self::Path { partial, .. } => {
+            Self::Here(Draft { partial, .. }) => {
                 let path = partial.join(name);
                 let made = path.parent().map_or(Ok(()), fs::create_dir_all);
                 made.and_then(|()| fs::write(&path, &bytes)).map_err(|source| Error::Write { path, source })
@@ -67,8 +72,8 @@ impl Target {
     /// Opens the only file.
     pub(super) fn file(&self) -> Result<Single, Error> {
         let path = match self {
-            Self::Path { partial, .. } => partial.clone(),
-            Self::Store(store) => PathBuf::from(store.url()),
+            Self::Here(Draft { partial, .. }) => partial.clone(),
+            Self::Store(store) => return Err(Error::FileElsewhere(store.url().to_owned())),
         };
         let opened = fs::File::options().write(true).create_new(true).open(&path);
         opened.map(|file| Single { path: path.clone(), file }).map_err(|source| Error::Write { path, source })
@@ -76,19 +81,15 @@ impl Target {
 
     /// All is there: it gets its name.
     pub(super) fn keep(self) -> Result<(), Error> {
-        match self {
-            Self::Store(_) => Ok(()),
-            Self::Path { path, partial } => {
-                fs::rename(&partial, &path).map_err(|source| Error::Write { path, source })
-            }
-        }
+        let Self::Here(Draft { path, partial }) = &self else { return Ok(()) };
+        fs::rename(partial, path).map_err(|source| Error::Write { path: path.clone(), source })
     }
+}
 
-    /// Removes what was written to this machine. In a store it has no list, and does no harm.
-    pub(super) fn discard(self) {
-        if let Self::Path { partial, .. } = self {
-            let _ = if partial.is_dir() { fs::remove_dir_all(&partial) } else { fs::remove_file(&partial) };
-        }
+impl Drop for Draft {
+    fn drop(&mut self) {
+        let Self { partial, .. } = self;
+        let _ = if partial.is_dir() { fs::remove_dir_all(partial) } else { fs::remove_file(partial) };
     }
 }
 

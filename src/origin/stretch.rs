@@ -1,8 +1,9 @@
 //! Presentations of any stretch of what is kept of a channel: start-over, catch-up, and what was on last night
 //! (docs/dvr.md).
 //!
-//! [`query`] says which stretch is asked for, [`plan`] what of it there is, [`render`] makes the documents. Media is the channel's own.
+//! [`query`] says which stretch is asked for, [`plan`] what of it there is, [`past`] how it was listed, [`render`] makes the documents. Media is the channel's own.
 
+mod past;
 pub mod plan;
 pub mod query;
 mod render;
@@ -10,9 +11,10 @@ mod render;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use moka::future;
+use tokio::sync::Semaphore;
 
 pub use self::query::Stretch;
-use self::{plan::Plan, render::Rendered};
+use self::{past::Past, plan::Plan, render::Rendered};
 use super::{
     ahead::{FARTHEST_SEGMENT, Outlook},
     error::HttpError,
@@ -42,11 +44,16 @@ const CAPACITY: u64 = 32 << 20;
 #[derive(Debug)]
 pub struct Stretches {
     readers: Arc<BTreeMap<String, Reader>>,
-    store: Store,
+    past: Past,
+    /// Who may list.
+    places: Arc<Semaphore>,
     waiters: Waiters,
     longest: Duration,
     rendered: future::Cache<Key, Arc<Rendered>>,
 }
+
+/// So many lists are made at a time: one of a day takes a tenth of a second.
+const AT_ONCE: usize = 4;
 
 /// What a document depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -70,7 +77,14 @@ impl Stretches {
                 u32::try_from(3 * rendered.length()).unwrap_or(u32::MAX)
             })
             .build();
-        Self { readers, store, waiters, longest: config::Limits::default().stretch, rendered }
+        Self {
+            readers,
+            past: Past::new(store),
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            waiters,
+            longest: config::Limits::default().stretch,
+            rendered,
+        }
     }
 
     /// The same, of which so much may be asked for at a time.
@@ -185,11 +199,12 @@ impl Stretches {
         if let Some(rendered) = self.rendered.get(&key).await {
             return Ok(rendered);
         }
-        let (cache, store, plan) = (self.rendered.clone(), self.store.clone(), plan.clone());
+        let (cache, past, plan) = (self.rendered.clone(), self.past.clone(), plan.clone());
+        let places = self.places.clone();
         let channel = channel.to_owned();
         // A task of its own: who asked first may go away, and others wait for the same.
         let made = tokio::spawn(async move {
-            let make = render::render(store, channel, index, plan);
+            let make = render::render(&past, &places, channel, index, plan);
             cache.try_get_with(key, make).await.map_err(Arc::unwrap_or_clone)
         });
         made.await.unwrap_or_else(|_| Err(Refusal::StoreUnavailable.into()))

@@ -8,16 +8,19 @@ use headwater_packager::{
     window::{Segment, Window},
 };
 
-use super::plan::{Part, Plan};
+use tokio::sync::Semaphore;
+
+use super::{
+    past::Past,
+    plan::{Part, Plan},
+};
 use crate::{
     channel::{
-        archive,
         cmsd::{self, Format},
         edge::Document,
         stretch,
     },
     origin::{error::HttpError, refusal::Refusal},
-    store::Store,
 };
 
 /// How many segments players stay behind the live edge (rfc8216bis 4.4.3.8: three target durations).
@@ -57,15 +60,18 @@ pub(super) fn multivariant(plan: &Plan) -> Document {
 /// # Errors
 /// [`Refusal::StoreUnavailable`], and [`Refusal::StretchGone`] if nothing is left when it is looked for.
 pub(super) async fn render(
-    store: Store,
+    past: &Past,
+    places: &Semaphore,
     channel: String,
     index: Option<usize>,
     plan: Plan,
 ) -> Result<Arc<Rendered>, HttpError> {
-    let tracks = stretch::aligned(gather(&store, &channel, &plan).await?);
+    let tracks = stretch::aligned(gather(past, &channel, &plan).await?);
     if tracks.iter().any(Vec::is_empty) {
         return Err(Refusal::StretchGone.into());
     }
+    // However many stretches are asked for, live viewers have processors left.
+    let _place = places.acquire().await;
     // A list of a day takes longer than others on this thread should wait.
     let render = move || match index {
         Some(index) => playlist(&plan, index, tracks),
@@ -76,7 +82,7 @@ pub(super) async fn render(
 }
 
 /// The segments of all tracks, those that are not in memory from the archive.
-async fn gather(store: &Store, channel: &str, plan: &Plan) -> Result<Vec<Vec<Segment>>, HttpError> {
+async fn gather(past: &Past, channel: &str, plan: &Plan) -> Result<Vec<Vec<Segment>>, HttpError> {
     let mut tracks = Vec::with_capacity(plan.tracks.len());
     for (index, part) in plan.tracks.iter().enumerate() {
         let (listing, upto) = (&part.edge.listing, plan.upto(index));
@@ -84,8 +90,8 @@ async fn gather(store: &Store, channel: &str, plan: &Plan) -> Result<Vec<Vec<Seg
         let begins = listing.first().filter(|listed| plan.first < *listed);
         if let (Some(listed), Some(archive)) = (begins, &part.edge.archive) {
             let older = plan.first..=upto.min(listed - 1);
-            let (prefix, name) = (format!("live/{channel}"), &part.track.name);
-            let read = archive::stretch(store, &prefix, name, archive, older).await;
+            let name = &part.track.name;
+            let read = past.segments(channel, name, archive, older).await;
             segments = read.map_err(|reason| {
                 tracing::debug!(%reason, channel, track = name, "the store did not give what is listed in it");
                 Refusal::StoreUnavailable
