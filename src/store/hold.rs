@@ -13,7 +13,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use rustix::fs::{FlockOperation, flock};
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
 use tokio::task::spawn_blocking;
 
 use super::Error;
@@ -105,10 +108,12 @@ fn take(channel: &Path, epoch: u64) -> io::Result<Option<Held>> {
     }
     let own = channel.join(format!("{OWN}{epoch}"));
     fs::create_dir_all(&own)?;
-    let lock = File::create(own.join(LOCK))?;
+    drop(File::create(own.join(LOCK))?);
+    // Only to be read: what is open to be written keeps the system from making a disk read-only.
+    let lock = File::open(own.join(LOCK))?;
     match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        // A place without locks tells nobody that we are gone, and serves otherwise.
-        Ok(()) | Err(rustix::io::Errno::NOSYS | rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOLCK) => {}
+        // A place without locks, or NFS, which wants to write for them, tells nobody that we are gone, and serves otherwise.
+        Ok(()) | Err(Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOLCK | Errno::BADF) => {}
         Err(error) => return Err(error.into()),
     }
     let higher = |name: &String| {

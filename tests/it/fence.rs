@@ -274,7 +274,7 @@ async fn one_that_is_alone_and_is_started_again_waits_for_nobody() {
         server.in_state("a", "live", 20).await;
         assert_eq!(epoch(&root), Some(2));
         server.stop().await;
-        assert_eq!(record(&root).unwrap()["fence"]["released"], true);
+        assert_eq!(record(&root).unwrap()["fence"]["released"], true, "{}", server.log());
         assert_contiguous(&stored(&root).unwrap());
     }
 }

@@ -27,6 +27,7 @@ use crate::{
     store::{Effort, Store},
 };
 
+const CASES: u64 = 400;
 const SECOND: Duration = Duration::from_secs(1);
 const PREFIX: &str = "live/a";
 const STATE: &str = "live/a/state.json";
@@ -219,8 +220,6 @@ async fn however_packagers_come_go_sleep_and_are_killed_one_at_a_time_writes() {
     }
     assert!(epochs > 2 * CASES, "{epochs} in {CASES} cases: hardly anybody took over");
 }
-
-const CASES: u64 = 1000;
 
 async fn seen(faults: &FaultStore, seconds: u64, wanted: impl Fn(&Stamp) -> bool) -> Option<Duration> {
     let began = clock::now();

@@ -70,7 +70,9 @@ async fn operators_are_told_everything_and_only_reading_is_allowed() {
     assert_eq!(
         serde_json::from_str::<serde_json::Value>(&list).unwrap(),
         serde_json::json!({"channels": [{
-            "name": "demo", "state": "restarting", "why": "rtsp://user:secret@cam/ is gone", "encoder_starts": 1,
+            "name": "demo", "state": "restarting", "why": "rtsp://user:secret@cam/ is gone", "epoch": 1,
+            "takeovers": 0,
+            "encoder_starts": 1,
             "encoder_pid": 7, "filler_parts": 0, "encoders": {}, "store_degraded": null, "low_latency_off": null,
         }]})
     );
