@@ -68,8 +68,8 @@ impl Papers {
         let mut failures = 0;
         loop {
             while let Some(document) = self.desk(Desk::next) {
-                let Paper { path, text, cache } = &document;
-                if let Err(error) = store.put_document(path, text.clone(), *cache).await {
+                let Paper { path, cache, .. } = &document;
+                if let Err(error) = store.put_document(path, document.body(), *cache).await {
                     self.desk(|desk| desk.put_back(document));
                     let why = Some(error.to_string());
                     let _ = tell.send(News::Trouble { whose: WHOSE.into(), why }).await;

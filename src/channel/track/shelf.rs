@@ -28,6 +28,9 @@ use crate::{
 /// for another three (rfc8216bis 6.2.2), and one is for the segment that it is in.
 const PARTS_KEPT: u64 = 7;
 
+/// What is listed stays in memory for so long, at least; then, if the store has it, it is read from there: hours do not fit.
+const RECENT: Duration = Duration::from_secs(60);
+
 /// What readers have not been told yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::channel) enum News {
@@ -90,10 +93,13 @@ pub(in crate::channel) struct Shelf {
     window: Window,
     /// What the documents in the store list.
     stored: Window,
-    /// Those in the window, except from before a restart, and those that left it a while ago.
+    /// Those of the last minute, those in the window that the store does not have, and those that left it a while ago; none
+    /// from before a restart.
     segments: BTreeMap<i64, Arc<edge::Segment>>,
     /// How many segments behind the last one stay in memory.
     in_memory: i64,
+    /// How many stay there as long as they are listed, even if they are in the store.
+    recent: i64,
     /// Numbers of all segments that can be fetched from the store.
     kept: BTreeSet<i64>,
     /// Their entity tags.
@@ -110,6 +116,7 @@ impl Shelf {
         let target = u64::from(hls::target_duration(grid.segment));
         let in_memory =
             Duration::from_secs(PARTS_KEPT * target).as_nanos().div_ceil(grid.segment.as_nanos().max(1));
+        let recent = RECENT.as_nanos().div_ceil(grid.segment.as_nanos().max(1)).max(in_memory);
         Self {
             arena: Arena::default(),
             low_latency: false,
@@ -120,6 +127,7 @@ impl Shelf {
             window,
             segments: BTreeMap::new(),
             in_memory: i64::try_from(in_memory).unwrap_or(i64::MAX),
+            recent: i64::try_from(recent).unwrap_or(i64::MAX),
             kept: BTreeSet::new(),
             etags: BTreeMap::new(),
             news: News::None,
@@ -295,6 +303,8 @@ impl Shelf {
         self.window.push(segment);
         let keep_from = self.window.media_sequence().min(number.saturating_sub(self.in_memory));
         self.segments = self.segments.split_off(&keep_from);
+        let recent = number.saturating_sub(self.recent);
+        self.segments.retain(|number, _| *number >= recent || !self.kept.contains(number));
         self.listed += 1;
         self.tell(News::Segment);
     }
