@@ -59,8 +59,19 @@ pub(super) enum Work {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Paper {
     pub(super) path: String,
-    pub(super) text: Bytes,
+    /// In pieces, which are put together when it is written: most versions of a long list that wait never are.
+    pub(super) text: Vec<Bytes>,
     pub(super) cache: CachePolicy,
+}
+
+impl Paper {
+    /// All its text.
+    fn body(&self) -> Bytes {
+        match &self.text[..] {
+            [whole] => whole.clone(),
+            pieces => pieces.concat().into(),
+        }
+    }
 }
 
 /// What has become of it.

@@ -1,28 +1,47 @@
 //! Playlists and manifests as they are sent: rendered once, and coded at most once in each way.
 
-use std::{fmt, io::Write, sync::OnceLock};
+mod gzip;
+mod past;
+
+use std::{
+    fmt,
+    io::Write,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
+use headwater_packager::hls;
 use http::HeaderValue;
 
+use self::past::{Past, Sheet};
 use crate::store::etag;
 
 /// Level of zstd: of its fast ones the smallest on playlists (docs/http.md has the figures).
 const ZSTD: i32 = 3;
+/// From so many bytes on, a list is sent in the pieces in which it was made. Below, one piece costs less.
+const LONG: usize = 64 << 10;
 
 /// A rendered playlist or manifest.
 #[derive(Clone, Debug)]
 pub struct Document {
-    /// As it is.
-    pub body: Bytes,
-    /// Strong entity tag of `body`, quoted.
+    text: Text,
+    /// The beginning of a media playlist, for the version that comes next.
+    past: Option<Arc<Past>>,
+    /// Strong entity tag of the text, quoted.
     pub etag: HeaderValue,
     /// CMSD-Static, where it is known what it is.
     pub cmsd: Option<HeaderValue>,
     /// Made for the first who asks: not everyone does, and the channel's task has better things to do.
     gzip: OnceLock<Option<Coded>>,
     zstd: OnceLock<Option<Coded>>,
+}
+
+#[derive(Clone, Debug)]
+enum Text {
+    Whole(Bytes),
+    /// A list of hours: its beginning, which is shared with other versions, and the rest.
+    Long(Arc<Past>, Arc<Sheet>),
 }
 
 /// A content coding (RFC 9110 8.4.1).
@@ -47,14 +66,74 @@ impl Document {
     /// Hashes `body`.
     pub fn new(body: impl Into<Bytes>) -> Self {
         let body = body.into();
-        let etag = tag(etag([&body[..]]));
-        Self { body, etag, cmsd: None, gzip: OnceLock::new(), zstd: OnceLock::new() }
+        let etag = etag([&body[..]]);
+        Self::tagged(Text::Whole(body), None, etag)
+    }
+
+    /// A media playlist. Of `before`, the version that was made last, all that still holds is taken over: what a part costs
+    /// does not depend on how long the list is.
+    pub fn list(list: &hls::List, before: Option<&Self>) -> Self {
+        let past = Past::after(before.and_then(|before| before.past.as_ref()), &list.past);
+        // Of the text alone, which says where it is cut: two origins that made the same say the same of it.
+        let etag = etag([&past.digest[..], &list.rest]);
+        let text = if past.length + list.rest.len() < LONG {
+            Text::Whole(past.joined(&list.rest))
+        } else {
+            past.code_some();
+            Text::Long(past.clone(), Arc::new(Sheet::new(list.rest.clone())))
+        };
+        Self::tagged(text, Some(past), etag)
+    }
+
+    fn tagged(text: Text, past: Option<Arc<Past>>, etag: String) -> Self {
+        Self { text, past, etag: tag(etag), cmsd: None, gzip: OnceLock::new(), zstd: OnceLock::new() }
     }
 
     /// The same, of which CMSD-Static says what it is.
     #[must_use]
     pub fn described(self, cmsd: HeaderValue) -> Self {
         Self { cmsd: Some(cmsd), ..self }
+    }
+
+    /// The beginning of this media playlist, from which the next version goes on.
+    pub fn past(&self) -> Option<&Arc<hls::Past>> {
+        self.past.as_ref().map(|past| &past.of)
+    }
+
+    /// Bytes of its text.
+    pub fn length(&self) -> usize {
+        match &self.text {
+            Text::Whole(body) => body.len(),
+            Text::Long(past, rest) => past.length + rest.text.len(),
+        }
+    }
+
+    /// Its text in pieces: the one at `index`.
+    pub fn piece(&self, index: usize) -> Option<&Bytes> {
+        match &self.text {
+            Text::Whole(body) => (index == 0).then_some(body),
+            Text::Long(past, rest) => {
+                let sheet = past.sheets.get(index).or((index == past.sheets.len()).then_some(rest));
+                sheet.map(|sheet| &sheet.text)
+            }
+        }
+    }
+
+    /// All its text in one piece, which is copied together if it is long.
+    pub fn body(&self) -> Bytes {
+        match &self.text {
+            Text::Whole(body) => body.clone(),
+            Text::Long(past, rest) => past.joined(&rest.text),
+        }
+    }
+
+    /// In which codings there may be one of it. Pieces can be joined into one stream of gzip, but not into one of zstd: its
+    /// blocks refer to the ones before.
+    pub fn codings(&self) -> &'static [Coding] {
+        match self.text {
+            Text::Whole(_) => &[Coding::Zstd, Coding::Gzip],
+            Text::Long(..) => &[Coding::Gzip],
+        }
     }
 
     /// In `coding`, unless that makes it no shorter. Made once; whoever asks at the same time waits for it.
@@ -68,23 +147,25 @@ impl Document {
 
     fn code(&self, coding: Coding) -> Option<Coded> {
         // Writing into a Vec cannot fail.
-        let bytes = match coding {
-            Coding::Gzip => {
+        let bytes = match (&self.text, coding) {
+            (Text::Whole(body), Coding::Gzip) => {
                 let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
-                gzip.write_all(&self.body).and_then(|()| gzip.finish()).ok()?
+                gzip.write_all(body).and_then(|()| gzip.finish()).ok()?
             }
-            Coding::Zstd => zstd::bulk::compress(&self.body, ZSTD).ok()?,
+            (Text::Whole(body), Coding::Zstd) => zstd::bulk::compress(body, ZSTD).ok()?,
+            (Text::Long(past, rest), Coding::Gzip) => gzip::member(past.sheets.iter().chain([rest])),
+            (Text::Long(..), Coding::Zstd) => return None,
         };
         let plain = self.etag.to_str().unwrap_or_default().trim_end_matches('"');
         let etag = tag(format!("{plain}-{coding}\""));
-        (bytes.len() < self.body.len()).then(|| Coded { bytes: bytes.into(), etag })
+        (bytes.len() < self.length()).then(|| Coded { bytes: bytes.into(), etag })
     }
 }
 
-/// Codings follow from the body.
+/// The tag follows from the text, and codings do.
 impl PartialEq for Document {
     fn eq(&self, other: &Self) -> bool {
-        (&self.body, &self.cmsd) == (&other.body, &other.cmsd)
+        (&self.etag, &self.cmsd) == (&other.etag, &other.cmsd)
     }
 }
 
@@ -113,29 +194,4 @@ pub(super) fn tag(quoted: String) -> HeaderValue {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Read;
-
-    use super::*;
-
-    #[test]
-    fn a_document_is_coded_once_and_under_a_tag_of_its_own() {
-        let text = "#EXTINF:2.00000,\n933000000.m4s\n".repeat(50);
-        let document = Document::new(text.clone());
-        let (gzip, zstd) = (document.coded(Coding::Gzip).unwrap(), document.coded(Coding::Zstd).unwrap());
-        let mut unpacked = String::new();
-        flate2::read::GzDecoder::new(&gzip.bytes[..]).read_to_string(&mut unpacked).unwrap();
-        assert_eq!(unpacked, text);
-        assert_eq!(zstd::bulk::decompress(&zstd.bytes, 10_000).unwrap(), text.as_bytes());
-        assert!(gzip.etag != zstd.etag && gzip.etag != document.etag && zstd.etag != document.etag);
-        let again = document.coded(Coding::Zstd).unwrap();
-        assert_eq!(again.bytes.as_ptr(), zstd.bytes.as_ptr());
-    }
-
-    #[test]
-    fn what_does_not_get_shorter_is_not_coded() {
-        for coding in [Coding::Gzip, Coding::Zstd] {
-            assert_eq!(Document::new("#EXTM3U\n").coded(coding), None, "{coding}");
-        }
-    }
-}
+mod tests;

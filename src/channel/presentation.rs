@@ -88,6 +88,8 @@ pub(super) struct Presentation {
     edge: Arc<Edge>,
     /// How old what is shown next is when it is seen for the first time.
     age: Duration,
+    /// The beginnings of the tracks' lists as they were last put into the store.
+    stored_lists: BTreeMap<String, Arc<hls::Past>>,
 }
 
 impl Presentation {
@@ -122,6 +124,7 @@ impl Presentation {
             tracks: BTreeMap::new(),
             edge: Arc::default(),
             age: Duration::ZERO,
+            stored_lists: BTreeMap::new(),
         };
         if let Some((record, opening)) = kept {
             presentation.resume(&record, opening);
@@ -385,10 +388,11 @@ impl Presentation {
         // When an ended source is in the store at last, all its lists say so.
         let concludes = self.is_over();
         let tracks = self.writers.iter().map(Writer::name);
-        let mut papers: Vec<Paper> = tracks
+        let tracks: Vec<String> = tracks
             .filter(|track| concludes || listed.iter().any(|listed| listed == track))
-            .flat_map(|track| self.playlist_paper(track, now))
+            .map(str::to_owned)
             .collect();
+        let mut papers = self.playlist_papers(&tracks, now);
         if !papers.is_empty() {
             papers.extend(self.manifest_papers(now));
         }
@@ -438,8 +442,8 @@ impl Presentation {
     pub(super) fn conclude(&mut self, durable: bool, now: i128) -> Work {
         self.ending = Ending::Published;
         self.unrecorded |= !durable;
-        let tracks = self.writers.iter().map(Writer::name);
-        let mut papers: Vec<Paper> = tracks.flat_map(|track| self.playlist_paper(track, now)).collect();
+        let tracks: Vec<String> = self.writers.iter().map(|writer| writer.name().to_owned()).collect();
+        let mut papers = self.playlist_papers(&tracks, now);
         papers.extend(self.manifest_papers(now));
         Work::Documents(papers)
     }
@@ -468,6 +472,7 @@ impl Presentation {
             }
         }
         self.tracks.retain(|name, _| self.writers.iter().any(|writer| writer.name() == name));
+        self.stored_lists.retain(|name, _| self.tracks.contains_key(name));
         let fresh = concluded || news.contains(&News::Segment) || self.edge.tracks.len() != self.tracks.len();
         fresh.then(|| self.publish_edge(&view))
     }
@@ -509,7 +514,7 @@ impl Presentation {
             published
         } else if is_long_enough(writer.shelf().window(), view) {
             let others = self.writers.iter().filter(|other| other.name() != writer.name());
-            Some(Arc::new(render::playlist(writer, others, view)))
+            Some(Arc::new(render::playlist(writer, others, view, published.as_deref())))
         } else {
             None
         };
@@ -535,15 +540,20 @@ impl Presentation {
         View { low_latency: None, ended: self.is_over(), ..self.view(now) }
     }
 
-    /// What it is to say of a track.
-    fn playlist_paper(&self, track: &str, now: i128) -> Option<Paper> {
+    /// What it is to say of tracks.
+    fn playlist_papers(&mut self, tracks: &[String], now: i128) -> Vec<Paper> {
         let view = self.stored_view(now);
-        let writer = self.writers.iter().find(|writer| writer.name() == track)?;
-        is_long_enough(writer.shelf().stored(), &view).then(|| {
-            let text = render::stored_playlist(writer, &view).into();
-            let cache = CachePolicy::LivePlaylist { target: render::target_duration(self.grid) };
-            Paper { path: format!("{}/{track}/index.m3u8", self.prefix), text, cache }
-        })
+        let cache = CachePolicy::LivePlaylist { target: render::target_duration(self.grid) };
+        let due = self.writers.iter().filter(|writer| tracks.iter().any(|track| track == writer.name()));
+        let mut papers = Vec::new();
+        for writer in due.filter(|writer| is_long_enough(writer.shelf().stored(), &view)) {
+            let track = writer.name();
+            let list = render::stored_playlist(writer, &view, self.stored_lists.get(track));
+            let path = format!("{}/{track}/index.m3u8", self.prefix);
+            papers.push(Paper { path, text: list.pieces().collect(), cache });
+            self.stored_lists.insert(track.to_owned(), list.past);
+        }
+        papers
     }
 
     /// What it is to say of the whole.
@@ -555,7 +565,7 @@ impl Presentation {
         }
         let paper = |file: &str, text: String| Paper {
             path: format!("{}/{file}", self.prefix),
-            text: text.into(),
+            text: vec![text.into()],
             cache: CachePolicy::LiveManifest,
         };
         vec![

@@ -72,11 +72,12 @@ pub(super) fn renditions(writers: &[Writer], view: &View) -> Arc<[Rendition]> {
     writers.iter().map(rendition).collect()
 }
 
-/// A track's playlist for readers, who are told how far the `others` are.
+/// A track's playlist for readers, who are told how far the `others` are, after the one that was published `before`.
 pub(super) fn playlist<'a>(
     writer: &Writer,
     others: impl Iterator<Item = &'a Writer>,
     view: &View,
+    before: Option<&Playlist>,
 ) -> Playlist {
     let reports: Vec<_> = others.filter_map(report).collect();
     let shelf = writer.shelf();
@@ -87,8 +88,11 @@ pub(super) fn playlist<'a>(
         reports: &reports,
     });
     let media = hls::Media { low_latency, ..view.media(shelf.window(), hls::Kind::Live) };
-    let document = |text| Arc::new(document(text, Format::Hls, view));
-    Playlist { whole: document(hls::media(&media)), delta: hls::delta(&media).map(document) }
+    let before = before.map(|before| &*before.whole);
+    let list = hls::list(&media, before.and_then(Document::past));
+    let whole = Document::list(&list, before).described(cmsd::manifest(Format::Hls, !view.ended));
+    let delta = hls::delta(&media).map(|text| Arc::new(document(text, Format::Hls, view)));
+    Playlist { whole: Arc::new(whole), delta }
 }
 
 /// A document for readers.
@@ -103,9 +107,9 @@ fn report(writer: &Writer) -> Option<hls::Report<'_>> {
     Some(hls::Report { track: writer.name(), msn, part: parts.checked_sub(1) })
 }
 
-/// A track's playlist as it lies in the store, where nobody answers delivery directives.
-pub(super) fn stored_playlist(writer: &Writer, view: &View) -> String {
-    hls::media(&view.media(writer.shelf().stored(), hls::Kind::LiveStored))
+/// A track's playlist as it lies in the store, where nobody answers delivery directives, after the one `before`.
+pub(super) fn stored_playlist(writer: &Writer, view: &View, before: Option<&Arc<hls::Past>>) -> hls::List {
+    hls::list(&view.media(writer.shelf().stored(), hls::Kind::LiveStored), before)
 }
 
 pub(super) fn multivariant(writers: &[Writer], view: &View) -> String {

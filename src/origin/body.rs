@@ -51,6 +51,8 @@ struct Known {
 enum Pieces {
     One(Bytes),
     Chunks(Arc<edge::Body>),
+    /// A list that is too long to be copied together.
+    Long(Arc<edge::Document>),
 }
 
 impl Pieces {
@@ -58,6 +60,7 @@ impl Pieces {
         match self {
             Self::One(bytes) => (index == 0).then_some(bytes),
             Self::Chunks(body) => body.chunks.get(index),
+            Self::Long(document) => document.piece(index),
         }
     }
 }
@@ -109,6 +112,18 @@ impl From<Arc<edge::Body>> for Body {
     fn from(body: Arc<edge::Body>) -> Self {
         let length = body.length;
         Self::known(Pieces::Chunks(body), length)
+    }
+}
+
+impl From<Arc<edge::Document>> for Body {
+    fn from(document: Arc<edge::Document>) -> Self {
+        match (document.piece(0), document.piece(1)) {
+            (Some(whole), None) => Self::from(whole.clone()),
+            _ => {
+                let length = document.length() as u64;
+                Self::known(Pieces::Long(document), length)
+            }
+        }
     }
 }
 

@@ -4,11 +4,12 @@ use http::{HeaderMap, header};
 
 use crate::channel::edge::Coding;
 
-/// The coding that the client would rather have than the bytes as they are; of those that it likes alike, the one that
-/// makes documents shorter.
-pub fn preferred(headers: &HeaderMap) -> Option<Coding> {
+/// The coding of those that are `offered` that the client would rather have than the bytes as they are; of those that it
+/// likes alike, the one that makes documents shorter.
+pub fn preferred(headers: &HeaderMap, offered: &[Coding]) -> Option<Coding> {
     let accepted = Accepted::read(headers);
-    let (zstd, gzip) = (accepted.weight(accepted.zstd), accepted.weight(accepted.gzip));
+    let weight = |coding, named| if offered.contains(&coding) { accepted.weight(named) } else { 0.0 };
+    let (zstd, gzip) = (weight(Coding::Zstd, accepted.zstd), weight(Coding::Gzip, accepted.gzip));
     let (coding, weight) = if zstd >= gzip { (Coding::Zstd, zstd) } else { (Coding::Gzip, gzip) };
     (weight > 0.0 && weight >= accepted.identity.unwrap_or(0.0)).then_some(coding)
 }
@@ -99,8 +100,22 @@ mod tests {
             ("gzip;q=NaN", None),
         ] {
             let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(value))]);
-            assert_eq!(preferred(&headers), coding, "{value}");
+            assert_eq!(preferred(&headers, &[Zstd, Gzip]), coding, "{value}");
         }
-        assert_eq!(preferred(&HeaderMap::new()), None);
+        assert_eq!(preferred(&HeaderMap::new(), &[Zstd, Gzip]), None);
+    }
+
+    #[test]
+    fn what_is_not_offered_is_not_chosen() {
+        for (value, coding) in [
+            ("gzip, deflate, br, zstd", Some(Gzip)),
+            ("zstd", None),
+            ("zstd, gzip;q=0.1", Some(Gzip)),
+            ("zstd, gzip;q=0.1, identity;q=0.5", None),
+            ("*", Some(Gzip)),
+        ] {
+            let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(value))]);
+            assert_eq!(preferred(&headers, &[Gzip]), coding, "{value}");
+        }
     }
 }

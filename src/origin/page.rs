@@ -64,7 +64,7 @@ impl Page {
                 Some((path.into_owned(), file))
             })
             .collect();
-        let index = files.get("index.html").map(|file| file.document.body.clone()).unwrap_or_default();
+        let index = files.get("index.html").map(|file| file.document.body()).unwrap_or_default();
         Self { files, policy: policy(&String::from_utf8_lossy(&index)) }
     }
 }

@@ -99,7 +99,7 @@ impl Content {
     fn select(self, headers: &HeaderMap) -> Selected {
         let plain = |body, etag, cmsd| Selected { body, etag, coding: None, negotiated: false, cmsd };
         match self {
-            Self::Document(document) => select_coding(&document, headers),
+            Self::Document(document) => select_coding(document, headers),
             Self::Chunks(chunks) => {
                 let (etag, cmsd) = (chunks.etag.clone(), chunks.cmsd.clone());
                 plain(Body::from(chunks), Some(etag), cmsd)
@@ -113,22 +113,20 @@ impl Content {
     }
 }
 
-fn select_coding(document: &Document, headers: &HeaderMap) -> Selected {
+fn select_coding(document: Arc<Document>, headers: &HeaderMap) -> Selected {
     // Ranges are of the bytes as they are: Chromium's own HLS reads playlists by ranges, lets its network stack unpack
     // them, and then cuts the text off at the length that the packed ones had.
-    let preferred = if headers.contains_key(header::RANGE) { None } else { encoding::preferred(headers) };
+    let has_range = headers.contains_key(header::RANGE);
+    let preferred = if has_range { None } else { encoding::preferred(headers, document.codings()) };
     let coded = preferred.and_then(|coding| Some((coding, document.coded(coding)?)));
-    let (bytes, etag) = match coded {
-        Some((_, coded)) => (&coded.bytes, &coded.etag),
-        None => (&document.body, &document.etag),
+    let (etag, cmsd) =
+        (coded.map_or(&document.etag, |(_, coded)| &coded.etag).clone(), document.cmsd.clone());
+    let coding = coded.map(|(coding, _)| coding);
+    let body = match coded {
+        Some((_, coded)) => Body::from(coded.bytes.clone()),
+        None => Body::from(document),
     };
-    Selected {
-        body: Body::from(bytes.clone()),
-        etag: Some(etag.clone()),
-        coding: coded.map(|(coding, _)| coding),
-        negotiated: true,
-        cmsd: document.cmsd.clone(),
-    }
+    Selected { body, etag: Some(etag), coding, negotiated: true, cmsd }
 }
 
 fn represent(request: &Parts, representation: Representation) -> Result<Reply, HttpError> {

@@ -46,7 +46,7 @@ impl Assets {
             .max_capacity(CAPACITY)
             .weigher(|_: &String, document: &Arc<Document>| {
                 // Coded, each is shorter than its body.
-                u32::try_from(3 * document.body.len()).unwrap_or(u32::MAX)
+                u32::try_from(3 * document.length()).unwrap_or(u32::MAX)
             })
             .build();
         let recent = sync::Cache::builder().max_capacity(RECENT).time_to_live(LIFETIME).build();

@@ -73,6 +73,16 @@ async fn nothing_is_found_on_our_own_origin_in_any_invariant_over_either_http() 
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_found_on_a_list_that_is_sent_in_pieces() {
+    let synthetic = Synthetic::long();
+    let valid = |more: &'static [&str]| check(&synthetic, Flaw::None, &["index.m3u8"], 9, more);
+    let (http1, http2) = tokio::join!(valid(&[]), valid(&["--http2"]));
+    for said in [http1, http2] {
+        assert_eq!((said.findings.len(), said.status), (0, 0), "{:#}", said.report);
+    }
+}
+
 /// Flaw, seconds, the violation that it is, and what follows from it.
 type Case = (Flaw, u64, (&'static str, &'static str), &'static [&'static str]);
 

@@ -229,9 +229,9 @@ async fn demo(store: Store) -> Origin {
 /// The same with some of it signed.
 async fn guarded(store: Store, access: Access) -> Origin {
     for (path, body) in [
-        ("vod/clip/index.m3u8", document("clip multivariant").body.clone()),
-        ("vod/clip/manifest.mpd", document("clip mpd").body.clone()),
-        ("vod/clip/360p/index.m3u8", document("clip playlist").body.clone()),
+        ("vod/clip/index.m3u8", document("clip multivariant").body()),
+        ("vod/clip/manifest.mpd", document("clip mpd").body()),
+        ("vod/clip/360p/index.m3u8", document("clip playlist").body()),
         ("vod/clip/360p/init-ab.mp4", Bytes::from("clip init")),
         ("vod/clip/360p/1.m4s", Bytes::from("clip segment")),
         ("live/demo/720p/932999995.m4s", Bytes::from("from the store")),

@@ -96,12 +96,12 @@ struct Known(HashMap<String, Option<Version>>);
 
 impl Known {
     async fn write(&mut self, store: &Store, document: &Paper) -> Result<(), Error> {
-        let Paper { path, text, cache } = document;
+        let Paper { path, cache, .. } = document;
         let over = match self.0.remove(path) {
             Some(over) => over,
             None => store.version(path).await?,
         };
-        let version = store.revise_document(path, text.clone(), *cache, over.as_ref()).await?;
+        let version = store.revise_document(path, document.body(), *cache, over.as_ref()).await?;
         self.0.insert(path.clone(), version);
         Ok(())
     }

@@ -65,7 +65,7 @@ impl Rig {
                 let (path, text) = ("live/a/index.m3u8".to_owned(), lines(&self.recorded));
                 self.committer.submit(Work::Documents(vec![Paper {
                     path,
-                    text,
+                    text: vec![text],
                     cache: CachePolicy::LiveManifest,
                 }]));
             }

@@ -110,7 +110,7 @@ async fn publish(pen: Pen, stop: &CancellationToken, began: std::time::Instant) 
                     if stamp.released {
                         return;
                     }
-                    let text = format!("{} {}", stamp.epoch, stamp.beat).into();
+                    let text = vec![format!("{} {}", stamp.epoch, stamp.beat).into()];
                     let paper = Paper { path: LIST.into(), text, cache: CachePolicy::LiveManifest };
                     committer.submit(Work::Documents(vec![paper]));
                 }

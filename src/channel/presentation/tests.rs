@@ -12,6 +12,7 @@ use super::*;
 use crate::channel::edge::Head;
 
 mod killed;
+mod long;
 mod storing;
 mod takeover;
 
@@ -164,7 +165,7 @@ impl Rig {
 
     fn playlist(&self, track: &str) -> String {
         let playlist = self.track(track).playlist.clone().expect("a playlist");
-        String::from_utf8(playlist.whole.body.to_vec()).unwrap()
+        String::from_utf8(playlist.whole.body().to_vec()).unwrap()
     }
 
     fn numbers(&self, track: &str) -> Vec<i64> {
@@ -285,7 +286,7 @@ fn another_configuration_is_one_discontinuity_at_the_same_number_in_all_tracks()
     }
     assert_eq!(rig.playlist("180p").matches("#EXT-X-MAP").count(), 2);
     let mpd = rig.presentation.edge().mpd.clone().unwrap();
-    assert_eq!(std::str::from_utf8(&mpd.body).unwrap().matches("<Period").count(), 2);
+    assert_eq!(std::str::from_utf8(&mpd.body()).unwrap().matches("<Period").count(), 2);
 }
 
 #[test]
@@ -446,7 +447,7 @@ fn what_lies_in_the_store_lists_what_lies_there_and_promises_nothing_else() {
             Work::Documents(papers) => papers,
             _ => Vec::new(),
         })
-        .map(|paper| (paper.path, String::from_utf8(paper.text.to_vec()).unwrap()))
+        .map(|paper| (paper.path, String::from_utf8(paper.text.concat()).unwrap()))
         .collect();
     let playlist = &documents["live/a/180p/index.m3u8"];
     let last = playlist.lines().rfind(|line| line.ends_with(".m4s"));

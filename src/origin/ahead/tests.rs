@@ -43,7 +43,7 @@ fn track() -> TrackEdge {
 /// `whole`, `delta`, `soon`, or the name of the refusal.
 fn reply(track: &TrackEdge, msn: Option<u64>, part: Option<u64>, skip: bool) -> String {
     match playlist(track, Directives { msn, part, skip }) {
-        Outlook::Now(document) => String::from_utf8(document.body.to_vec()).unwrap(),
+        Outlook::Now(document) => String::from_utf8(document.body().to_vec()).unwrap(),
         Outlook::Soon => "soon".into(),
         Outlook::No(error) => error.cause.name().into(),
     }

@@ -40,7 +40,7 @@ pub(super) struct Rendered {
 impl Rendered {
     /// Bytes.
     pub(super) fn length(&self) -> usize {
-        self.whole.body.len() + self.delta.as_ref().map_or(0, |delta| delta.body.len())
+        self.whole.length() + self.delta.as_ref().map_or(0, |delta| delta.length())
     }
 }
 

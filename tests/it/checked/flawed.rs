@@ -105,7 +105,7 @@ impl Flawed {
         let is_later = last > self.began(last) + 1;
         let document = Document::new(changed(self.flaw, is_later, last, text));
         reply.set(header::ETAG, document.etag.clone());
-        *reply.response.body_mut() = document.body.into();
+        *reply.response.body_mut() = document.body().into();
         reply
     }
 }

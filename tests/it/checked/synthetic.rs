@@ -38,7 +38,7 @@ pub(super) const GRID: Grid = Grid { segment: Duration::from_secs(2), part: Dura
 const PARTS: u32 = 4;
 const TARGET: u32 = 2;
 const WINDOW: Duration = Duration::from_secs(20);
-/// So much is there when it starts.
+/// So many segments are there when it starts.
 const BACKLOG: i64 = 16;
 /// So often it looks what is due.
 const STEP: Duration = Duration::from_millis(10);
@@ -52,8 +52,19 @@ pub(super) struct Synthetic {
 
 impl Synthetic {
     pub(super) fn start() -> Self {
-        let mut channel =
-            Channel::new(vec![made::video(720, 25, 1), made::video(360, 25, 1), made::audio("en", 48_000)]);
+        let tracks = vec![made::video(720, 25, 1), made::video(360, 25, 1), made::audio("en", 48_000)];
+        Self::of(Channel::new(tracks, WINDOW, BACKLOG))
+    }
+
+    /// With a list that is sent in pieces.
+    pub(super) fn long() -> Self {
+        // Two frames a second: half an hour of them is made in a moment.
+        let tracks = vec![made::video(720, 2, 1), made::audio("en", 48_000)];
+        let minutes = Duration::from_secs(40 * 60);
+        Self::of(Channel::new(tracks, minutes, 1000))
+    }
+
+    fn of(mut channel: Channel) -> Self {
         channel.advance(unix_nanos());
         let edge = channel.edge.subscribe();
         let status = Status {
@@ -93,6 +104,7 @@ fn unix_nanos() -> i128 {
 }
 
 struct Channel {
+    window: Duration,
     makers: Vec<Maker>,
     part_target: Duration,
     edge: watch::Sender<Arc<Edge>>,
@@ -114,18 +126,18 @@ struct Maker {
 }
 
 impl Channel {
-    fn new(tracks: Vec<Made>) -> Self {
-        let first = GRID.first_segment_at_or_after(unix_nanos()) - BACKLOG;
+    fn new(tracks: Vec<Made>, window: Duration, backlog: i64) -> Self {
+        let first = GRID.first_segment_at_or_after(unix_nanos()) - backlog;
         let steps = tracks.iter().map(|made| (made.track.timescale, made.step.into()));
         let part_target = hls::part_target(&GRID, steps).unwrap();
-        let makers: Vec<_> = tracks.into_iter().map(|made| Maker::new(made, first)).collect();
+        let makers: Vec<_> = tracks.into_iter().map(|made| Maker::new(made, first, window)).collect();
         let published = |maker: &Maker| (maker.made.track.name.clone(), maker.published.subscribe());
         let edge = Edge {
             tracks: makers.iter().map(published).collect::<HashMap<_, _>>(),
             target_duration: Duration::from_secs(TARGET.into()),
             ..Edge::default()
         };
-        Self { makers, part_target, edge: watch::channel(Arc::new(edge)).0 }
+        Self { window, makers, part_target, edge: watch::channel(Arc::new(edge)).0 }
     }
 
     /// Makes and publishes what is over at `now`.
@@ -155,8 +167,11 @@ impl Channel {
         });
         let (window, kind) = (&maker.window, hls::Kind::Live);
         let media = hls::Media { window, target_duration: TARGET, kind, low_latency };
-        let document = |text| Arc::new(Document::new(text));
-        Playlist { whole: document(hls::media(&media)), delta: hls::delta(&media).map(document) }
+        let before = maker.published.borrow().playlist.clone();
+        let before = before.as_ref().map(|before| &*before.whole);
+        let list = hls::list(&media, before.and_then(Document::past));
+        let delta = hls::delta(&media).map(|text| Arc::new(Document::new(text)));
+        Playlist { whole: Arc::new(Document::list(&list, before)), delta }
     }
 
     fn multivariant(&self) -> Option<Arc<Document>> {
@@ -169,7 +184,7 @@ impl Channel {
         let listed = self.makers.iter().map(|maker| maker.window.depth()).min().unwrap();
         let kind = dash::Kind::Live {
             published_at: now,
-            time_shift: listed.min(WINDOW),
+            time_shift: listed.min(self.window),
             delay: 3 * GRID.part,
             low_latency: Some(dash::LowLatency { part: GRID.part, part_target: self.part_target }),
         };
@@ -180,7 +195,7 @@ impl Channel {
 }
 
 impl Maker {
-    fn new(made: Made, first: i64) -> Self {
+    fn new(made: Made, first: i64, window: Duration) -> Self {
         let init = bmff::init_segment(&made.track);
         let name = bmff::init_name(&init);
         Self {
@@ -188,7 +203,7 @@ impl Maker {
             next: made.start(GRID, first),
             era: Arc::new(Era { first: 0, init: name.clone() }),
             init: (name, Arc::new(Body::new(vec![init]))),
-            window: Window::new(WINDOW, made.track.timescale),
+            window: Window::new(window, made.track.timescale),
             open: None,
             segments: BTreeMap::new(),
             chunks: Vec::new(),

@@ -243,8 +243,8 @@ async fn a_thousand_streams_never_cross() {
                 };
                 let expected = match step % 3 {
                     0 => whole(&format!("{stream}/{track}/{number}")),
-                    1 => document(&format!("{stream}/{track}")).body.to_vec(),
-                    _ => document(&format!("{stream} mpd")).body.to_vec(),
+                    1 => document(&format!("{stream}/{track}")).body().to_vec(),
+                    _ => document(&format!("{stream} mpd")).body().to_vec(),
                 };
                 let host = name(step);
                 let request = client.get(format!("{root}{path}")).header("x-forwarded-host", host);

@@ -8,6 +8,7 @@ mod delay;
 mod encoder;
 mod floor;
 mod lane;
+mod lists;
 mod player;
 mod process;
 mod reply;
@@ -27,6 +28,7 @@ use tokio::runtime::Builder;
 use self::{
     cdn::Cdn,
     floor::Floor,
+    lists::Lists,
     player::Target,
     report::Report,
     run::Task,
@@ -55,6 +57,8 @@ enum Command {
     Viewers(Viewers),
     /// Players behind each of the caches of cdn-config.
     Cdn(Cdn),
+    /// What publishing costs, by how much of the past is listed.
+    Lists(Lists),
     /// What serving costs at least.
     Floor(Floor),
     /// The server of a run.
@@ -113,6 +117,7 @@ fn main() -> ExitCode {
         Command::Waiters(waiters) => waiters.run(),
         Command::Viewers(viewers) => viewers.run(),
         Command::Cdn(cdn) => cdn.run(),
+        Command::Lists(lists) => lists.run(),
         Command::Floor(floor) => floor.run(),
         Command::Write(write) => viewers::writes::run(&write),
         Command::Serve(serve) => server::run(&serve),

@@ -130,7 +130,7 @@ impl Rig {
 
     fn numbers(&self, track: &str) -> Vec<i64> {
         let edge = self.presentation.edge().tracks[track].borrow().clone();
-        let list = edge.playlist.clone().expect("a playlist").whole.body.clone();
+        let list = edge.playlist.clone().expect("a playlist").whole.body();
         let list = String::from_utf8(list.to_vec()).unwrap();
         list.lines().filter_map(|line| line.strip_suffix(".m4s")?.parse().ok()).collect()
     }

@@ -63,7 +63,7 @@ fn without_a_store_all_is_shown_from_memory_and_what_is_lost_is_never_listed_in_
         _ => None,
     });
     let list = papers.unwrap().into_iter().find(|paper| paper.path == "live/a/180p/index.m3u8").unwrap();
-    let list = String::from_utf8(list.text.to_vec()).unwrap();
+    let list = String::from_utf8(list.text.concat()).unwrap();
     let listed: Vec<i64> = list.lines().filter_map(|line| line.strip_suffix(".m4s")?.parse().ok()).collect();
     assert_eq!(listed, (START + 5..START + 8).collect::<Vec<_>>(), "the list begins anew behind the hole");
     rig.presentation.publish(rig.now);
