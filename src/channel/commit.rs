@@ -273,8 +273,9 @@ impl Committer {
     }
 
     /// Waits until all documents are written as far as they can be.
-    pub(super) async fn papers_written(&self) {
-        self.papers.written().await;
+    pub(super) fn papers_written(&self) -> impl Future<Output = ()> + 'static {
+        let papers = self.papers.clone();
+        async move { papers.written().await }
     }
 }
 

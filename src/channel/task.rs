@@ -1,14 +1,17 @@
 //! The task that owns a channel. It alone decides what is published, and when.
 
+mod duty;
+
 use std::{
     path::{Path, PathBuf},
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use tokio::{
     sync::{mpsc, watch},
-    task::{JoinHandle, JoinSet},
+    task::JoinHandle,
     time::sleep_until,
 };
 use tokio_util::sync::CancellationToken;
@@ -18,7 +21,7 @@ use super::{
     commit::{Committer, News, Work},
     delay::Delay,
     edge::{Edge, Reader},
-    fence::{Candidate, Claim, Hindrance, Pen, Terms},
+    fence::{Candidate, Hindrance, Pen, Terms},
     frames::{Allowance, KeyFrames},
     measure::Meter,
     presentation::Presentation,
@@ -225,78 +228,6 @@ impl Task {
         Over::Superseded
     }
 
-    /// Keeps what the encoder says until the channel is this packager's; `None` if it is to end before.
-    async fn stand_by(
-        &mut self,
-        candidate: Candidate,
-        inbox: &mut mpsc::Receiver<Report>,
-        setup: &Setup,
-    ) -> Option<Claim> {
-        let status = self.status.clone();
-        let tell = move |why: String| {
-            tracing::info!(why, "standing by");
-            status.send_modify(|status| status.state = State::Standby { why });
-        };
-        // By itself, so that nothing that is heard meanwhile keeps it from looking, or breaks off what it writes.
-        let mut waiting = JoinSet::new();
-        waiting.spawn(candidate.wait(tell).in_current_span());
-        loop {
-            let due = self.delay.due().map_or_else(|| clock::now() + IDLE, |due| self.timeline.instant(due));
-            tokio::select! {
-                Some(report) = inbox.recv() => self.delay.push(report, self.timeline.now()),
-                Some(_) = self.keys.wishes.recv() => {}
-                claim = waiting.join_next() => return claim?.ok(),
-                () = sleep_until(due.into()) => {}
-                () = setup.shutdown.cancelled() => return None,
-            }
-            while let Some(report) = self.delay.pop(self.timeline.now()) {
-                self.hear(report);
-            }
-        }
-    }
-
-    /// Goes on with the channel where its record ends.
-    fn take_over(&mut self, claim: Claim, setup: &Setup) {
-        let Claim { pen, kept } = claim;
-        let prefix = format!("live/{}", setup.name);
-        kept.iter().for_each(|(record, _)| record.vouch(&setup.store, &prefix));
-        let (stamp, another) =
-            (pen.stamp().clone(), matches!(self.status.borrow().state, State::Standby { .. }));
-        self.status.send_modify(|status| {
-            status.epoch = stamp.epoch;
-            status.takeovers += u64::from(another && kept.is_some());
-            status.state = self.behind.clone();
-        });
-        self.committer = Committer::start(&setup.name, pen, setup.metrics.storing.clone());
-        let backlog = self.backlog.take().unwrap_or_else(|| self.backlog_of(Vec::new(), setup));
-        let now = self.timeline.now();
-        if let Some(work) = self.presentation.take_over(&setup.config, kept, stamp, backlog, now) {
-            self.committer.submit(work);
-            self.tell_low_latency();
-        }
-    }
-
-    /// Another packager goes on with the channel: nothing more is told of it to anybody. The encoder runs on, so that this
-    /// one can follow in its turn, and the other channels of this process are none of its business.
-    fn step_back(&mut self, setup: &Setup) -> Candidate {
-        let why = "another server has taken over".to_owned();
-        tracing::warn!(epoch = self.status.borrow().epoch, "{why}: this one publishes the channel no more");
-        let opening = self.presentation.step_back(&setup.config);
-        self.backlog = Some(self.backlog_of(opening, setup));
-        let none = Pen::none(self.store.clone(), self.terms);
-        self.committer = Committer::start(&setup.name, none, setup.metrics.storing.clone());
-        self.edge.send_replace(Arc::default());
-        self.status.send_modify(|status| {
-            status.store_degraded = None;
-            status.state = State::Standby { why };
-        });
-        Candidate::new(self.store.clone(), &format!("live/{}", setup.name), self.terms, &setup.config)
-    }
-
-    fn backlog_of(&self, opening: Vec<Message>, setup: &Setup) -> Backlog {
-        Backlog::new(render::target_duration(setup.config.grid) * BACKLOG, opening)
-    }
-
     /// Ends in good order: no encoder is left, and all that was closed is in the store and listed, unless that takes too
     /// long.
     async fn stop(mut self, inbox: mpsc::Receiver<Report>, encoders: Option<JoinHandle<()>>) {
@@ -313,7 +244,16 @@ impl Task {
         if !self.settled().await {
             return;
         }
-        self.committer.papers_written().await;
+        let mut written = pin!(self.committer.papers_written());
+        while !self.committer.tenure().is_lost() {
+            let beat = self.beat_due().unwrap_or_else(|| clock::now() + IDLE);
+            tokio::select! {
+                () = &mut written => break,
+                news = self.committer.news() => self.settle(news),
+                () = sleep_until(beat.into()) => {}
+            }
+            self.commit();
+        }
         // Now, and not before, others may go on.
         self.presentation.release_record();
         self.settled().await;
@@ -338,8 +278,12 @@ impl Task {
             Some(due) => self.timeline.instant(due),
             None => clock::now() + IDLE,
         };
-        let beat = self.committer.tenure().due().filter(|_| self.presentation.wants_beat());
-        beat.map_or(due, |beat| beat.min(due))
+        self.beat_due().map_or(due, |beat| beat.min(due))
+    }
+
+    /// When a record is due at the latest.
+    fn beat_due(&self) -> Option<Instant> {
+        self.committer.tenure().due().filter(|_| self.presentation.wants_beat())
     }
 
     fn hear(&mut self, report: Report) {

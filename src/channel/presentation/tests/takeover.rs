@@ -1,6 +1,7 @@
 //! Another packager goes on where one has stopped, with what its own encoder has made in the meantime.
 
 use super::*;
+use crate::channel::{fence::Stamp, standby::Backlog};
 
 /// What an encoder of the same settings has said up to now, whose frames have bytes of their own: those with these indices.
 fn backlog(indices: std::ops::Range<i64>) -> Backlog {

@@ -1,0 +1,78 @@
+//! From standing by to publishing, and back.
+
+use super::{Presentation, Record};
+use crate::{
+    channel::{commit::Work, fence::Stamp, frames::Publisher, standby::Backlog},
+    clock, config,
+    ladder::wire::Message,
+};
+
+impl Presentation {
+    /// Goes on from what is kept with what an encoder of ours has said in the meantime, as who writes records with this
+    /// stamp. Gives what the store should know of the encoder.
+    pub(in crate::channel) fn take_over(
+        &mut self,
+        config: &config::Channel,
+        kept: Option<(Record, Vec<Message>)>,
+        stamp: Stamp,
+        backlog: Backlog,
+        now: i128,
+    ) -> Option<Work> {
+        self.begin_anew(config);
+        self.stamp = stamp;
+        let goes_on = kept.is_some();
+        kept.into_iter().for_each(|(record, opening)| self.resume(&record, opening));
+        self.opening = backlog.opening;
+        self.arriving = !self.opening.is_empty();
+        if self.ended() || !backlog.begun {
+            self.catch_up(now);
+            self.lay_out_parts();
+            return None;
+        }
+        let work = self.begin();
+        if goes_on {
+            self.writers.iter_mut().for_each(|writer| writer.without_parts(now));
+        }
+        backlog.frames.into_iter().for_each(|(came, frame)| self.take(frame, came));
+        if backlog.lost {
+            self.lose();
+        }
+        if backlog.ended {
+            self.end();
+        }
+        self.fill(now);
+        self.writers.iter_mut().for_each(|writer| drop(writer.take_fresh()));
+        work
+    }
+
+    /// Another packager goes on with the channel: nothing is published of it. Gives what its encoder has said before its
+    /// first picture.
+    pub(in crate::channel) fn step_back(&mut self, config: &config::Channel) -> Vec<Message> {
+        let opening = std::mem::take(&mut self.opening);
+        let begun = !self.arriving;
+        self.begin_anew(config);
+        self.frames.publish(&mut [], clock::now());
+        if begun { opening } else { Vec::new() }
+    }
+
+    fn begin_anew(&mut self, config: &config::Channel) {
+        let frames = std::mem::replace(&mut self.frames, Publisher::new(self.grid.segment));
+        *self = Self { frames, ..Self::new(std::mem::take(&mut self.prefix), config, None, 0) };
+    }
+
+    /// A record is due although nothing is new, so that others see that somebody is there.
+    pub(in crate::channel) fn beat(&mut self) {
+        self.unrecorded |= !self.is_over();
+    }
+
+    /// The record that comes next is the last.
+    pub(in crate::channel) fn release_record(&mut self) {
+        self.stamp.released = true;
+        self.unrecorded = true;
+    }
+
+    /// True if a record is not on its way, and is to be written from time to time.
+    pub(in crate::channel) fn wants_beat(&self) -> bool {
+        !self.recording && !self.is_over()
+    }
+}
