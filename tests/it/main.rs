@@ -36,6 +36,8 @@ mod store;
 #[cfg(feature = "encoder")]
 mod stretch;
 #[cfg(feature = "encoder")]
+mod topology;
+#[cfg(feature = "encoder")]
 mod twins;
 #[cfg(feature = "encoder")]
 mod viewers;

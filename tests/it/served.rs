@@ -233,7 +233,7 @@ fn spawn(directory: &Path, environment: &[(&'static str, OsString)], descriptors
         .unwrap()
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

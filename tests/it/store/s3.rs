@@ -109,6 +109,11 @@ impl S3 {
         self.directory.path().join("s3").join(BUCKET)
     }
 
+    /// The same for who is told by variables.
+    pub(crate) fn environment(&self) -> [(&'static str, &str); 3] {
+        [("S3_ENDPOINT", &self.endpoint), ("AWS_ACCESS_KEY_ID", ID), ("AWS_SECRET_ACCESS_KEY", SECRET)]
+    }
+
     fn file(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
