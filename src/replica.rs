@@ -25,6 +25,9 @@ use crate::{
     store::Store,
 };
 
+/// How much earlier than is due it may be looked.
+const JITTER: Duration = Duration::from_millis(50);
+
 /// What it needs to follow a channel.
 pub struct Setup {
     /// Its name in URLs and in the store.
@@ -109,8 +112,8 @@ impl Task {
     }
 }
 
-/// A quarter less to a quarter more, so that many servers do not ask at the same moment.
+/// A little less, so that many servers do not ask at the same moment.
 fn jittered(pause: Duration) -> Duration {
-    let part = RandomState::new().hash_one(()) % 500 + 750;
-    pause.mul_f64(part as f64 / 1000.0)
+    let part = RandomState::new().hash_one(()) % 1000;
+    pause - pause.min(JITTER).mul_f64(part as f64 / 1000.0)
 }
