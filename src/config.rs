@@ -172,6 +172,17 @@ pub struct Store {
     pub bucket: Bucket,
     /// What waits while the store is slower than the channel.
     pub spool: Spool,
+    /// What was read from it.
+    pub cache: Cache,
+}
+
+/// How much of what was read from the store is kept, so that it is not read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// Bytes in memory.
+    pub memory: u64,
+    /// A directory on a disk of this machine, and how many bytes may lie there.
+    pub disk: Option<(PathBuf, u64)>,
 }
 
 /// How a bucket is reached, and how its objects are kept there.
@@ -487,6 +498,8 @@ mod tests {
                 refusal(&bucket("tags = { \"\" = \"soon\" }")),
                 refusal(&bucket("spool_memory = \"64 pages\"")),
                 refusal(&bucket("spool_disk = \"1G\"")),
+                refusal(&bucket("cache_disk = \"20G\"")),
+                refusal(&bucket("cache_memory = \"much\"")),
                 refusal(&channel("access = \"signed\"\n")),
                 refusal(&(channel("") + "[access]\nvod = \"signed\"\n")),
                 refusal(&(channel("") + "[access]\nsecret = \"hunter2\"\n")),

@@ -25,6 +25,9 @@ use crate::{
     store::Store,
 };
 
+/// How much earlier than is due it may be looked.
+const JITTER: Duration = Duration::from_millis(50);
+
 /// What it needs to follow a channel.
 pub struct Setup {
     /// Its name in URLs and in the store.
@@ -71,25 +74,25 @@ impl Task {
     }
 
     fn tell(&self, seen: Result<Sight, Error>) {
-        match seen {
-            Ok(Sight::More { ended: true, .. }) => self.turn(State::Ended, None),
-            Ok(Sight::More { .. }) => self.turn(State::Live, None),
+        // Not borrowed while it is changed.
+        let before = self.status.borrow().state.clone();
+        let (state, store) = match seen {
+            Ok(Sight::More { ended: true, .. }) => (State::Ended, None),
+            Ok(Sight::More { .. }) => (State::Live, None),
             Ok(Sight::Nothing) => {
                 let why =
                     "the store has no record of it yet: its packager has not begun, or writes elsewhere";
-                self.turn(State::Awaiting { why: why.to_owned() }, None);
+                (State::Awaiting { why: why.to_owned() }, None)
             }
-            Ok(Sight::Same) if self.pace.is_overdue(clock::now()) => {
+            Ok(Sight::Same) if before == State::Live && self.pace.is_overdue(clock::now()) => {
                 let why = "its packager has recorded nothing new for a while".to_owned();
-                let state = self.status.borrow().state.clone();
-                self.turn(if state == State::Live { State::Stalled { why } } else { state }, None);
+                (State::Stalled { why }, None)
             }
-            Ok(Sight::Same) => self.turn(self.status.borrow().state.clone(), None),
-            Err(Error::Store(error)) => {
-                self.turn(self.status.borrow().state.clone(), Some(error.to_string()));
-            }
-            Err(error) => self.turn(State::Failed { why: error.to_string() }, None),
-        }
+            Ok(Sight::Same) => (before, None),
+            Err(Error::Store(error)) => (before, Some(error.to_string())),
+            Err(error) => (State::Failed { why: error.to_string() }, None),
+        };
+        self.turn(state, store);
     }
 
     fn turn(&self, state: State, store: Option<String>) {
@@ -109,8 +112,8 @@ impl Task {
     }
 }
 
-/// A quarter less to a quarter more, so that many servers do not ask at the same moment.
+/// A little less, so that many servers do not ask at the same moment.
 fn jittered(pause: Duration) -> Duration {
-    let part = RandomState::new().hash_one(()) % 500 + 750;
-    pause.mul_f64(part as f64 / 1000.0)
+    let part = RandomState::new().hash_one(()) % 1000;
+    pause - pause.min(JITTER).mul_f64(part as f64 / 1000.0)
 }

@@ -20,7 +20,7 @@ use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 use sha2::{Digest, Sha256};
 
 use self::{
-    cache::Cache,
+    cache::{Cache, Disk},
     described::Descriptions,
     hashes::Hashes,
     holdings::{Holdings, Writing},
@@ -59,13 +59,15 @@ impl Store {
     /// Opens what the configuration says.
     ///
     /// # Errors
-    /// [`Error::Unsupported`], [`Error::Directory`], [`Error::Spool`], [`Error::Bucket`] and [`Error::Credentials`]. That a
+    /// [`Error::Unsupported`], [`Error::Directory`], [`Error::Local`], [`Error::Bucket`] and [`Error::Credentials`]. That a
     /// bucket is there and lets us in is seen when it is used.
     pub fn of(config: &config::Store) -> Result<Self, Error> {
         if let Some((directory, _)) = &config.spool.disk {
-            usable(directory)?;
+            usable("spool_directory", directory)?;
         }
-        Ok(Self::new(Place::open(config)?, config))
+        let disk =
+            config.cache.disk.as_ref().map(|(directory, bytes)| disk(directory, *bytes)).transpose()?;
+        Ok(Self::new(Place::open(config)?, config, disk))
     }
 
     /// Opens a directory (created if absent), a `file://` URL or `memory://`; or a bucket, with what the environment says.
@@ -78,13 +80,13 @@ impl Store {
 
     /// Anything that object_store has, for tests of what goes wrong.
     pub fn over(objects: Arc<dyn ObjectStore>) -> Self {
-        Self::new(Place::of(objects, Descriptions::default()), &config::Store::at("memory://"))
+        Self::new(Place::of(objects, Descriptions::default()), &config::Store::at("memory://"), None)
     }
 
-    fn new(place: Place, config: &config::Store) -> Self {
+    fn new(place: Place, config: &config::Store, disk: Option<Disk>) -> Self {
         let holdings = Holdings { place, hashes: Hashes::default(), hold: None };
         Self {
-            cache: Cache::new(holdings.clone()),
+            cache: Cache::new(holdings.clone(), config.cache.memory, disk),
             holdings,
             url: config.url.as_str().into(),
             spool: config.spool.clone().into(),
@@ -154,6 +156,7 @@ impl Store {
     pub async fn create(&self, path: &str, pieces: Vec<Bytes>) -> Result<(), Error> {
         let writing = Writing::new(path, pieces, CachePolicy::Immutable);
         self.holdings.create(&writing, self.effort).await?;
+        self.cache.arrive(path);
         self.holdings.hashes.expect(path, &writing.etag);
         Ok(())
     }
@@ -253,13 +256,23 @@ fn location(path: &str) -> Result<Path, Error> {
 }
 
 /// It is needed when the store fails, which is no time to find out that it cannot be had.
-fn usable(spool: &std::path::Path) -> Result<(), Error> {
-    let error = |reason: io::Error| Error::Spool { directory: spool.into(), reason: reason.to_string() };
-    let probe = spool.join(format!(".headwater-{}", std::process::id()));
-    fs::create_dir_all(spool)
+fn usable(key: &'static str, directory: &std::path::Path) -> Result<(), Error> {
+    let error = |reason: io::Error| unusable(key, directory, &reason);
+    let probe = directory.join(format!(".headwater-{}", std::process::id()));
+    fs::create_dir_all(directory)
         .and_then(|()| fs::write(&probe, []))
         .and_then(|()| fs::remove_file(&probe))
         .map_err(error)
+}
+
+fn unusable(key: &'static str, directory: &std::path::Path, reason: &io::Error) -> Error {
+    Error::Local { key, directory: directory.into(), reason: reason.to_string() }
+}
+
+fn disk(directory: &std::path::Path, bytes: u64) -> Result<Disk, Error> {
+    const KEY: &str = "cache_directory";
+    usable(KEY, directory)?;
+    Disk::open(directory, bytes).map_err(|reason| unusable(KEY, directory, &reason))
 }
 
 #[cfg(test)]
@@ -289,6 +302,41 @@ mod tests {
         assert!(error.contains("ftp://host/") && error.contains("directory"), "{error}");
         let error = Store::open("/dev/null/data").unwrap_err().to_string();
         assert!(error.contains("/dev/null/data") && error.contains("may write"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_not_there_is_asked_for_once_a_second_and_is_there_when_it_is_written() {
+        let store = Store::open("memory://").unwrap();
+        for _ in 0..100 {
+            assert!(matches!(store.object("vod/a/1.m4s").await, Err(Error::NotFound { .. })));
+        }
+        assert_eq!(store.fills(), 1);
+        store.create("vod/a/1.m4s", vec![Bytes::from("x")]).await.unwrap();
+        assert_eq!(store.object("vod/a/1.m4s").await.unwrap().body, "x");
+        for number in 0..50_000 {
+            assert!(store.object(&format!("vod/{number}/index.m3u8")).await.is_err());
+        }
+        assert!(store.cache.names() <= 10_001, "{}", store.cache.names());
+    }
+
+    #[tokio::test]
+    async fn what_memory_has_no_room_for_comes_from_the_disk_and_not_from_the_store_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = config::Cache { memory: 0, disk: Some((directory.path().into(), 1 << 20)) };
+        let store = Store::of(&config::Store { cache, ..config::Store::at("memory://") }).unwrap();
+        store.create("vod/a/1.m4s", vec![Bytes::from("x")]).await.unwrap();
+        let read = async || store.object("vod/a/1.m4s").await.unwrap().body.clone();
+        assert_eq!(read().await, "x");
+        let kept = async {
+            while fs::read_dir(directory.path()).unwrap().count() == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), kept).await.unwrap();
+        assert_eq!(read().await, "x");
+        assert_eq!(store.fills(), 1);
+        store.put_media("vod/a/1.m4s", vec![Bytes::from("y")]).await.unwrap();
+        assert_eq!(read().await, "y", "what is written over is not on the disk any more");
     }
 
     #[tokio::test]

@@ -26,6 +26,9 @@ pub(super) const STORE: &str = "data";
 pub(super) const SPOOL_MEMORY: u64 = 64_000_000;
 /// The same for twenty minutes.
 pub(super) const SPOOL_DISK: u64 = 1_000_000_000;
+/// What many viewers of one channel ask for is some megabytes; of files it is what a machine can spare.
+pub(super) const CACHE_MEMORY: u64 = 256_000_000;
+pub(super) const CACHE_DISK: u64 = 10_000_000_000;
 pub(super) const SEGMENT: Duration = Duration::from_secs(2);
 pub(super) const PART: Duration = Duration::from_millis(400);
 pub(super) const WINDOW: Duration = Duration::from_secs(60);

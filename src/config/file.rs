@@ -113,6 +113,9 @@ pub(super) struct Store {
     pub(super) spool_memory: Option<Size>,
     pub(super) spool_directory: Option<PathBuf>,
     pub(super) spool_disk: Option<Size>,
+    pub(super) cache_memory: Option<Size>,
+    pub(super) cache_directory: Option<PathBuf>,
+    pub(super) cache_disk: Option<Size>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::{Bucket, Encryption, Spool, Store, check::Refusal, defaults, file, unit::Size};
+use super::{Bucket, Cache, Encryption, Spool, Store, check::Refusal, defaults, file, unit::Size};
 
 /// What a bucket's objects can be told apart by (S3: Object tagging): at most so many, so long.
 const MOST_TAGS: usize = 10;
@@ -45,8 +45,9 @@ pub(super) fn check(written: file::Store) -> Result<Store, Refusal> {
     let kind = kind(&url).map_err(|reason| within(("url", reason)))?;
     belongs(&written, kind, &url).map_err(within)?;
     let spool = spool(&written).map_err(within)?;
+    let cache = cache(&written).map_err(within)?;
     let bucket = bucket(written).map_err(within)?;
-    Ok(Store { url, bucket, spool })
+    Ok(Store { url, bucket, spool, cache })
 }
 
 fn kind(url: &str) -> Result<Kind, String> {
@@ -180,16 +181,30 @@ fn tags(tags: &BTreeMap<String, String>) -> Result<(), (&'static str, String)> {
 
 fn spool(written: &file::Store) -> Result<Spool, (&'static str, String)> {
     let usual = Spool::default();
-    let disk = match (&written.spool_directory, written.spool_disk) {
-        (None, None) => None,
-        (Some(directory), size) => {
-            Some((directory.clone(), size.map_or(defaults::SPOOL_DISK, |Size(size)| size)))
-        }
-        (None, Some(_)) => {
-            return Err(("spool_disk", "needs a place; write spool_directory as well".into()));
-        }
-    };
+    let disk = disk(&written.spool_directory, written.spool_disk, defaults::SPOOL_DISK)
+        .ok_or(("spool_disk", "needs a place; write spool_directory as well".into()))?;
     Ok(Spool { memory: written.spool_memory.map_or(usual.memory, |Size(size)| size), disk })
+}
+
+fn cache(written: &file::Store) -> Result<Cache, (&'static str, String)> {
+    let disk = disk(&written.cache_directory, written.cache_disk, defaults::CACHE_DISK)
+        .ok_or(("cache_disk", "needs a place; write cache_directory as well".into()))?;
+    Ok(Cache { memory: written.cache_memory.map_or(defaults::CACHE_MEMORY, |Size(size)| size), disk })
+}
+
+/// A directory and how much may lie there, if one is wanted; nothing if there is a size without a place.
+fn disk(directory: &Option<PathBuf>, size: Option<Size>, usual: u64) -> Option<Option<(PathBuf, u64)>> {
+    match (directory, size) {
+        (None, None) => Some(None),
+        (Some(directory), size) => Some(Some((directory.clone(), size.map_or(usual, |Size(size)| size)))),
+        (None, Some(_)) => None,
+    }
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self { memory: defaults::CACHE_MEMORY, disk: None }
+    }
 }
 
 impl Default for Spool {
@@ -201,7 +216,7 @@ impl Default for Spool {
 impl Store {
     /// What keeps everything at `url`, with nothing said about it.
     pub fn at(url: impl Into<String>) -> Self {
-        Self { url: url.into(), bucket: Bucket::default(), spool: Spool::default() }
+        Self { url: url.into(), bucket: Bucket::default(), spool: Spool::default(), cache: Cache::default() }
     }
 }
 

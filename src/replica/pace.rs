@@ -33,6 +33,8 @@ pub(super) struct Pace {
     began: Instant,
     /// The tracks that are late have followed.
     level: bool,
+    /// How many segments in a row have come, up to two. The first may have been there for long.
+    seen: u32,
     /// Looks in vain since then.
     vain: u32,
 }
@@ -41,7 +43,7 @@ impl Pace {
     /// For segments that are so long.
     pub(super) fn new(segment: Duration, now: Instant) -> Self {
         let step = (segment / STEPS).clamp(SHORTEST, LONGEST);
-        Self { segment, step, began: now, level: true, vain: 0 }
+        Self { segment, step, began: now, level: true, seen: 0, vain: 0 }
     }
 
     /// How long to wait before the next look.
@@ -49,6 +51,7 @@ impl Pace {
         match heard {
             Heard::More { level } => {
                 if self.level || now - self.began > self.segment / 2 {
+                    self.seen = if self.is_overdue(now) { 1 } else { (self.seen + 1).min(2) };
                     self.began = now;
                 }
                 (self.level, self.vain) = (level, 0);
@@ -63,7 +66,7 @@ impl Pace {
         match heard {
             Heard::Failure => self.later(),
             _ if !self.level => self.step,
-            _ if since < due => (due - since).max(self.step),
+            _ if since < due && self.seen == 2 => (due - since).max(self.step),
             _ if self.is_overdue(now) => self.later(),
             _ => self.step,
         }
@@ -136,6 +139,11 @@ mod tests {
             .collect();
         assert!(pauses.first() < pauses.last() && pauses.last() == Some(&SEGMENT));
         assert!(pace.is_overdue(now));
+        assert!(
+            pace.next(Heard::More { level: true }, now) < SEGMENT / 2,
+            "it may have been there for a while"
+        );
+        now += SEGMENT;
         assert!(pace.next(Heard::More { level: true }, now) > SEGMENT / 2, "it is as before again");
     }
 

@@ -24,9 +24,11 @@ pub enum Error {
         /// What the system said.
         reason: String,
     },
-    /// What waits for the store cannot wait there.
-    #[error("store.spool_directory: {}: {reason}; give a directory that this user may write to", directory.display())]
-    Spool {
+    /// What waits for the store, or was read from it, cannot lie there.
+    #[error("store.{key}: {}: {reason}; give a directory that this user may write to", directory.display())]
+    Local {
+        /// The key that names it.
+        key: &'static str,
         /// The directory.
         directory: PathBuf,
         /// What the system said.

@@ -1,4 +1,4 @@
-//! Lists of more than stays in memory.
+//! Long lists: what has come to rest is not made anew.
 
 use super::*;
 
@@ -7,36 +7,6 @@ fn rig(window: u64) -> Rig {
     let mut rig = Rig::configured(&config, None, START);
     rig.encoder_begins(30);
     rig
-}
-
-/// Numbers of the complete segments in memory.
-fn in_memory(rig: &Rig, track: &str) -> Vec<i64> {
-    let edge = rig.track(track);
-    edge.segments.iter().filter(|(_, segment)| segment.whole.is_some()).map(|(number, _)| *number).collect()
-}
-
-#[test]
-fn what_is_listed_for_more_than_a_minute_is_read_from_the_store() {
-    let mut rig = rig(600);
-    rig.plays(START, START + 150);
-    for track in ["180p", "audio-und"] {
-        assert_eq!(rig.numbers(track), (START..START + 150).collect::<Vec<_>>());
-        assert_eq!(in_memory(&rig, track), (START + 89..START + 150).collect::<Vec<_>>());
-        assert_eq!(rig.track(track).stored, Some(START..=START + 149));
-    }
-}
-
-#[test]
-fn what_the_store_does_not_have_stays_in_memory_as_long_as_it_is_listed() {
-    let mut rig = rig(100);
-    rig.plays(START, START + 4);
-    rig.store_hangs = true;
-    rig.plays(START + 4, START + 94);
-    rig.presentation.commits();
-    rig.presentation.release();
-    rig.presentation.publish(rig.now);
-    assert_eq!(rig.numbers("180p"), (START..START + 94).collect::<Vec<_>>());
-    assert_eq!(in_memory(&rig, "180p"), (START + 4..START + 94).collect::<Vec<_>>());
 }
 
 #[test]
