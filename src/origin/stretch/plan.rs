@@ -142,6 +142,6 @@ fn gone(oldest: i64, segment: Duration) -> HttpError {
     let millis = i128::from(oldest) * segment.as_nanos() as i128 / 1_000_000;
     let from = DateTime::<Utc>::from_timestamp_millis(millis as i64).unwrap_or_default();
     let from = from.to_rfc3339_opts(SecondsFormat::Millis, true);
-    let words = format!("Nothing of this stretch is kept. What is kept begins at {from}.");
+    let words = format!("Nothing of this stretch is kept, nor anything before {from}.");
     HttpError::from(Refusal::StretchGone).explained(words)
 }
