@@ -153,8 +153,8 @@ async fn case(seed: u64) {
     if !crashes {
         assert!(done.is_ok(), "seed {seed} hangs");
         assert_eq!((rig.recorded.len(), rig.lost.len()), (6, 0), "seed {seed}");
-        // With the first record and the first list, which are created too.
-        assert_eq!(faults.created(), 8, "seed {seed}: a body was landed twice");
+        // With the first record, which is created too, and the first list, if that was not too late: no more.
+        assert!((7..=8).contains(&faults.created()), "seed {seed}: a body was landed twice");
     }
 }
 
