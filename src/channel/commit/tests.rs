@@ -42,7 +42,8 @@ impl Rig {
     fn new(faults: FaultStore, spool: Spool) -> Self {
         let store = Store::over(Arc::new(faults.clone())).spooling(spool);
         let effort = Effort::edge(Duration::from_secs(2));
-        let terms = Terms::new(Duration::from_secs(2), effort.attempt);
+        // For ever: no channel of this rig writes records when nothing is new, so its lease would run out.
+        let terms = Terms::new(Duration::from_secs(1_000_000), effort.attempt);
         let pen = Pen::fresh(store.spending(effort), terms);
         let committer = Committer::start("a", pen, Storing::default());
         let (stored, entered, recorded) = Default::default();
