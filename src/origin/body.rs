@@ -175,6 +175,14 @@ impl http_body::Body for Body {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use headwater_packager::{
+        hls,
+        time::Timescale,
+        window::{Era, Segment, Window},
+    };
+
     use super::*;
 
     fn known(body: Body) -> Known {
@@ -194,6 +202,43 @@ mod tests {
                 assert_eq!(sent, whole[first..first + length]);
             }
         }
+    }
+
+    /// A media playlist of two thousand segments.
+    fn long_list() -> Arc<edge::Document> {
+        let era = Arc::new(Era { first: 1, init: "init-a.mp4".into() });
+        let mut window = Window::new(Duration::from_secs(4000), Timescale::new(1000).unwrap());
+        for number in 1..2000 {
+            let (start, duration, parts) = (number * 2000, 2000, Vec::new());
+            window.push(Segment {
+                number,
+                start,
+                duration,
+                size: 1,
+                parts,
+                era: era.clone(),
+                captured_at: 0,
+            });
+        }
+        let kind = hls::Kind::Live;
+        let media = hls::Media { window: &window, target_duration: 2, kind, low_latency: None };
+        Arc::new(edge::Document::list(&hls::list(&media, None), None))
+    }
+
+    #[test]
+    fn every_range_of_a_long_list_is_that_range() {
+        let document = long_list();
+        let whole = document.body();
+        assert!(document.piece(1).is_some() && whole.ends_with(b"1999.m4s\n"));
+        for first in (0..whole.len()).step_by(4999) {
+            for length in [0, 1, 5000, 60_000].map(|length: usize| length.min(whole.len() - first)) {
+                let body = Body::from(document.clone()).slice(first as u64, length as u64);
+                let sent: Vec<u8> = known(body).flatten().collect();
+                assert!(sent == whole[first..first + length], "{length} from {first}");
+            }
+        }
+        let body = known(Body::from(document.clone()));
+        assert!(body.remaining == whole.len() as u64 && body.flatten().eq(whole));
     }
 
     #[test]

@@ -84,7 +84,9 @@ impl Lists {
             let window = Duration::from_secs(60 * minutes);
             let mut channel = Channel::new(window, parts, making, gzip).context("the made-up tracks")?;
             if making == Making::Pieces {
-                (0..WARMING).for_each(|_| drop(channel.segment()));
+                (0..WARMING).for_each(|_| {
+                    channel.segment();
+                });
             }
             let begun = processor();
             let published: u32 = (0..segments).map(|_| channel.segment()).sum();
