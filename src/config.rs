@@ -431,8 +431,6 @@ mod tests {
     fn every_refusal_names_file_key_and_what_would_be_right() {
         let channel = |lines: &str| format!("[channel.a]\nsource = \"test:\"\n{lines}");
         let rung = |lines: &str| channel(&format!("[[channel.a.video]]\n{lines}"));
-        let store = |lines: &str| channel("") + &format!("[store]\n{lines}\n");
-        let bucket = |lines: &str| store(&format!("url = \"s3://bucket/prefix\"\n{lines}"));
         insta::assert_snapshot!(
             [
                 refusal("[server]\nmedai = \"0.0.0.0:80\"\n"),
@@ -483,6 +481,18 @@ mod tests {
                 refusal(&channel("timing = \"source\"\n")),
                 refusal(&(channel(SOCKET) + "[channel.b]\nsource = \"test:\"\n" + SOCKET)),
                 refusal(&channel("access = \"secret\"\n")),
+            ]
+            .join("\n")
+        );
+    }
+
+    #[test]
+    fn every_refusal_of_a_store_or_of_access_names_file_key_and_what_would_be_right() {
+        let channel = |lines: &str| format!("[channel.a]\nsource = \"test:\"\n{lines}");
+        let store = |lines: &str| channel("") + &format!("[store]\n{lines}\n");
+        let bucket = |lines: &str| store(&format!("url = \"s3://bucket/prefix\"\n{lines}"));
+        insta::assert_snapshot!(
+            [
                 refusal(&store("url = \"s3:///live\"")),
                 refusal(&store("region = \"eu-central-1\"")),
                 refusal(&store("tags = { expire = \"soon\" }")),
