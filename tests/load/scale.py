@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""What a channel costs: processor time and memory of the packager without encoding (its frames come over a socket) and with a
-ladder of three rungs, and the requests and bytes that its store gets. docs/scale.md reckons with these coefficients.
+"""What a channel costs: processor time and memory of the packager without encoding (its frames come over a socket), with a
+ladder of three rungs, and of an origin node that follows it; and the requests and bytes that the bucket between them gets.
+docs/scale.md reckons with these coefficients.
 
 usage: scale.py HEADWATER HEADWATER-LOAD [--seconds N] [--runs N] [--channels N,N,...]
 
@@ -56,21 +57,39 @@ def over(server, seconds):
     return (server.processor() - before) / (time.monotonic() - began), server.memory()
 
 
-def packager(program, load, count, seconds):
-    """Processor time a second and resident bytes of a server with so many channels, and what their bucket counts."""
+class Node(Server):
+    """An origin node that nobody asks for anything, with the file of a packager."""
+
+    name = "node"
+
+    def __init__(self, program, directory):
+        port = free_port()
+        command = [program, "serve", "--config", f"{directory}/headwater.toml", "--role", "origin",
+                   "--media", f"127.0.0.1:{port}", "--control", f"127.0.0.1:{free_port()}"]
+        super().__init__(command, port, False, f"{directory}/node.out")
+
+
+def both(program, load, count, seconds):
+    """Processor time a second and resident bytes of a packager with so many channels and of a node, and what their bucket
+    counts."""
     bucket = Bucket()
     with tempfile.TemporaryDirectory() as directory:
         channels = {f"c{number}": (WINDOW, RUNGS) for number in range(count)}
-        server = Headwater(program, load, directory, channels, None, bucket.toml(directory))
+        server, node = Headwater(program, load, directory, channels, None, bucket.toml(directory)), None
         try:
+            node = Node(program, directory)
             time.sleep(WARM_UP)
             bucket.reset()
+            before, began = node.processor(), time.monotonic()
             cost = over(server, seconds)
+            of_node = ((node.processor() - before) / (time.monotonic() - began), node.memory())
             counted = (dict(bucket.count), dict(bucket.bytes))
         finally:
             server.stop()
+            if node is not None:
+                node.stop()
             bucket.stop()
-    return (*cost, counted)
+    return cost, of_node, counted
 
 
 def slope(points):
@@ -79,6 +98,12 @@ def slope(points):
     x, y = statistics.fmean(xs), statistics.fmean(ys)
     one = sum((a - x) * (b - y) for a, b in points) / sum((a - x) ** 2 for a in xs)
     return one, y - one * x
+
+
+def median_slope(counts, runs, who, what):
+    """Of the packager's (0) or the node's (1) time (0) or memory (1)."""
+    slopes = [slope([(count, at[who][what]) for count, at in zip(counts, run)]) for run in runs]
+    return [statistics.median(values) for values in zip(*slopes)]
 
 
 def print_requests(counted, channels, seconds):
@@ -98,10 +123,8 @@ def main():
     parser.add_argument("--channels", default="1,4,8")
     options = parser.parse_args()
     counts = [int(word) for word in options.channels.split(",")]
-    runs = [[packager(options.headwater, options.load, count, options.seconds) for count in counts]
+    runs = [[both(options.headwater, options.load, count, options.seconds) for count in counts]
             for _ in range(options.runs)]
-    time_of = [slope(list(zip(counts, (cost[0] for cost in run)))) for run in runs]
-    memory_of = [slope(list(zip(counts, (cost[1] for cost in run)))) for run in runs]
     ladder = []
     for _ in range(options.runs):
         with tempfile.TemporaryDirectory() as directory:
@@ -111,13 +134,13 @@ def main():
                 ladder.append(over(server, options.seconds))
             finally:
                 server.stop()
-    medians = [statistics.median(values) for values in zip(*time_of)]
-    memory = [statistics.median(values) / 1e6 for values in zip(*memory_of)]
+    packager, node = (tuple(median_slope(counts, runs, who, what) for what in (0, 1)) for who in (0, 1))
     print(f"three rungs of {'/'.join(map(str, RUNGS.values()))} kbit/s and sound, segments of 2 s in parts of 400 ms, to a bucket;"
           f" medians of {options.runs} runs of {options.seconds} s\n")
     print("| | cores | memory |\n|---|---|---|")
-    print(f"| a server without channels | {medians[1]:.3f} | {memory[1]:.0f} MB |")
-    print(f"| each channel whose frames come encoded | {medians[0]:.3f} | {memory[0]:.0f} MB |")
+    for name, (time_of, memory_of) in {"packager": packager, "node": node}.items():
+        print(f"| a {name} without channels | {time_of[1]:.3f} | {memory_of[1] / 1e6:.0f} MB |")
+        print(f"| a {name}, each channel whose frames come encoded | {time_of[0]:.3f} | {memory_of[0] / 1e6:.0f} MB |")
     print(f"| a channel with its ladder, x264, 1080p30 | {statistics.median(c for c, _ in ladder):.2f} | "
           f"{statistics.median(m for _, m in ladder) / 1e6:.0f} MB |")
     print_requests(runs[-1][-1][2], counts[-1], options.seconds)

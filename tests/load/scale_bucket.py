@@ -72,6 +72,10 @@ class Bucket:
         if method == "DELETE":
             self.objects.pop(path, None)
             return 204, b"", None
+        if tag is not None and fields.get("If-None-Match") == tag:
+            self.count[method, f"{kind_of(path)}, unchanged"] += 1
+            self.count[key] -= 1
+            return 304, b"", tag
         if tag is None:
             return 404, b"<Error><Code>NoSuchKey</Code></Error>", None
         return 200, self.objects[path][0], tag
