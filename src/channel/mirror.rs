@@ -22,9 +22,9 @@ use crate::{
 pub enum Sight {
     /// There is no record: nobody has packaged the channel yet.
     Nothing,
-    /// It is as it was.
+    /// It has the segments that it had.
     Same,
-    /// It has more.
+    /// It has more of them.
     More {
         /// All tracks have come equally far.
         level: bool,
@@ -71,26 +71,23 @@ impl Mirror {
     /// When the store does not answer, or what it has cannot be used. What was shown stays.
     pub async fn look(&mut self) -> Result<Sight, Error> {
         let path = record::path_in(&self.prefix);
-        let version = match self.store.poll(&path, self.version.as_deref()).await {
-            Ok(Some((_, version))) => version,
+        let (bytes, version) = match self.store.poll(&path, self.version.as_deref()).await {
+            Ok(Some(read)) => read,
             Ok(None) => return Ok(Sight::Same),
             Err(store::Error::NotFound { .. }) => return Ok(Sight::Nothing),
             Err(error) => return Err(error.into()),
         };
-        let Some(record) = record::read_record(&self.store, &self.prefix).await? else {
-            return Ok(Sight::Nothing);
-        };
+        let record = record::assemble(&self.store, &self.prefix, &bytes).await?;
         // The opening is written before a record that needs it, so it is read behind it.
         if !self.read_opening().await? {
             return Ok(Sight::Nothing);
         }
-        if self.record.as_ref().is_some_and(|before| before.says_the_same(&record)) {
-            self.version = Some(version);
+        self.version = Some(version);
+        let is_new = self.record.as_ref().is_none_or(|before| !before.is_as_far_as(&record));
+        self.show(record);
+        if !is_new {
             return Ok(Sight::Same);
         }
-        self.show(record);
-        // If the record was written anew meanwhile, the next look finds the same once more.
-        self.version = Some(version);
         let ended = self.edge.borrow().ended;
         Ok(Sight::More { level: self.presentation.is_level(), ended })
     }

@@ -106,9 +106,18 @@ impl Record {
         Self { fence, ..self }
     }
 
-    /// True if `other` has nothing new to say but who wrote it, and that they are still there.
-    pub(super) fn says_the_same(&self, other: &Self) -> bool {
-        *self == Self { fence: self.fence.clone(), ..other.clone() }
+    /// True if `other` has the same segments last. It may say otherwise who wrote it, that they are still there, and where
+    /// the list begins now that this record is known to be durable.
+    pub(super) fn is_as_far_as(&self, other: &Self) -> bool {
+        let newest = |record: &TrackRecord| record.archive.numbers().map(|numbers| *numbers.end());
+        let reached = |record: &Self| {
+            record
+                .tracks
+                .iter()
+                .map(|(name, track)| (name.clone(), newest(track)))
+                .collect::<BTreeMap<_, _>>()
+        };
+        (self.ended, self.complete, reached(self)) == (other.ended, other.complete, reached(other))
     }
 
     /// Tells the store what its segments have to be.
@@ -171,24 +180,23 @@ pub(super) fn opening_path_in(prefix: &str) -> String {
 /// # Errors
 /// When they are there and cannot be used.
 pub(super) async fn read(store: &Store, prefix: &str) -> Result<Option<(Record, Vec<Message>)>, Error> {
-    let Some(record) = read_record(store, prefix).await? else { return Ok(None) };
+    let Some(bytes) = read_one(store, &path_in(prefix)).await? else { return Ok(None) };
+    let record = assemble(store, prefix, &bytes).await?;
     let path = opening_path_in(prefix);
     let Some(bytes) = read_one(store, &path).await? else { return Ok(None) };
     Ok(Some((record, decode_opening(&path, &bytes)?)))
 }
 
-/// Reads the record, if there is one, and the chapters that are listed.
+/// The record that was read under `prefix`, with what is listed in chapters, which are read for it.
 ///
 /// # Errors
 /// As [`read`].
-pub(super) async fn read_record(store: &Store, prefix: &str) -> Result<Option<Record>, Error> {
-    let path = path_in(prefix);
-    let Some(bytes) = read_one(store, &path).await? else { return Ok(None) };
-    let mut record = decode(&path, &bytes)?;
+pub(super) async fn assemble(store: &Store, prefix: &str, bytes: &[u8]) -> Result<Record, Error> {
+    let mut record = decode(&path_in(prefix), bytes)?;
     for (track, record) in &mut record.tracks {
         record.read_bound(store, prefix, track).await?;
     }
-    Ok(Some(record))
+    Ok(record)
 }
 
 /// The record that lies at `path`, without what lies in chapters.
@@ -219,5 +227,47 @@ async fn read_one(store: &Store, path: &str) -> Result<Option<Bytes>, Error> {
         Ok(bytes) => Ok(Some(bytes)),
         Err(store::Error::NotFound { .. }) => Ok(None),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use headwater_packager::{
+        time::Timescale,
+        window::{Era, Segment},
+    };
+
+    use super::*;
+
+    /// A record of a writer, whose list begins with segment `first` and ends with `last`.
+    fn record(beat: u64, first: i64, last: i64) -> Record {
+        let era = Arc::new(Era { first: 1, init: "init-ab.mp4".into() });
+        let segment = |number| Segment {
+            number,
+            start: number * 2000,
+            duration: 2000,
+            size: 1,
+            parts: Vec::new(),
+            era: era.clone(),
+            captured_at: 0,
+        };
+        let mut archive = Archive::new(Timescale::new(1000).unwrap());
+        (1..=last).for_each(|number| archive.add(Entry { segment: segment(number), etag: String::new() }));
+        let (length, bound) = (Duration::from_secs(20), Vec::new());
+        let track = TrackRecord { length, first, discontinuity_sequence: 0, peak: 0, archive, bound };
+        let tracks = BTreeMap::from([("180p".to_owned(), track)]);
+        let record = Record::new("test:", &config::Ladder::default(), false, tracks);
+        record.stamped(Stamp { beat, ..Stamp::default() })
+    }
+
+    #[test]
+    fn a_record_that_has_no_other_segment_last_is_no_news() {
+        let before = record(1, 3, 12);
+        assert!(before.is_as_far_as(&record(2, 3, 12)), "a sign of life");
+        assert!(before.is_as_far_as(&record(2, 4, 12)), "the list begins elsewhere");
+        assert!(!before.is_as_far_as(&record(2, 4, 13)));
+        assert!(!before.is_as_far_as(&record(2, 3, 12).completed(true)));
     }
 }
