@@ -25,9 +25,14 @@ export const AS_LARGE_AS_SHOWN = {
   native: {},
 };
 
+/** Half a minute of asking again, twice a second, and with low latency ten times a second. */
+const DASH_ATTEMPTS = { MPD: 60, MediaSegment: 60, InitializationSegment: 60, other: 60, lowLatencyMultiplyFactor: 5 };
+const DASH_INTERVALS_MS = { MPD: 500, MediaSegment: 500, InitializationSegment: 500, other: 500, lowLatencyReductionFactor: 5 };
+
 /**
- * By default hls.js gives up for good after three refused playlists, audio counted too: within a second. Its manual tells
- * a site to set the policies that suit it; this is such a site.
+ * By default hls.js gives up for good after three refused playlists, audio counted too: within a second. With low latency
+ * dash.js does so after about two seconds of refusals, playlist or segment: it then shows nothing more, or leaps ten
+ * seconds later. Both manuals tell a site to set what suits it; this is such a site.
  */
 export const PATIENT = {
   hls: {
@@ -40,6 +45,7 @@ export const PATIENT = {
       },
     },
   },
+  dash: { streaming: { retryAttempts: DASH_ATTEMPTS, retryIntervals: DASH_INTERVALS_MS } },
 };
 
 /** Settings of `player` out of several sets of settings; later ones win. */
