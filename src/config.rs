@@ -174,6 +174,8 @@ pub struct Store {
     pub spool: Spool,
     /// What was read from it.
     pub cache: Cache,
+    /// True if playlists and MPDs are written too, for servers that only have files.
+    pub manifests: bool,
 }
 
 /// How much of what was read from the store is kept, so that it is not read again.
@@ -371,13 +373,14 @@ mod tests {
         let text = "[channel.a]\nsource = \"test:\"\n[store]\nurl = \"s3://bucket/a/b\"\n\
                     endpoint = \"http://127.0.0.1:9000\"\naddressing = \"virtual-host\"\nencryption = \"kms\"\n\
                     access_key_id_file = \"id\"\nsecret_access_key_file = \"secret\"\nstorage_class = \"STANDARD_IA\"\n\
-                    tags = { keep = \"week\" }\nspool_memory = \"16M\"\nspool_directory = \"spool\"\nspool_disk = \"2G\"\n";
+                    tags = { keep = \"week\" }\nspool_memory = \"16M\"\nspool_directory = \"spool\"\nspool_disk = \"2G\"\nmanifests = false\n";
         let store = Config::parse(Path::new("h.toml"), text).unwrap().store;
         let Store { bucket, spool, .. } = &store;
         assert_eq!(bucket.key_files, Some(("id".into(), "secret".into())));
         assert!(bucket.virtual_host && bucket.allow_http, "this machine needs no TLS to itself");
         assert_eq!(bucket.encryption, Some(Encryption::Kms { key: None }));
         assert_eq!((spool.memory, &spool.disk), (16_000_000, &Some(("spool".into(), 2_000_000_000))));
+        assert!(!store.manifests && Store::at("data").manifests);
     }
 
     #[test]

@@ -53,6 +53,7 @@ pub struct Store {
     url: Arc<str>,
     spool: Arc<Spool>,
     effort: Effort,
+    manifests: bool,
 }
 
 impl Store {
@@ -91,12 +92,18 @@ impl Store {
             url: config.url.as_str().into(),
             spool: config.spool.clone().into(),
             effort: Effort::archive(),
+            manifests: config.manifests,
         }
     }
 
     /// How much of a channel may wait for it.
     pub fn spool(&self) -> &Spool {
         &self.spool
+    }
+
+    /// True if it is to have playlists and MPDs too.
+    pub fn takes_manifests(&self) -> bool {
+        self.manifests
     }
 
     /// What is spent on what is written.

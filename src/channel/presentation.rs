@@ -88,6 +88,8 @@ pub(super) struct Presentation {
     edge: Arc<Edge>,
     /// How old what is shown next is when it is seen for the first time.
     age: Duration,
+    /// True if the store takes playlists and MPDs too.
+    stores_manifests: bool,
     /// The beginnings of the tracks' lists as they were last put into the store.
     stored_lists: BTreeMap<String, Arc<hls::Past>>,
 }
@@ -124,6 +126,7 @@ impl Presentation {
             tracks: BTreeMap::new(),
             edge: Arc::default(),
             age: Duration::ZERO,
+            stores_manifests: true,
             stored_lists: BTreeMap::new(),
         };
         if let Some((record, opening)) = kept {
@@ -132,6 +135,12 @@ impl Presentation {
             presentation.lay_out_parts();
         }
         presentation
+    }
+
+    /// The same, which gives the store its record and no playlists, if this is false.
+    #[must_use]
+    pub(super) fn storing_manifests(self, stores_manifests: bool) -> Self {
+        Self { stores_manifests, ..self }
     }
 
     fn resume(&mut self, record: &Record, opening: Vec<Message>) {
@@ -477,6 +486,7 @@ impl Presentation {
         let view = self.stored_view(now);
         let cache = CachePolicy::LivePlaylist { target: render::target_duration(self.grid) };
         let due = self.writers.iter().filter(|writer| tracks.iter().any(|track| track == writer.name()));
+        let due = due.filter(|_| self.stores_manifests);
         let mut papers = Vec::new();
         for writer in due.filter(|writer| is_long_enough(writer.shelf().stored(), &view)) {
             let track = writer.name();
@@ -492,7 +502,7 @@ impl Presentation {
     fn manifest_papers(&self, now: i128) -> Vec<Paper> {
         let view = self.stored_view(now);
         let ready = |writer: &Writer| is_long_enough(writer.shelf().stored(), &view);
-        if self.writers.is_empty() || !self.writers.iter().all(ready) {
+        if !self.stores_manifests || self.writers.is_empty() || !self.writers.iter().all(ready) {
             return Vec::new();
         }
         let paper = |file: &str, text: String| Paper {

@@ -95,7 +95,8 @@ pub async fn start(setup: Setup) -> Result<(Reader, JoinHandle<()>), record::Err
     let timeline = Timeline::start();
     let committer =
         Committer::start(&setup.name, Pen::none(store.clone(), terms), setup.metrics.storing.clone());
-    let presentation = Presentation::new(prefix, &setup.config, None, timeline.now());
+    let presentation = Presentation::new(prefix, &setup.config, None, timeline.now())
+        .storing_manifests(store.takes_manifests());
     let meter = Meter::new(&setup.name, setup.metrics.clone());
     let (key_frames, wishes) = KeyFrames::new();
     let lineup = presentation.lineup();

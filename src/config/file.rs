@@ -116,6 +116,7 @@ pub(super) struct Store {
     pub(super) cache_memory: Option<Size>,
     pub(super) cache_directory: Option<PathBuf>,
     pub(super) cache_disk: Option<Size>,
+    pub(super) manifests: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -46,8 +46,9 @@ pub(super) fn check(written: file::Store) -> Result<Store, Refusal> {
     belongs(&written, kind, &url).map_err(within)?;
     let spool = spool(&written).map_err(within)?;
     let cache = cache(&written).map_err(within)?;
+    let manifests = written.manifests.unwrap_or(true);
     let bucket = bucket(written).map_err(within)?;
-    Ok(Store { url, bucket, spool, cache })
+    Ok(Store { url, bucket, spool, cache, manifests })
 }
 
 fn kind(url: &str) -> Result<Kind, String> {
@@ -216,7 +217,13 @@ impl Default for Spool {
 impl Store {
     /// What keeps everything at `url`, with nothing said about it.
     pub fn at(url: impl Into<String>) -> Self {
-        Self { url: url.into(), bucket: Bucket::default(), spool: Spool::default(), cache: Cache::default() }
+        Self {
+            url: url.into(),
+            bucket: Bucket::default(),
+            spool: Spool::default(),
+            cache: Cache::default(),
+            manifests: true,
+        }
     }
 }
 

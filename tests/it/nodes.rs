@@ -122,6 +122,25 @@ async fn a_thousand_viewers_of_a_node_cost_the_store_one_read_of_a_segment() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_without_playlists_is_enough_for_nodes_and_for_a_restart() {
+    let s3 = S3::start().await;
+    let store = s3.toml("") + "manifests = false\n";
+    let mut packager = Served::storing(&store, &channel(TEST)).await;
+    let node = Served::node(&store, &channel("")).await;
+    begun(&node).await;
+    let before = node.playlist("a/180p").await.unwrap();
+    packager.crash_and_restart(Duration::ZERO).await;
+    let on = async || {
+        let list = node.playlist("a/180p").await?;
+        (list.media_sequence > before.media_sequence + before.segments.len() as u64).then_some(list)
+    };
+    eventually("the node lists what the packager makes after a restart", 60, on).await;
+    let files = ["state.json", "index.m3u8", "manifest.mpd", "180p/index.m3u8"];
+    let there = files.map(|file| s3.root().join("live/a").join(file).exists());
+    assert_eq!(there, [true, false, false, false]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_packager_that_is_killed_makes_its_nodes_stale_and_one_that_is_back_makes_them_fit() {
     let directory = tempfile::TempDir::new().unwrap();
     let store = format!("url = {:?}", directory.path().join("data"));

@@ -57,7 +57,9 @@ impl Presentation {
 
     fn begin_anew(&mut self, config: &config::Channel) {
         let frames = std::mem::replace(&mut self.frames, Publisher::new(self.grid.segment));
-        *self = Self { frames, ..Self::new(std::mem::take(&mut self.prefix), config, None, 0) };
+        let anew = Self::new(std::mem::take(&mut self.prefix), config, None, 0)
+            .storing_manifests(self.stores_manifests);
+        *self = Self { frames, ..anew };
     }
 
     /// A record is due although nothing is new, so that others see that somebody is there.

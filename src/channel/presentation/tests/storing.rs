@@ -43,6 +43,26 @@ fn one_record_is_written_at_a_time_and_the_next_counts_in_what_came_meanwhile() 
 }
 
 #[test]
+fn a_store_that_takes_no_manifests_is_given_none_to_the_end_nor_after_a_takeover() {
+    let mut rig = Rig::new(None, START);
+    let before = Presentation::new("live/a".into(), &config(), None, rig.now).storing_manifests(false);
+    rig.presentation = before;
+    rig.presentation.step_back(&config());
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    rig.store_hangs = true;
+    rig.plays_samples(20);
+    rig.presentation.commits();
+    ["180p", "audio-und"].map(|track| rig.presentation.stored(track, START + 4));
+    let works = rig.records();
+    assert!(!works.iter().any(|work| matches!(work, Work::Documents(_))), "{works:?}");
+    assert_eq!(named(rig.record.as_ref().unwrap(), "180p").last(), Some(&(START + 4)));
+    rig.presentation.end();
+    let Work::Documents(papers) = rig.presentation.conclude(true, rig.now) else { unreachable!() };
+    assert!(papers.is_empty());
+}
+
+#[test]
 fn without_a_store_all_is_shown_from_memory_and_what_is_lost_is_never_listed_in_it() {
     let config = config::Channel { low_latency: false, ..config() };
     let mut rig = Rig::configured(&config, None, START);
