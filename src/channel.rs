@@ -17,6 +17,7 @@ mod measure;
 pub mod mirror;
 mod presentation;
 mod record;
+pub mod relay;
 mod render;
 mod standby;
 pub mod status;

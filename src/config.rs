@@ -21,7 +21,7 @@ use headwater_packager::time::{FrameRate, Grid};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use self::server::{Cdn, Limits, Pair, Secret, Server, Tls};
+pub use self::server::{Cdn, EdgeFeed, Limits, Pair, Secret, Server, Tls};
 
 /// Why a configuration was refused. Nothing was started.
 #[derive(Debug, Error)]

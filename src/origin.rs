@@ -1,6 +1,6 @@
 //! The media listener: hyper, routes, caching. Everything on it is safe to put behind a CDN.
 //!
-//! [`route`] says what is asked for, [`credential`] and [`gate`] whether it may be had, [`live`], [`mod@stretch`], [`preview`], [`vod`], [`listing`] and [`page`] find it, [`ahead`] and [`hold`] wait for it, [`mod@respond`] sends it with the
+//! [`route`] says what is asked for, [`credential`] and [`gate`] whether it may be had, [`live`], [`mod@stretch`], [`preview`], [`vod`], [`listing`], [`relay`] and [`page`] find it, [`ahead`] and [`hold`] wait for it, [`mod@respond`] sends it with the
 //! lifetime that [`policy`] gives it, or [`refusal`] says why not. [`mod@listen`] and [`connection`] are all that knows hyper.
 
 pub mod ahead;
@@ -24,6 +24,7 @@ mod problem;
 mod public;
 pub mod range;
 pub mod refusal;
+mod relay;
 pub mod reply;
 pub mod respond;
 pub mod route;
@@ -54,9 +55,11 @@ use self::{
     listing::Names,
     live::Channels,
     preview::{Preview, viewers::Viewers},
+    relay::Relays,
     reply::Reply,
     respond::{Content, Representation, respond},
     route::{Resource, Route},
+    secret::Secret,
     stretch::Stretches,
     vod::Assets,
     waiters::{Waiters, Waiting},
@@ -77,6 +80,11 @@ pub trait Service: Send + Sync + 'static {
     fn at_once(&self, _request: &Parts) -> Option<Reply> {
         None
     }
+
+    /// True if it asks for what has a secret of its own, which those have whom the CDN does not ask for.
+    fn is_apart(&self, _request: &Parts) -> bool {
+        false
+    }
 }
 
 /// The media listener's service: live channels, packaged files and the viewer's page.
@@ -89,6 +97,7 @@ pub struct Origin {
     assets: Assets,
     names: Names,
     gate: Gate,
+    relays: Relays,
 }
 
 /// Who is let in.
@@ -113,6 +122,7 @@ impl Origin {
             stretches: Stretches::new(channels.clone(), store.clone(), waiters.clone()),
             live: Channels::new(channels.clone(), store.clone(), waiters),
             preview: Preview::new(channels.clone(), viewers, origins),
+            relays: Relays::new(channels.clone(), None),
             readers: channels,
             assets: Assets::new(store.clone()),
             names: Names::new(store),
@@ -124,6 +134,12 @@ impl Origin {
     #[must_use]
     pub fn stretching(self, longest: Duration) -> Self {
         Self { stretches: self.stretches.up_to(longest), ..self }
+    }
+
+    /// The same, which tells the edge of its channels to who says `secret`.
+    #[must_use]
+    pub fn relaying(self, secret: Option<Arc<Secret>>) -> Self {
+        Self { relays: Relays::new(self.readers.clone(), secret), ..self }
     }
 
     /// What is signed may be watched `until` that second of Unix time.
@@ -150,6 +166,7 @@ impl Origin {
             Route::Socket(socket) => {
                 self.preview.answer(request, socket, until).unwrap_or_else(HttpError::reply)
             }
+            Route::Edge(channel) => self.relays.answer(request, channel).unwrap_or_else(HttpError::reply),
             Route::Vod(resource) => respond(request, self.assets.find(resource, request.uri.path()).await),
             Route::Listing => {
                 respond(request, Ok(listing::find(&self.readers, &self.names, &self.gate).await))
@@ -178,6 +195,13 @@ impl Service for Origin {
         };
         let reply = respond(request, Ok(found));
         reply.refused.is_none().then(|| cors::allowed(reply))
+    }
+
+    fn is_apart(&self, request: &Parts) -> bool {
+        let path = request.uri.path();
+        self.relays.is_open()
+            && path.ends_with("/edge")
+            && matches!(route::parse(&request.method, path, None), Ok(Route::Edge(_)))
     }
 
     async fn answer(&self, request: &Parts, connection: &Waiting) -> Reply {

@@ -1,6 +1,11 @@
 //! Channels that another server packages into the same store: followed there, and served as if they were our own.
+//!
+//! `channel::mirror` shows what is recorded, [`pace`] says when to look, [`uplink`] hears from the packager what the store
+//! does not have yet, and [`screen`] shows the newer of the two.
 
 mod pace;
+mod screen;
+mod uplink;
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -12,7 +17,12 @@ use tokio::{sync::watch, task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use self::pace::{Heard, Pace};
+pub use self::uplink::Uplink;
+use self::{
+    pace::{Heard, Pace},
+    screen::Screen,
+    uplink::Feed,
+};
 use crate::{
     channel::{
         Error,
@@ -36,17 +46,38 @@ pub struct Setup {
     pub config: config::Channel,
     /// Where it is kept.
     pub store: Store,
+    /// Who tells its edge, if anybody does.
+    pub uplink: Option<Uplink>,
     /// Ends it.
     pub shutdown: CancellationToken,
 }
 
 /// Follows a channel from now on. It need not be there yet.
 pub fn start(setup: Setup) -> (Reader, JoinHandle<()>) {
-    let (mirror, edge) = Mirror::new(&setup.name, &setup.config, setup.store);
+    let Setup { name, config, store, uplink, shutdown } = setup;
+    let (mirror, recorded) = Mirror::new(&name, &config, store);
     let (told, status) = watch::channel(Status::default());
-    let span = tracing::info_span!("channel", name = setup.name);
-    let task = Task { mirror, pace: Pace::new(setup.config.grid.segment, clock::now()), status: told };
-    let work = async move { setup.shutdown.run_until_cancelled(task.run()).await.unwrap_or_default() };
+    let span = tracing::info_span!("channel", name);
+    let pace = Pace::new(config.grid.segment, clock::now());
+    let (screen, edge) = match &uplink {
+        None => (None, recorded),
+        Some(_) => {
+            let (tell, feed) = watch::channel(Feed::default());
+            let wants_parts = config.low_latency.then(|| told.clone());
+            let (screen, edge) = Screen::new(recorded, feed, wants_parts);
+            (Some((screen, tell)), edge)
+        }
+    };
+    let task = Task { mirror, pace, status: told };
+    let work = async move {
+        let follow = async {
+            if let (Some(uplink), Some((screen, tell))) = (uplink, screen) {
+                tokio::join!(uplink.follow(&name, &tell), screen.run());
+            }
+        };
+        let all = async { tokio::join!(task.run(), follow) };
+        shutdown.run_until_cancelled(all).await;
+    };
     // Frames do not go through the store.
     let (lineup, key_frames) = (watch::channel(Arc::default()).1, KeyFrames::new().0);
     (Reader { edge, status, lineup, key_frames }, tokio::spawn(work.instrument(span)))

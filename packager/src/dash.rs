@@ -152,7 +152,7 @@ impl<'a> Presentation<'a> {
 
     /// The ProducerReferenceTime to which the latency refers, if there is one: that of the first track.
     fn reference(&self) -> Option<String> {
-        self.low_latency()?;
+        self.low_latency().filter(|it| it.from_capture)?;
         self.windows().position(Window::is_captured).map(low_latency::reference)
     }
 

@@ -74,13 +74,23 @@ impl Document {
     /// does not depend on how long the list is.
     pub fn list(list: &hls::List, before: Option<&Self>) -> Self {
         let past = Past::after(before.and_then(|before| before.past.as_ref()), &list.past);
+        Self::of_past(past, list.rest.clone())
+    }
+
+    /// A media playlist that was cut into these `pieces`, of which those that `before` has are taken over, and the rest.
+    pub fn joined(pieces: Vec<Bytes>, rest: Bytes, before: Option<&Self>) -> Self {
+        let before = before.and_then(|before| before.past.as_deref());
+        Self::of_past(Arc::new(Past::new(before, pieces, None)), rest)
+    }
+
+    fn of_past(past: Arc<Past>, rest: Bytes) -> Self {
         // Of the text alone, which says where it is cut: two origins that made the same say the same of it.
-        let etag = etag([&past.digest[..], &list.rest]);
-        let text = if past.length + list.rest.len() < LONG {
-            Text::Whole(past.joined(&list.rest))
+        let etag = etag([&past.digest[..], &rest]);
+        let text = if past.length + rest.len() < LONG {
+            Text::Whole(past.joined(&rest))
         } else {
             past.code_some();
-            Text::Long(past.clone(), Arc::new(Sheet::new(list.rest.clone())))
+            Text::Long(past.clone(), Arc::new(Sheet::new(rest)))
         };
         Self::tagged(text, Some(past), etag)
     }
@@ -97,7 +107,17 @@ impl Document {
 
     /// The beginning of this media playlist, from which the next version goes on.
     pub fn past(&self) -> Option<&Arc<hls::Past>> {
-        self.past.as_ref().map(|past| &past.of)
+        self.past.as_ref()?.of.as_ref()
+    }
+
+    /// The pieces that this media playlist may have in common with the next version, and the rest of it.
+    pub fn cut(&self) -> (Vec<Bytes>, Bytes) {
+        let Some(past) = &self.past else { return (Vec::new(), self.body()) };
+        let pieces = past.sheets.iter().map(|sheet| sheet.text.clone()).collect();
+        match &self.text {
+            Text::Whole(body) => (pieces, body.slice(past.length..)),
+            Text::Long(_, rest) => (pieces, rest.text.clone()),
+        }
     }
 
     /// Bytes of its text.

@@ -32,7 +32,8 @@ pub(super) struct View {
     pub(super) low_latency: Option<LowLatency>,
     /// True if nothing will be added.
     pub(super) ended: bool,
-    /// True if bit rates are told as configured and not as measured: other origins have measured others.
+    /// True if bit rates are told as configured and not as measured, and nothing is of when media came: other origins have
+    /// measured others.
     pub(super) nominal: bool,
     /// Nanoseconds since the Unix epoch.
     pub(super) now: i128,
@@ -156,7 +157,11 @@ fn live(writers: &[Writer], view: &View) -> dash::Kind {
         published_at,
         time_shift: listed.min(view.window),
         delay: parts.part_target * DELAY_QUARTER_PARTS / 4,
-        low_latency: Some(dash::LowLatency { part: view.grid.part, part_target: parts.part_target }),
+        low_latency: Some(dash::LowLatency {
+            part: view.grid.part,
+            part_target: parts.part_target,
+            from_capture: !view.nominal,
+        }),
     }
 }
 

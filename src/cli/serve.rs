@@ -18,11 +18,11 @@ use crate::{
     origin::{
         self, Admission, Lanes, Listener, Origin,
         preview::viewers::{self, Viewers},
-        secret::Secret,
+        secret::{self, Secret},
         tls::Tls,
         waiters::{self, Waiters},
     },
-    replica,
+    replica::{self, Uplink},
     store::Store,
 };
 
@@ -49,6 +49,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let mut doors = doors(&config)?;
     let store = Store::of(&config.store)?;
     let longest = config.server.limits.stretch;
+    let nodes = nodes(&config.server)?;
+    let uplink = uplink(&config.server)?;
     let media = media(&config.server)?;
     let control = origin::listen(config.server.control).context("the control listener")?;
     let signals = Signals::listen().context("cannot listen for signals")?;
@@ -60,9 +62,14 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let mut tasks = Vec::new();
     for (name, channel) in config.channels {
         if config.server.role == Role::Origin {
-            let (store, shutdown) = (store.clone(), shutdown.clone());
-            let (reader, task) =
-                replica::start(replica::Setup { name: name.clone(), config: channel, store, shutdown });
+            let setup = replica::Setup {
+                name: name.clone(),
+                config: channel,
+                store: store.clone(),
+                uplink: uplink.clone(),
+                shutdown: shutdown.clone(),
+            };
+            let (reader, task) = replica::start(setup);
             readers.insert(name, reader);
             tasks.push(task);
             continue;
@@ -85,7 +92,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
     follower.map(|follower| tokio::spawn(follower.run(shutdown.clone())));
     let readers = Arc::new(readers);
-    let origin = Origin::new(readers.clone(), store.clone(), admission).stretching(longest);
+    if let Some(secret) = nodes.clone() {
+        let over = shutdown.clone();
+        tokio::spawn(async move { over.run_until_cancelled(secret.follow()).await });
+    }
+    let origin = Origin::new(readers.clone(), store.clone(), admission).stretching(longest).relaying(nodes);
     let state = Control::new(readers, store, &metrics, shutdown.clone());
     tokio::spawn(stop_on_signal(signals, shutdown.clone()));
     let over = CancellationToken::new();
@@ -115,6 +126,20 @@ fn media(server: &config::Server) -> anyhow::Result<Listener> {
     let lanes = Lanes::start().context("cannot start threads for connections")?;
     let listener = origin::listen(media).context("the media listener")?;
     Ok(listener.limited(limits, cdn).secured(tls.map(Arc::new)).confided(secret).on(lanes))
+}
+
+/// What nodes say that are told the edge, if they are.
+fn nodes(server: &config::Server) -> anyhow::Result<Option<Arc<Secret>>> {
+    let feed = server.edge.as_ref().filter(|_| server.role == Role::All);
+    let secret = feed.map(|feed| Secret::of_file(&feed.secret)).transpose();
+    Ok(secret.context("server.edge_secret_file")?.map(Arc::new))
+}
+
+/// Where a node has the edge from, if it has.
+fn uplink(server: &config::Server) -> anyhow::Result<Option<Uplink>> {
+    let Some(feed) = server.edge.as_ref().filter(|_| server.role == Role::Origin) else { return Ok(None) };
+    let secret = secret::first(&feed.secret).context("server.edge_secret_file")?;
+    Uplink::new(&feed.from, &secret).context("server.edge_from").map(Some)
 }
 
 /// Each connection is a file to the system, which by default allows a program a thousand.

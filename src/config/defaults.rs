@@ -110,6 +110,7 @@ impl Default for Config {
         };
         Self {
             server: Server {
+                edge: None,
                 role: Role::All,
                 media: MEDIA,
                 control: CONTROL,

@@ -46,6 +46,16 @@ pub(super) struct Server {
     pub(super) cdn: Cdn,
     #[serde(default)]
     pub(super) limits: Limits,
+    pub(super) edge_from: Option<OneOrMore>,
+    pub(super) edge_secret_file: Option<PathBuf>,
+}
+
+/// One value, or a list of them.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a URL, or a list of URLs")]
+pub(super) enum OneOrMore {
+    One(String),
+    More(Vec<String>),
 }
 
 #[derive(Debug, Deserialize)]

@@ -33,6 +33,17 @@ pub struct Server {
     pub cdn: Cdn,
     /// What one client, and all of them, may take.
     pub limits: Limits,
+    /// How origin nodes have the live edge; `None` if they have not.
+    pub edge: Option<EdgeFeed>,
+}
+
+/// How the live edge goes from a packager to origin nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EdgeFeed {
+    /// Of an origin node: the packagers' media listeners, which are asked in turn. Empty for who packages and is asked.
+    pub from: Vec<String>,
+    /// File with what only these servers know: one a line, if there are several while one is being replaced.
+    pub secret: PathBuf,
 }
 
 impl Server {

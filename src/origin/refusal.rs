@@ -25,6 +25,8 @@ pub enum Refusal {
     HeaderFields,
     /// The request does not say what only the CDN knows.
     NotTheCdn,
+    /// The live edge is for our own servers, and this does not say what only those know.
+    NotANode,
     /// The host has another certificate than the one that was shown on this connection (RFC 9110 7.4).
     Misdirected,
     /// The path has something in it that is in none of our URLs.
@@ -103,7 +105,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them, in the order of their statuses.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::RequestBody,
         Self::Host,
         Self::MalformedPath,
@@ -118,6 +120,7 @@ impl Refusal {
         Self::TokenOutOfTime,
         Self::ForeignOrigin,
         Self::NotTheCdn,
+        Self::NotANode,
         Self::TokenElsewhere,
         Self::UnknownPath,
         Self::UnknownChannel,
@@ -163,7 +166,9 @@ impl Refusal {
             | Self::Handshake
             | Self::ViewerQuery => StatusCode::BAD_REQUEST,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
-            Self::ForeignOrigin | Self::NotTheCdn | Self::TokenElsewhere => StatusCode::FORBIDDEN,
+            Self::ForeignOrigin | Self::NotTheCdn | Self::NotANode | Self::TokenElsewhere => {
+                StatusCode::FORBIDDEN
+            }
             Self::NoToken | Self::InvalidToken | Self::TokenOutOfTime => StatusCode::UNAUTHORIZED,
             Self::NotAWebSocket => StatusCode::UPGRADE_REQUIRED,
             Self::UnknownPath
@@ -220,6 +225,7 @@ impl Refusal {
             Self::UriTooLong => "uri-too-long",
             Self::HeaderFields => "header-fields",
             Self::NotTheCdn => "not-the-cdn",
+            Self::NotANode => "not-a-node",
             Self::MalformedPath => "malformed-path",
             Self::UnknownPath => "unknown-path",
             Self::Directive => "directive",
@@ -270,6 +276,7 @@ impl Refusal {
             Self::UriTooLong => "No URI here is as long as this.",
             Self::HeaderFields => "The header fields of this request are too large.",
             Self::NotTheCdn => "This server answers its CDN only.",
+            Self::NotANode => "This is for origin nodes that have the secret of edge_secret_file.",
             Self::MalformedPath => {
                 "A path here is made of names of letters, digits, '.', '_' and '-', with one slash between them."
             }

@@ -19,6 +19,8 @@ pub enum Route<'p> {
     Live(Resource<'p>),
     /// The WebSocket of a live channel.
     Socket(Socket<'p>),
+    /// The edge of a live channel, for origin nodes.
+    Edge(&'p str),
     /// Something of a packaged file.
     Vod(Resource<'p>),
 }
@@ -116,6 +118,7 @@ pub fn parse<'p>(method: &Method, path: &'p str, query: Option<&'p str>) -> Resu
         ["time"] => Ok(Route::Time),
         ["channels.json"] => Ok(Route::Listing),
         ["live", channel, "ws"] => Ok(Route::Socket(Socket { channel, query })),
+        ["live", channel, "edge"] => Ok(Route::Edge(channel)),
         ["live", presentation, file @ ..] => {
             let file = presentation_file(file, query)?;
             Ok(Route::Live(Resource { presentation, file, stretch: stretch_of(file, query)? }))

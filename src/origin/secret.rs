@@ -1,4 +1,4 @@
-//! What only the CDN knows, and says with each request.
+//! What only the CDN knows, and says with each request; or what only our other servers know.
 
 use std::{
     fmt, fs, io,
@@ -42,40 +42,59 @@ pub struct Secret {
     values: RwLock<Vec<Vec<u8>>>,
 }
 
+/// The first one in a file, for who has to say it.
+///
+/// # Errors
+/// As [`Secret::load`].
+pub fn first(path: &Path) -> Result<String, Error> {
+    let values = read(path)?;
+    // Visible characters, all of them.
+    Ok(values.first().map(|value| String::from_utf8_lossy(value).into_owned()).unwrap_or_default())
+}
+
 impl Secret {
     /// Reads the file.
     ///
     /// # Errors
     /// Says why it is no secret.
     pub fn load(config: &config::Secret) -> Result<Self, Error> {
-        let files = Files::new(vec![config.file.clone()]);
-        let values = RwLock::new(read(&config.file)?);
         // The configuration was checked to have a name that this takes.
         let header = HeaderName::try_from(&config.header).unwrap_or(http::header::AUTHORIZATION);
-        Ok(Self { header, path: config.file.clone(), files, values })
+        Ok(Self { header, ..Self::of_file(&config.file)? })
+    }
+
+    /// Reads a file of one that comes as a bearer token.
+    ///
+    /// # Errors
+    /// Says why it is no secret.
+    pub fn of_file(path: &Path) -> Result<Self, Error> {
+        let files = Files::new(vec![path.into()]);
+        let values = RwLock::new(read(path)?);
+        Ok(Self { header: http::header::AUTHORIZATION, path: path.into(), files, values })
     }
 
     /// Reads the file again whenever it changes, for ever.
-    pub(super) async fn follow(&self) {
+    pub async fn follow(&self) {
         let changed = || match read(&self.path) {
             Ok(values) => {
                 *self.values.write().unwrap_or_else(PoisonError::into_inner) = values;
-                tracing::info!("the CDN's secret has changed");
+                tracing::info!(path = %self.path.display(), "a secret has changed");
             }
-            Err(error) => tracing::error!(%error, "the CDN's secret has changed and is not used"),
+            Err(error) => tracing::error!(%error, "a secret has changed and is not used"),
         };
         self.files.follow(changed).await;
     }
 
     /// True if a request says it.
     pub(super) fn is_in(&self, headers: &HeaderMap) -> bool {
+        headers.get(&self.header).is_some_and(|said| self.is(said.as_bytes()))
+    }
+
+    /// True if `said` is it.
+    pub(super) fn is(&self, said: &[u8]) -> bool {
         let values = self.values.read().unwrap_or_else(PoisonError::into_inner);
-        headers.get(&self.header).is_some_and(|said| {
-            // All of them, in a time that tells nothing.
-            values
-                .iter()
-                .fold(false, |found, value| found | verify_slices_are_equal(value, said.as_bytes()).is_ok())
-        })
+        // All of them, in a time that tells nothing.
+        values.iter().fold(false, |found, value| found | verify_slices_are_equal(value, said).is_ok())
     }
 }
 

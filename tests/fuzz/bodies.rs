@@ -110,6 +110,7 @@ fn said(route: Route<'_>, path: &str) -> String {
         Route::Listing => "/channels.json".to_owned(),
         Route::Socket(socket) => format!("/live/{}/ws", socket.channel),
         Route::Live(resource) => format!("/live/{}", of(resource)),
+        Route::Edge(channel) => format!("/live/{channel}/edge"),
         Route::Vod(resource) => format!("/vod/{}", of(resource)),
     }
 }

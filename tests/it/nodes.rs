@@ -1,5 +1,7 @@
 //! Servers that package nothing and serve what another one does into the same store.
 
+mod edge;
+
 use std::{process::Command, time::Duration};
 
 use bytes::Bytes;

@@ -24,23 +24,34 @@ pub(crate) struct Served {
 impl Served {
     /// Starts a server with these channels, in TOML, and waits until it answers.
     pub(crate) async fn start(channels: &str) -> Self {
-        Self::launch(channels, Vec::new(), None, None).await
+        Self::launch(channels, Vec::new(), None, None, "").await
     }
 
     /// The same with a log filter.
     pub(crate) async fn logging(channels: &str, filter: Option<&'static str>) -> Self {
         let environment = filter.into_iter().map(|filter| ("RUST_LOG", filter.into())).collect();
-        Self::launch(channels, environment, None, None).await
+        Self::launch(channels, environment, None, None, "").await
     }
 
     /// The same with another `[store]` table.
     pub(crate) async fn storing(store: &str, channels: &str) -> Self {
-        Self::launch(channels, Vec::new(), None, Some(store)).await
+        Self::launch(channels, Vec::new(), None, Some(store), "").await
     }
 
     /// The same that serves what another packages.
     pub(crate) async fn node(store: &str, channels: &str) -> Self {
-        Self::launch(channels, vec![("HEADWATER_ROLE", "origin".into())], None, Some(store)).await
+        Self::node_with("", store, channels).await
+    }
+
+    /// The same with more lines in its `[server]` table.
+    pub(crate) async fn node_with(server: &str, store: &str, channels: &str) -> Self {
+        let role = vec![("HEADWATER_ROLE", "origin".into())];
+        Self::launch(channels, role, None, Some(store), server).await
+    }
+
+    /// A packager with more lines in its `[server]` table.
+    pub(crate) async fn packager_with(server: &str, store: &str, channels: &str) -> Self {
+        Self::launch(channels, Vec::new(), None, Some(store), server).await
     }
 
     /// Kills the server as a crash would.
@@ -52,17 +63,17 @@ impl Served {
     /// The same that trusts the authorities in this file, and nobody else, for what it fetches.
     pub(crate) async fn trusting(channels: &str, authorities: &Path) -> Self {
         let environment = vec![("SSL_CERT_FILE", authorities.into()), ("SSL_CERT_DIR", OsString::new())];
-        Self::launch(channels, environment, None, None).await
+        Self::launch(channels, environment, None, None, "").await
     }
 
     /// The same with more variables in its environment.
     pub(crate) async fn amid(channels: &str, environment: Vec<(&'static str, OsString)>) -> Self {
-        Self::launch(channels, environment, None, None).await
+        Self::launch(channels, environment, None, None, "").await
     }
 
     /// The same with no more than so many open files.
     pub(crate) async fn within(channels: &str, descriptors: u32) -> Self {
-        Self::launch(channels, Vec::new(), Some(descriptors), None).await
+        Self::launch(channels, Vec::new(), Some(descriptors), None, "").await
     }
 
     async fn launch(
@@ -70,13 +81,14 @@ impl Served {
         environment: Vec<(&'static str, OsString)>,
         descriptors: Option<u32>,
         store: Option<&str>,
+        server: &str,
     ) -> Self {
         let directory = TempDir::new().unwrap();
         let (media, control) = (free_port(), free_port());
         let data = directory.path().join("data");
         let store = store.map_or_else(|| format!("url = {data:?}"), str::to_owned);
         let config = format!(
-            "[server]\nmedia = \"127.0.0.1:{media}\"\ncontrol = \"127.0.0.1:{control}\"\n[store]\n{store}\n{channels}"
+            "[server]\nmedia = \"127.0.0.1:{media}\"\ncontrol = \"127.0.0.1:{control}\"\n{server}[store]\n{store}\n{channels}"
         );
         std::fs::write(directory.path().join("headwater.toml"), config).unwrap();
         let child = spawn(directory.path(), &environment, descriptors);

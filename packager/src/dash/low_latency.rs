@@ -22,6 +22,10 @@ pub struct LowLatency {
     pub part: Duration,
     /// Of the longest chunk there can be in any track.
     pub part_target: Duration,
+    /// True if latency is counted from when media was captured, and players are told when that was. False if from the time that
+    /// it has in the presentation: where media is published at that time and was captured well before it, a player that counts from the
+    /// capture has no latency left to live on.
+    pub from_capture: bool,
 }
 
 /// How the representations of an adaptation set are addressed in low latency: by number and a constant duration, as
@@ -83,7 +87,8 @@ impl Numbered {
         timescale: Timescale,
         segments: vec_deque::Iter<'_, Segment>,
     ) -> Option<Element> {
-        let newest = segments.rev().find(|segment| segment.captured_at != 0)?;
+        let mut segments = segments.rev().filter(|_| self.low_latency.from_capture);
+        let newest = segments.find(|segment| segment.captured_at != 0)?;
         let captured = DateTime::<Utc>::from_timestamp_micros(newest.captured_at)?;
         let time = timescale.rescale(newest.start, self.timescale);
         let element = Element::new("ProducerReferenceTime")

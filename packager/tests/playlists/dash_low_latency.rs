@@ -47,7 +47,11 @@ impl Published {
 }
 
 fn mpd(published: &[Published], grid: Grid) -> String {
-    render(published, grid, Some(LowLatency { part: grid.part, part_target: PART_TARGET }))
+    render(
+        published,
+        grid,
+        Some(LowLatency { part: grid.part, part_target: PART_TARGET, from_capture: true }),
+    )
 }
 
 fn render(published: &[Published], grid: Grid, low_latency: Option<LowLatency>) -> String {
@@ -218,6 +222,17 @@ fn the_newest_segment_of_which_it_is_known_tells_when_it_was_captured() {
     }
     let unknown = newest(0);
     assert!(!unknown.contains("ProducerReferenceTime") && !unknown.contains("referenceId"));
+}
+
+/// Media that is published well after it was captured, at the time that it has.
+#[test]
+fn latency_from_the_presentations_own_time_refers_to_no_capture() {
+    let published = Published::new(video(720, 25, 1), TWO_SECONDS, NOW, NOW + 4);
+    let published = [published.captured(|segment| segment.number * 2_000_000 - 3_000_000)];
+    let low_latency = LowLatency { part: TWO_SECONDS.part, part_target: PART_TARGET, from_capture: false };
+    let mpd = render(&published, TWO_SECONDS, Some(low_latency));
+    assert!(!mpd.contains("ProducerReferenceTime") && !mpd.contains("referenceId"), "{mpd}");
+    assert_eq!(attribute(elements(&mpd, "Latency ")[0], "target"), Some("1800"));
 }
 
 #[test]

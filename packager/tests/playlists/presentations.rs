@@ -255,8 +255,11 @@ impl Presentation {
                 published_at: i128::from(NOW) * 2_000_000_000 + 6_123_456_789,
                 time_shift: WINDOW,
                 delay: Duration::from_secs(6),
-                low_latency: (!self.open.is_empty())
-                    .then(|| dash::LowLatency { part: TWO_SECONDS.part, part_target: self.part_target() }),
+                low_latency: (!self.open.is_empty()).then(|| dash::LowLatency {
+                    part: TWO_SECONDS.part,
+                    part_target: self.part_target(),
+                    from_capture: true,
+                }),
             },
             Kind::LiveEnded | Kind::Recorded => dash::Kind::LiveEnded,
             Kind::Growing => dash::Kind::Growing {

@@ -22,8 +22,8 @@ pub(super) struct Sheet {
 /// All that comes before the rest of a list.
 #[derive(Debug)]
 pub(super) struct Past {
-    /// What it was made of.
-    pub(super) of: Arc<hls::Past>,
+    /// What it was made of, if that was here.
+    pub(super) of: Option<Arc<hls::Past>>,
     pub(super) sheets: Vec<Arc<Sheet>>,
     /// Hashes of the sheets.
     digests: Vec<[u8; 32]>,
@@ -52,16 +52,21 @@ impl Past {
     /// That of `list`, with what it has in common with `before`.
     pub(super) fn after(before: Option<&Arc<Self>>, list: &Arc<hls::Past>) -> Arc<Self> {
         match before {
-            Some(before) if Arc::ptr_eq(&before.of, list) => before.clone(),
-            _ => Arc::new(Self::new(before.map(|before| &**before), list.clone())),
+            Some(before) if before.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, list)) => before.clone(),
+            _ => Arc::new(Self::new(before.map(|before| &**before), list.pieces(), Some(list.clone()))),
         }
     }
 
-    fn new(before: Option<&Self>, of: Arc<hls::Past>) -> Self {
+    /// That of a list that is cut into `pieces`, with what it has in common with `before`.
+    pub(super) fn new(
+        before: Option<&Self>,
+        pieces: impl IntoIterator<Item = Bytes>,
+        of: Option<Arc<hls::Past>>,
+    ) -> Self {
         let (mut sheets, mut digests, mut length) = (Vec::new(), Vec::new(), 0);
         // Pieces that are the same are so in the same order: those that left are passed over once.
         let mut known = before.map_or(&[][..], |before| &before.sheets).iter().zip(before_digests(before));
-        for text in of.pieces() {
+        for text in pieces {
             length += text.len();
             let mut rest = known.clone();
             let same = rest.find(|(sheet, _)| is_same(&sheet.text, &text));

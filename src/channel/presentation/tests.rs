@@ -13,6 +13,7 @@ use crate::channel::edge::Head;
 
 mod killed;
 mod long;
+mod relayed;
 mod storing;
 mod takeover;
 

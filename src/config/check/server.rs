@@ -3,13 +3,15 @@
 use std::{
     num::{NonZeroU32, NonZeroUsize},
     ops::RangeInclusive,
+    path::PathBuf,
     time::Duration,
 };
 
 use http::HeaderName;
+use reqwest::Url;
 
 use super::Refusal;
-use crate::config::{Cdn, Limits, Pair, Secret, Server, Tls, defaults, file, unit::Span};
+use crate::config::{Cdn, EdgeFeed, Limits, Pair, Role, Secret, Server, Tls, defaults, file, unit::Span};
 
 /// hyper reads no head of more than 64 KiB, and a player of ours needs half a kilobyte.
 const HEADER_BYTES: RangeInclusive<usize> = 1 << 10..=60 << 10;
@@ -19,8 +21,10 @@ const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration
 
 pub(super) fn check(written: file::Server) -> Result<Server, Refusal> {
     let count = |written: Option<NonZeroUsize>, default| written.map_or(default, NonZeroUsize::get);
+    let role = written.role.unwrap_or_default();
     Ok(Server {
-        role: written.role.unwrap_or_default(),
+        edge: edge(written.edge_from, written.edge_secret_file, role)?,
+        role,
         media: written.media.map_or(defaults::MEDIA, |address| address.0),
         control: written.control.map_or(defaults::CONTROL, |address| address.0),
         file_root: written.file_root,
@@ -35,6 +39,49 @@ pub(super) fn check(written: file::Server) -> Result<Server, Refusal> {
         tls: written.tls.map(tls),
         cdn: cdn(written.cdn)?,
         limits: limits(written.limits)?,
+    })
+}
+
+/// A packager may have the file of its nodes, so of whom it would take the edge does not matter to it.
+fn edge(
+    from: Option<file::OneOrMore>,
+    secret: Option<PathBuf>,
+    role: Role,
+) -> Result<Option<EdgeFeed>, Refusal> {
+    let wrong = |key: &str, reason: &str| Err((format!("server.{key}"), reason.to_owned()));
+    let from = match from {
+        None => Vec::new(),
+        Some(file::OneOrMore::One(url)) => vec![url],
+        Some(file::OneOrMore::More(urls)) => urls,
+    };
+    for url in &from {
+        packager(url).map_err(|reason| ("server.edge_from".to_owned(), reason))?;
+    }
+    match (secret, role, from.is_empty()) {
+        (None, _, true) => Ok(None),
+        (None, _, false) => wrong(
+            "edge_secret_file",
+            "is missing: it comes with edge_from; write the name of a file with the secret that the packager has too",
+        ),
+        (Some(_), Role::Origin, true) => wrong(
+            "edge_from",
+            "is missing: it comes with edge_secret_file; write for example \"http://packager:8080\"",
+        ),
+        (Some(secret), Role::Origin, false) => Ok(Some(EdgeFeed { from, secret })),
+        (Some(secret), Role::All, _) => Ok(Some(EdgeFeed { from: Vec::new(), secret })),
+    }
+}
+
+/// Whether it is the URL of a media listener.
+fn packager(written: &str) -> Result<(), String> {
+    let url = Url::parse(written).ok().filter(|url| url.has_host() && url.username().is_empty());
+    let is_one = url.is_some_and(|url| {
+        matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none()
+    });
+    is_one.then_some(()).ok_or_else(|| {
+        format!(
+            "{written:?} is no URL of a media listener; write scheme, host and port, for example \"http://packager:8080\""
+        )
     })
 }
 

@@ -156,7 +156,7 @@ impl<S: Service> Rules<S> {
     }
 }
 
-impl<S> Rules<S> {
+impl<S: Service> Rules<S> {
     /// Why a request is refused whatever it asks for, the cheapest reasons first.
     fn refuse(&self, request: &Parts, client: &Client, has_body: bool) -> Option<Refusal> {
         if !client.place.may_ask() {
@@ -175,7 +175,9 @@ impl<S> Rules<S> {
         if request.version == Version::HTTP_11 && hosts != 1 {
             return Some(Refusal::Host);
         }
-        if self.secret.as_ref().is_some_and(|secret| !secret.is_in(&request.headers)) {
+        if self.secret.as_ref().is_some_and(|secret| !secret.is_in(&request.headers))
+            && !self.service.is_apart(request)
+        {
             return Some(Refusal::NotTheCdn);
         }
         client.is_misdirected(request).then_some(Refusal::Misdirected)

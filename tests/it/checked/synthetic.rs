@@ -186,7 +186,11 @@ impl Channel {
             published_at: now,
             time_shift: listed.min(self.window),
             delay: 3 * GRID.part,
-            low_latency: Some(dash::LowLatency { part: GRID.part, part_target: self.part_target }),
+            low_latency: Some(dash::LowLatency {
+                part: GRID.part,
+                part_target: self.part_target,
+                from_capture: true,
+            }),
         };
         let representations = &representations;
         let mpd = dash::mpd(&dash::Presentation { representations, kind, segment: GRID.segment });

@@ -54,13 +54,13 @@ fn without_reports(list: &str) -> String {
     list.lines().filter(|line| !line.starts_with("#EXT-X-RENDITION-REPORT")).collect::<Vec<_>>().join("\n")
 }
 
-/// Without what each origin has measured itself: when pictures came in, and, unless the source's time counts, bit rates.
+/// Without what each origin has measured itself, unless the source's time counts: when pictures came in, and bit rates.
 fn without_measured(document: &str, timing: Timing) -> String {
-    let mut measured = vec![("wallClockTime=\"", '"')];
-    if timing == Timing::Clock {
-        measured.extend([("bandwidth=\"", '"'), ("BANDWIDTH=", ',')]);
-    }
-    measured.into_iter().fold(document.to_owned(), |text, (before, behind)| {
+    let measured = match timing {
+        Timing::Clock => &[("wallClockTime=\"", '"'), ("bandwidth=\"", '"'), ("BANDWIDTH=", ',')][..],
+        Timing::Source => &[],
+    };
+    measured.iter().fold(document.to_owned(), |text, &(before, behind)| {
         let mut pieces = text.split(before);
         let first = pieces.next().unwrap_or_default().to_owned();
         pieces.fold(first, |kept, piece| kept + before + piece.split_once(behind).unwrap_or_default().1)

@@ -53,7 +53,8 @@ fn a_store_that_takes_no_manifests_is_given_none_to_the_end_nor_after_a_takeover
     rig.store_hangs = true;
     rig.plays_samples(20);
     rig.presentation.commits();
-    ["180p", "audio-und"].map(|track| rig.presentation.stored(track, START + 4));
+    rig.presentation.stored("180p", START + 4);
+    rig.presentation.stored("audio-und", START + 4);
     let works = rig.records();
     assert!(!works.iter().any(|work| matches!(work, Work::Documents(_))), "{works:?}");
     assert_eq!(named(rig.record.as_ref().unwrap(), "180p").last(), Some(&(START + 4)));

@@ -112,8 +112,11 @@ impl Channel {
     }
 
     fn mpd(&self) -> String {
-        let low_latency =
-            self.parts.then_some(dash::LowLatency { part: GRID.part, part_target: self.part_target });
+        let low_latency = self.parts.then_some(dash::LowLatency {
+            part: GRID.part,
+            part_target: self.part_target,
+            from_capture: true,
+        });
         let representations: Vec<_> =
             self.tracks.iter().map(|listed| listed.representation(self.parts)).collect();
         let kind = dash::Kind::Live {

@@ -1,0 +1,256 @@
+//! What is new since it was told last.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_util::future::{pending, select_all};
+use http::HeaderValue;
+use tokio::{sync::watch, time::timeout};
+
+use super::{
+    BEAT,
+    frame::{self, Init, List, Object, Piece, Told, VERSION, Whole},
+};
+use crate::{
+    channel::edge::{Body, Document, Edge, Playlist, Segment, TrackEdge},
+    clock,
+};
+
+/// Who joins is told the segments in memory that are so near to the end of the list, as their parts are listed; and those
+/// that are not in the store yet.
+const RECENT: i64 = 8;
+
+/// Tells one node of one channel.
+#[derive(Debug)]
+pub struct Teller {
+    edge: watch::Receiver<Arc<Edge>>,
+    told: Arc<Edge>,
+    tracks: BTreeMap<String, Track>,
+    /// What is said and not sent.
+    waiting: VecDeque<Bytes>,
+    greeted: bool,
+}
+
+/// A track, as far as it was told.
+#[derive(Debug)]
+struct Track {
+    edge: watch::Receiver<Arc<TrackEdge>>,
+    told: Option<Arc<TrackEdge>>,
+    /// Segments that were told, or never will be, as they were in the store when this began.
+    segments: BTreeMap<i64, Arc<Segment>>,
+}
+
+impl Teller {
+    /// Tells what `edge` says from now on, and what there is.
+    pub fn new(mut edge: watch::Receiver<Arc<Edge>>) -> Self {
+        edge.mark_changed();
+        Self { edge, told: Arc::default(), tracks: BTreeMap::new(), waiting: VecDeque::new(), greeted: false }
+    }
+
+    /// The next piece of what is said, when there is something to say. `None` when nothing more is published here.
+    /// Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(piece) = self.waiting.pop_front() {
+                return Some(piece);
+            }
+            if !self.greeted {
+                self.greeted = true;
+                self.say(&Told::Hello { version: VERSION }, Vec::new());
+                continue;
+            }
+            match timeout(BEAT, self.changed()).await {
+                Ok(true) => self.tell_news()?,
+                Ok(false) => return None,
+                Err(_) => self.say(&Told::Beat, Vec::new()),
+            }
+        }
+    }
+
+    fn say(&mut self, told: &Told, bytes: Vec<Bytes>) {
+        self.waiting.extend(told.framed(bytes));
+    }
+
+    /// Waits until something is new; false if the channel has ended its work here.
+    async fn changed(&mut self) -> bool {
+        let news = self.tracks.values_mut().map(|track| Box::pin(track.edge.changed()));
+        let mut news: Vec<_> = news.collect();
+        if news.is_empty() {
+            return self.edge.changed().await.is_ok();
+        }
+        let of_track = async {
+            // A track that is gone is told with the edge that lacks it.
+            if select_all(news.drain(..)).await.0.is_err() {
+                pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            changed = self.edge.changed() => changed.is_ok(),
+            () = of_track => true,
+        }
+    }
+
+    /// Says what is new; nothing if nothing is published here any more.
+    fn tell_news(&mut self) -> Option<()> {
+        let edge = self.edge.borrow_and_update().clone();
+        if edge.tracks.is_empty() {
+            return None;
+        }
+        let before = std::mem::replace(&mut self.told, edge.clone());
+        let is_new = !Arc::ptr_eq(&before, &edge);
+        if is_new {
+            self.tracks.retain(|name, _| edge.tracks.contains_key(name));
+            for (name, track) in &edge.tracks {
+                self.tracks.entry(name.clone()).or_insert_with(|| Track::new(track.clone()));
+            }
+        }
+        let news: Vec<_> = self.tracks.iter_mut().filter_map(|(name, track)| track.news(name)).collect();
+        news.into_iter().for_each(|(track, bytes)| self.say(&Told::Track(track), bytes));
+        // Behind its tracks: who sees it sees what it speaks of.
+        if is_new {
+            let (channel, bytes) = channel(&edge);
+            self.say(&Told::Channel(channel), bytes);
+        }
+        Some(())
+    }
+}
+
+impl Track {
+    fn new(mut edge: watch::Receiver<Arc<TrackEdge>>) -> Self {
+        edge.mark_changed();
+        Self { edge, told: None, segments: BTreeMap::new() }
+    }
+
+    fn news(&mut self, name: &str) -> Option<(frame::Track, Vec<Bytes>)> {
+        let now = self.edge.borrow_and_update().clone();
+        let before = match self.told.replace(now.clone()) {
+            Some(before) if Arc::ptr_eq(&before, &now) => return None,
+            Some(before) => before,
+            None => {
+                self.skip(&now);
+                Arc::default()
+            }
+        };
+        let mut bytes = Vec::new();
+        let age = |since: Option<Instant>| since.map(|since| millis(clock::now() - since));
+        let is_new = now.playlist != before.playlist;
+        let playlist = now.playlist.as_ref().filter(|_| is_new);
+        let track = frame::Track {
+            name: name.to_owned(),
+            ended: now.ended,
+            head: now.head.map(|head| (head.last, head.parts)),
+            low_latency: now.low_latency.map(|it| (micros(it.part_target), it.parts_per_segment)),
+            cmsd: now.cmsd.as_ref().map(text),
+            moved_ms: age(now.moved_at),
+            slate_ms: age(now.slate_since),
+            playlist: playlist.map(|playlist| list(playlist, before.playlist.as_deref(), &mut bytes)),
+            delta: playlist.and_then(|it| it.delta.as_ref()).map(|delta| put(delta.body(), &mut bytes)),
+            inits: inits(&now, &before, &mut bytes),
+            segments: self.segments(&now, &mut bytes),
+            gone: self.gone(&now),
+        };
+        Some((track, bytes))
+    }
+
+    /// Who joins reads from the store what has been there for long.
+    fn skip(&mut self, now: &TrackEdge) {
+        let recent = now.head.map_or(i64::MIN, |head| head.last - RECENT);
+        let is_stored = |number: &i64| now.stored.as_ref().is_some_and(|stored| stored.contains(number));
+        let old = now
+            .segments
+            .iter()
+            .filter(|(number, segment)| **number <= recent && segment.settled && is_stored(number));
+        self.segments.extend(old.map(|(number, segment)| (*number, segment.clone())));
+    }
+
+    fn segments(&mut self, now: &TrackEdge, bytes: &mut Vec<Bytes>) -> Vec<frame::Segment> {
+        let mut news = Vec::new();
+        for (number, segment) in &now.segments {
+            let before = self.segments.get(number);
+            if before.is_some_and(|before| Arc::ptr_eq(before, segment)) {
+                continue;
+            }
+            news.push(growth(*number, segment, before.map(|before| &**before), bytes));
+            self.segments.insert(*number, segment.clone());
+        }
+        news
+    }
+
+    fn gone(&mut self, now: &TrackEdge) -> Vec<i64> {
+        let gone = self.segments.keys().filter(|number| !now.segments.contains_key(number));
+        let gone: Vec<i64> = gone.copied().collect();
+        gone.iter().for_each(|number| drop(self.segments.remove(number)));
+        gone
+    }
+}
+
+/// What there is of a segment that there was not `before`.
+fn growth(number: i64, now: &Segment, before: Option<&Segment>, bytes: &mut Vec<Bytes>) -> frame::Segment {
+    let told = before.map_or(0, |before| before.chunks.len());
+    let chunks = now.chunks.iter().skip(told).map(|chunk| object(chunk, bytes)).collect();
+    let whole = now.whole.as_ref().map(|whole| {
+        let alone = now.chunks.is_empty() && before.is_none_or(|before| before.whole.is_none());
+        Whole { cmsd: whole.cmsd.as_ref().map(text), length: alone.then(|| object(whole, bytes).length) }
+    });
+    frame::Segment { number, has_parts: now.has_parts, settled: now.settled, chunks, whole }
+}
+
+fn channel(edge: &Edge) -> (frame::Channel, Vec<Bytes>) {
+    let mut bytes = Vec::new();
+    let mut document = |document: &Option<Arc<Document>>| Some(put(document.as_ref()?.body(), &mut bytes));
+    let channel = frame::Channel {
+        multivariant: document(&edge.multivariant),
+        mpd: document(&edge.mpd),
+        ended: edge.ended,
+        segment_us: micros(edge.segment),
+        target_s: edge.target_duration.as_secs(),
+        tracks: edge.tracks.keys().cloned().collect(),
+    };
+    (channel, bytes)
+}
+
+fn list(playlist: &Playlist, before: Option<&Playlist>, bytes: &mut Vec<Bytes>) -> List {
+    let (pieces, rest) = playlist.whole.cut();
+    let known = before.map(|before| before.whole.cut().0).unwrap_or_default();
+    let address = |piece: &Bytes| (piece.as_ptr().addr(), piece.len());
+    let known: HashMap<_, _> =
+        known.iter().enumerate().map(|(index, piece)| (address(piece), index)).collect();
+    let pieces = pieces.into_iter().map(|piece| match known.get(&address(&piece)) {
+        Some(index) => Piece::Kept(*index),
+        None => Piece::New { length: put(piece, bytes) },
+    });
+    let pieces = pieces.collect();
+    List { pieces, rest: put(rest, bytes) }
+}
+
+fn inits(now: &TrackEdge, before: &TrackEdge, bytes: &mut Vec<Bytes>) -> Vec<Init> {
+    let new = now.inits.iter().filter(|(name, _)| !before.inits.contains_key(*name));
+    new.map(|(name, body)| Init { name: name.clone(), object: object(body, bytes) }).collect()
+}
+
+fn object(body: &Body, bytes: &mut Vec<Bytes>) -> Object {
+    bytes.extend(body.chunks.iter().cloned());
+    Object { length: u32::try_from(body.length).unwrap_or(u32::MAX), cmsd: body.cmsd.as_ref().map(text) }
+}
+
+fn put(piece: Bytes, bytes: &mut Vec<Bytes>) -> u32 {
+    let length = u32::try_from(piece.len()).unwrap_or(u32::MAX);
+    bytes.push(piece);
+    length
+}
+
+fn text(value: &HeaderValue) -> String {
+    value.to_str().unwrap_or_default().to_owned()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

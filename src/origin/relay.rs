@@ -1,0 +1,63 @@
+//! The live edge for origin nodes: a response without an end, for who says what only our own servers know.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures_util::stream::{self, StreamExt};
+use http::{HeaderValue, StatusCode, header, request::Parts};
+
+use super::{
+    body::Body,
+    credential::{Credential, Place},
+    error::HttpError,
+    media_type,
+    policy::CachePolicy,
+    public,
+    refusal::Refusal,
+    reply::Reply,
+    secret::Secret,
+};
+use crate::channel::{edge::Reader, relay::Teller};
+
+/// Tells nodes of the channels.
+#[derive(Debug)]
+pub struct Relays {
+    readers: Arc<BTreeMap<String, Reader>>,
+    /// Without one there is nothing here.
+    secret: Option<Arc<Secret>>,
+}
+
+impl Relays {
+    /// Tells of `readers` who says `secret`, and nobody if there is none.
+    pub fn new(readers: Arc<BTreeMap<String, Reader>>, secret: Option<Arc<Secret>>) -> Self {
+        Self { readers, secret }
+    }
+
+    /// True if somebody may be told.
+    pub fn is_open(&self) -> bool {
+        self.secret.is_some()
+    }
+
+    /// The reply that goes on for as long as `channel` is published here.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownPath`], [`Refusal::NotANode`], [`Refusal::UnknownChannel`], and why nothing is published.
+    pub fn answer(&self, request: &Parts, channel: &str) -> Result<Reply, HttpError> {
+        let secret = self.secret.as_ref().ok_or(Refusal::UnknownPath)?;
+        let said = request.extensions.get::<Credential>().filter(|said| said.place == Place::Field);
+        if !said.is_some_and(|said| secret.is(said.token().as_bytes())) {
+            return Err(Refusal::NotANode.into());
+        }
+        let reader = self.readers.get(channel).ok_or(Refusal::UnknownChannel)?;
+        if reader.edge.borrow().tracks.is_empty() {
+            return Err(public::not_yet(&reader.status.borrow().state));
+        }
+        let teller = Teller::new(reader.edge.clone());
+        let pieces = stream::unfold(teller, |mut teller| async {
+            let piece = teller.next().await?;
+            Some((Ok(piece), teller))
+        });
+        let mut reply = Reply::new(StatusCode::OK, Body::growing(pieces.boxed()), CachePolicy::NoStore);
+        reply.set(header::CONTENT_TYPE, HeaderValue::from_static(media_type::BINARY));
+        Ok(reply)
+    }
+}

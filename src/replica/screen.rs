@@ -1,0 +1,239 @@
+//! What a node shows: what a packager tells of its edge, and without that what the store has recorded. Nobody who has seen
+//! the one is shown less by the other.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+
+use super::uplink::Feed;
+use crate::{
+    channel::{
+        edge::{Edge, Head, TrackEdge},
+        relay::{Picture, Whole},
+        status::Status,
+    },
+    clock,
+};
+
+/// For how many target durations it may stand still before it goes back: then numbers were begun anew.
+const STAND_STILL: u32 = 10;
+
+/// Whose documents are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// Those that follow from the record.
+    Store,
+    /// What was told over this connection.
+    Told(u64),
+}
+
+/// Owns what readers see.
+pub(super) struct Screen {
+    /// What follows from the record.
+    recorded: watch::Receiver<Arc<Edge>>,
+    feed: watch::Receiver<Feed>,
+    edge: watch::Sender<Arc<Edge>>,
+    tracks: BTreeMap<String, Track>,
+    source: Source,
+    /// What documents of the whole channel were made of.
+    of: (Arc<Edge>, Option<Arc<Whole>>),
+    /// Since when there is something to be shown that would be less than what is.
+    behind: Option<Instant>,
+    /// Set if parts are wanted.
+    status: Option<watch::Sender<Status>>,
+}
+
+struct Track {
+    edge: watch::Sender<Arc<TrackEdge>>,
+    /// What it was made of: what was told, and what is recorded.
+    of: (Option<Arc<TrackEdge>>, Option<Arc<TrackEdge>>),
+}
+
+/// What could be shown.
+struct Offer {
+    source: Source,
+    whole: Option<Arc<Whole>>,
+    told: BTreeMap<String, Arc<TrackEdge>>,
+}
+
+impl Screen {
+    /// One that shows nothing yet. In `status` it says why parts are not had, if they are not.
+    pub(super) fn new(
+        recorded: watch::Receiver<Arc<Edge>>,
+        feed: watch::Receiver<Feed>,
+        status: Option<watch::Sender<Status>>,
+    ) -> (Self, watch::Receiver<Arc<Edge>>) {
+        let (edge, edges) = watch::channel(recorded.borrow().clone());
+        let of = (recorded.borrow().clone(), None);
+        let screen = Self {
+            recorded,
+            feed,
+            edge,
+            tracks: BTreeMap::new(),
+            source: Source::Store,
+            of,
+            behind: None,
+            status,
+        };
+        (screen, edges)
+    }
+
+    /// Shows what there is, for ever.
+    pub(super) async fn run(mut self) {
+        loop {
+            self.show();
+            let changed = tokio::select! {
+                changed = self.recorded.changed() => changed,
+                changed = self.feed.changed() => changed,
+            };
+            if changed.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn show(&mut self) {
+        let recorded = self.recorded.borrow_and_update().clone();
+        let feed = self.feed.borrow_and_update().clone();
+        self.say(&feed);
+        let store = Offer { source: Source::Store, whole: None, told: BTreeMap::new() };
+        let offers = match feed {
+            Feed::Awaited => return,
+            Feed::Away { .. } => vec![store],
+            Feed::Here { connection, picture: Picture { channel, tracks } } => {
+                let told = Offer { source: Source::Told(connection), whole: channel, told: tracks };
+                if self.source == Source::Store { vec![told, store] } else { vec![told] }
+            }
+        };
+        let offer = offers.into_iter().find(|offer| self.takes(offer, &recorded));
+        let Some(offer) = offer else {
+            self.behind.get_or_insert_with(clock::now);
+            return;
+        };
+        self.behind = None;
+        self.publish(offer, recorded);
+    }
+
+    /// True if nobody is shown less than before.
+    fn takes(&self, offer: &Offer, recorded: &Edge) -> bool {
+        let target = self.edge.borrow().target_duration;
+        if offer.source == self.source || self.is_stuck(target) {
+            return true;
+        }
+        self.tracks.iter().all(|(name, track)| match track.edge.borrow().head {
+            None => true,
+            Some(shown) if offer.source == Source::Store => match recorded.tracks.get(name) {
+                Some(track) => track.borrow().head.is_some_and(|head| has_all(head, shown)),
+                None => true,
+            },
+            Some(shown) => match offer.told.get(name) {
+                Some(track) => track.head.is_some_and(|head| is_as_far(head, shown)),
+                None => true,
+            },
+        })
+    }
+
+    fn is_stuck(&self, target: Duration) -> bool {
+        let since = self.behind.map(|since| clock::now().saturating_duration_since(since));
+        since.is_some_and(|since| since > target * STAND_STILL)
+    }
+
+    fn publish(&mut self, offer: Offer, recorded: Arc<Edge>) {
+        let Offer { source, whole, told } = offer;
+        let names: Vec<String> = match source {
+            Source::Store => recorded.tracks.keys().cloned().collect(),
+            Source::Told(_) => told.keys().cloned().collect(),
+        };
+        let had = self.tracks.len();
+        self.tracks.retain(|name, _| names.contains(name));
+        let mut is_new = self.tracks.len() != had || source != self.source;
+        for name in names {
+            let of = (told.get(&name).cloned(), recorded.tracks.get(&name).map(|it| it.borrow().clone()));
+            let Some(edge) = put_together(&of) else { continue };
+            match self.tracks.get_mut(&name) {
+                Some(track) if is_same(&track.of, &of) => {}
+                Some(track) => {
+                    track.of = of;
+                    track.edge.send_replace(edge);
+                }
+                None => {
+                    is_new = true;
+                    self.tracks.insert(name, Track { edge: watch::channel(edge).0, of });
+                }
+            }
+        }
+        self.source = source;
+        let before = std::mem::replace(&mut self.of, (recorded.clone(), whole.clone()));
+        let is_same = Arc::ptr_eq(&before.0, &recorded)
+            && before.1.as_ref().map(Arc::as_ptr) == whole.as_ref().map(Arc::as_ptr);
+        if is_new || !is_same {
+            self.publish_edge(whole, &recorded);
+        }
+    }
+
+    fn publish_edge(&self, whole: Option<Arc<Whole>>, recorded: &Edge) {
+        let tracks = self.tracks.iter().map(|(name, track)| (name.clone(), track.edge.subscribe())).collect();
+        let recorded = Edge { tracks, ..recorded.clone() };
+        let edge = match whole {
+            None => recorded,
+            Some(whole) => Edge {
+                multivariant: whole.multivariant.clone(),
+                mpd: whole.mpd.clone(),
+                ended: whole.ended,
+                segment: whole.segment,
+                target_duration: whole.target_duration,
+                ..recorded
+            },
+        };
+        self.edge.send_replace(Arc::new(edge));
+    }
+
+    fn say(&self, feed: &Feed) {
+        let Some(status) = &self.status else { return };
+        let why = match feed {
+            Feed::Awaited | Feed::Here { .. } => None,
+            Feed::Away { why } => Some(format!("no packager tells its edge: {why}")),
+        };
+        status.send_if_modified(|status| std::mem::replace(&mut status.low_latency_off, why.clone()) != why);
+    }
+}
+
+/// What was told of a track, with what only the store knows; or that alone.
+fn put_together(of: &(Option<Arc<TrackEdge>>, Option<Arc<TrackEdge>>)) -> Option<Arc<TrackEdge>> {
+    match of {
+        (Some(told), Some(recorded)) => Some(Arc::new(TrackEdge {
+            listing: recorded.listing.clone(),
+            stored: recorded.stored.clone(),
+            archive: recorded.archive.clone(),
+            ..TrackEdge::clone(told)
+        })),
+        (Some(only), None) | (None, Some(only)) => Some(only.clone()),
+        (None, None) => None,
+    }
+}
+
+fn is_same(
+    one: &(Option<Arc<TrackEdge>>, Option<Arc<TrackEdge>>),
+    other: &(Option<Arc<TrackEdge>>, Option<Arc<TrackEdge>>),
+) -> bool {
+    let same = |one: &Option<Arc<TrackEdge>>, other: &Option<Arc<TrackEdge>>| {
+        one.as_ref().map(Arc::as_ptr) == other.as_ref().map(Arc::as_ptr)
+    };
+    same(&one.0, &other.0) && same(&one.1, &other.1)
+}
+
+fn is_as_far(head: Head, shown: Head) -> bool {
+    (head.last, head.parts) >= (shown.last, shown.parts)
+}
+
+/// True if whole segments up to `head` have all that was shown: of what was shown in part, the whole.
+fn has_all(head: Head, shown: Head) -> bool {
+    head.last >= shown.last + i64::from(shown.parts > 0)
+}
+
+#[cfg(test)]
+mod tests;

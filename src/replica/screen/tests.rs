@@ -1,0 +1,119 @@
+use super::*;
+
+/// A channel of one track that has come so far, in which `word` tells who shows it.
+struct Stage {
+    recorded: watch::Sender<Arc<Edge>>,
+    feed: watch::Sender<Feed>,
+    screen: Screen,
+    shown: watch::Receiver<Arc<Edge>>,
+    status: watch::Receiver<Status>,
+}
+
+fn track(last: i64, parts: u32) -> Arc<TrackEdge> {
+    Arc::new(TrackEdge { head: Some(Head { last, parts }), ..TrackEdge::default() })
+}
+
+fn recorded(last: i64) -> Arc<Edge> {
+    let track = TrackEdge { stored: Some(0..=last), ..TrackEdge::clone(&track(last, 0)) };
+    let tracks = [("a".to_owned(), watch::channel(Arc::new(track)).1)].into();
+    Arc::new(Edge { tracks, target_duration: Duration::from_secs(2), ..Edge::default() })
+}
+
+fn told(connection: u64, last: i64, parts: u32) -> Feed {
+    let whole = Whole {
+        multivariant: None,
+        mpd: None,
+        ended: false,
+        segment: Duration::from_secs(2),
+        target_duration: Duration::from_secs(2),
+    };
+    let picture =
+        Picture { channel: Some(Arc::new(whole)), tracks: [("a".into(), track(last, parts))].into() };
+    Feed::Here { connection, picture }
+}
+
+fn away() -> Feed {
+    Feed::Away { why: "http://packager:8080: refused".into() }
+}
+
+impl Stage {
+    fn new() -> Self {
+        let (recorded, records) = watch::channel(Arc::new(Edge::default()));
+        let (feed, feeds) = watch::channel(Feed::Awaited);
+        let (told, status) = watch::channel(Status::default());
+        let (screen, shown) = Screen::new(records, feeds, Some(told));
+        Self { recorded, feed, screen, shown, status }
+    }
+
+    fn records(&mut self, last: i64) -> Option<(i64, u32)> {
+        self.recorded.send_replace(recorded(last));
+        self.look()
+    }
+
+    fn hears(&mut self, feed: Feed) -> Option<(i64, u32)> {
+        self.feed.send_replace(feed);
+        self.look()
+    }
+
+    fn look(&mut self) -> Option<(i64, u32)> {
+        self.screen.show();
+        let edge = self.shown.borrow().clone();
+        let head = edge.tracks.get("a")?.borrow().head?;
+        Some((head.last, head.parts))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_record_is_shown_only_once_no_packager_could_be_asked() {
+    let mut stage = Stage::new();
+    assert_eq!(stage.records(9), None, "the packager is being asked");
+    assert_eq!(stage.hears(away()), Some((9, 0)));
+    assert!(stage.status.borrow().low_latency_off.as_ref().unwrap().contains("packager:8080"));
+    assert_eq!(stage.hears(told(1, 10, 2)), Some((10, 2)));
+    assert_eq!(stage.status.borrow().low_latency_off, None);
+    let edge = stage.shown.borrow().tracks["a"].borrow().clone();
+    assert_eq!(edge.stored, Some(0..=9), "what only the store knows comes from there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_that_was_shown_is_missing_in_what_is_shown_next() {
+    let mut stage = Stage::new();
+    stage.records(9);
+    assert_eq!(stage.hears(told(0, 11, 3)), Some((11, 3)));
+    assert_eq!(stage.hears(away()), Some((11, 3)), "it stands still");
+    assert_eq!(stage.records(11), Some((11, 3)), "parts of 12 were shown");
+    assert_eq!(stage.hears(told(1, 11, 2)), Some((11, 3)), "another packager is not so far");
+    assert_eq!(stage.hears(told(1, 11, 4)), Some((11, 4)));
+    assert_eq!(stage.hears(away()), Some((11, 4)));
+    assert_eq!(stage.records(12), Some((12, 0)), "all of what was shown in part");
+    assert_eq!(stage.hears(told(2, 11, 4)), Some((12, 0)));
+    assert_eq!(stage.records(13), Some((13, 0)), "the store goes on while the packager is behind");
+    assert_eq!(stage.hears(told(2, 13, 0)), Some((13, 0)));
+    assert_eq!(stage.hears(told(2, 12, 4)), Some((12, 4)), "of one packager, all is shown as it is");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_track_hears_of_it_from_whichever_side_it_comes() {
+    let mut stage = Stage::new();
+    stage.records(9);
+    stage.hears(told(0, 9, 4));
+    let mut waiting = stage.shown.borrow().tracks["a"].clone();
+    waiting.mark_unchanged();
+    stage.hears(away());
+    stage.records(10);
+    assert!(waiting.has_changed().unwrap());
+    assert_eq!(waiting.borrow_and_update().head, Some(Head { last: 10, parts: 0 }));
+    stage.hears(told(1, 10, 1));
+    assert!(waiting.has_changed().unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn numbers_that_begin_anew_are_shown_in_the_end() {
+    let mut stage = Stage::new();
+    stage.records(1000);
+    stage.hears(told(0, 1000, 2));
+    stage.hears(away());
+    assert_eq!(stage.records(500), Some((1000, 2)));
+    tokio::time::advance(Duration::from_secs(21)).await;
+    assert_eq!(stage.records(501), Some((501, 0)));
+}

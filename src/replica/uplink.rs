@@ -1,0 +1,134 @@
+//! The edge as a packager tells it: one response without an end for each channel, of whoever of several packagers publishes
+//! it now.
+
+mod failure;
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderValue, header};
+use reqwest::{Client, Response, redirect::Policy};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+
+use self::failure::Failure;
+use super::jittered;
+use crate::channel::relay::{BEAT, Hearer, Picture};
+
+/// Who says nothing for so long is gone, or out of reach.
+const SILENCE: Duration = BEAT.saturating_mul(4);
+/// How soon another is tried, and how seldom at the least.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What is told of a channel.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Feed {
+    /// Not all packagers have been asked yet.
+    #[default]
+    Awaited,
+    /// Nobody tells anything.
+    Away {
+        /// What the one that was asked last has said.
+        why: String,
+    },
+    /// A packager tells this.
+    Here {
+        /// Counts connections: what one tells follows from what it told before.
+        connection: u64,
+        /// What can be seen.
+        picture: Picture,
+    },
+}
+
+/// Asks packagers for the edge.
+#[derive(Clone, Debug)]
+pub struct Uplink {
+    client: Client,
+    from: Arc<[String]>,
+    secret: HeaderValue,
+}
+
+impl Uplink {
+    /// Asks those whose media listeners have these URLs, and tells them the secret.
+    ///
+    /// # Errors
+    /// When the system has no certificates to know others by.
+    pub fn new(from: &[String], secret: &str) -> Result<Self, reqwest::Error> {
+        let client = Client::builder()
+            .user_agent(concat!("headwater/", env!("CARGO_PKG_VERSION")))
+            .http1_only()
+            .redirect(Policy::none())
+            .connect_timeout(SILENCE)
+            .build()?;
+        // A secret was checked to be of visible characters.
+        let mut secret =
+            HeaderValue::try_from(format!("Bearer {secret}")).unwrap_or(HeaderValue::from_static(""));
+        secret.set_sensitive(true);
+        Ok(Self { client, from: from.into(), secret })
+    }
+
+    /// Tells what is told of `channel`, for ever.
+    pub(super) async fn follow(self, channel: &str, tell: &watch::Sender<Feed>) {
+        let mut pause = FIRST_PAUSE;
+        for (connection, from) in (0..).zip(self.from.iter().cycle()) {
+            let url = format!("{}/live/{channel}/edge", from.trim_end_matches('/'));
+            let mut told = false;
+            let failure = self
+                .listen(&url, |picture| {
+                    told = true;
+                    tell.send_replace(Feed::Here { connection, picture: picture.clone() });
+                })
+                .await;
+            let asked_all = connection + 1 >= self.from.len() as u64;
+            if told || asked_all {
+                let why = format!("{from}: {failure}");
+                if told || !matches!(&*tell.borrow(), Feed::Away { why: before } if *before == why) {
+                    tracing::warn!(
+                        why,
+                        "the edge is not told; whole segments are shown as the store has them"
+                    );
+                }
+                tell.send_replace(Feed::Away { why });
+            }
+            pause = if told { FIRST_PAUSE } else { pause };
+            sleep(jittered(pause)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Shows what is told at `url` until that ends; gives why.
+    async fn listen(&self, url: &str, mut show: impl FnMut(&Picture)) -> Failure {
+        let mut response = match self.ask(url).await {
+            Ok(response) => response,
+            Err(failure) => return failure,
+        };
+        let mut hearer = Hearer::default();
+        loop {
+            let heard = match timeout(SILENCE, response.chunk()).await {
+                Ok(Ok(Some(bytes))) => hearer.hear(&bytes),
+                Ok(Ok(None)) => return Failure::Ended,
+                Ok(Err(error)) => return Failure::of(error),
+                Err(_) => return Failure::Silent(SILENCE),
+            };
+            match heard {
+                Ok(true) => show(hearer.picture()),
+                Ok(false) => {}
+                Err(error) => return Failure::Feed(error),
+            }
+        }
+    }
+
+    async fn ask(&self, url: &str) -> Result<Response, Failure> {
+        let asked = self.client.get(url).header(header::AUTHORIZATION, self.secret.clone()).send();
+        let answer = timeout(SILENCE, asked).await.map_err(|_| Failure::Silent(SILENCE))?;
+        let response = answer.map_err(Failure::of)?;
+        if response.status().is_success() {
+            tracing::info!(url, "the edge is told");
+            return Ok(response);
+        }
+        let reason = response.headers().get("headwater-reason").and_then(|reason| reason.to_str().ok());
+        Err(Failure::Refused { status: response.status(), reason: reason.unwrap_or_default().to_owned() })
+    }
+}
