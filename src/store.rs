@@ -3,6 +3,7 @@
 //! Its layout equals that of the URLs, so a directory behind any static web server is a valid presentation, and so is a
 //! bucket behind a CDN.
 
+mod blocks;
 mod cache;
 mod described;
 mod effort;
@@ -10,6 +11,7 @@ mod error;
 mod hashes;
 mod hold;
 mod holdings;
+mod large;
 mod place;
 mod revise;
 
@@ -20,13 +22,14 @@ use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 use sha2::{Digest, Sha256};
 
 use self::{
-    cache::{Cache, Disk},
+    cache::{Cache, Disk, Entry},
     described::Descriptions,
     hashes::Hashes,
     holdings::{Holdings, Writing},
     place::Place,
 };
 pub use self::{
+    blocks::Blocks,
     effort::Effort,
     error::Error,
     revise::{Seen, Version},
@@ -43,6 +46,15 @@ pub struct Object {
     pub body: Bytes,
     /// Its strong entity tag, quoted: a hash of the content.
     pub etag: String,
+}
+
+/// What is found under a name.
+#[derive(Clone, Debug)]
+pub enum Stored {
+    /// An object, as read.
+    Whole(Arc<Object>),
+    /// A large one, which is read while it is sent.
+    Blocks(Box<Blocks>),
 }
 
 /// A handle on the store. Cloning is cheap.
@@ -202,13 +214,28 @@ impl Store {
         self.holdings.poll(path, known).await
     }
 
-    /// Reads an object through the cache. However many ask at once, the store is asked once.
+    /// Finds an object through the cache. However many ask at once, the store is asked once. One of more than 8 MiB is read
+    /// in blocks while it is sent.
     ///
     /// # Errors
     /// As [`Store::get`].
-    pub async fn object(&self, path: &str) -> Result<Arc<Object>, Error> {
+    pub async fn find(&self, path: &str) -> Result<Stored, Error> {
         // Boxed, because moka's futures are large, and a request that waits for something else is as large as they are.
-        Box::pin(self.cache.object(path)).await
+        Ok(match Box::pin(self.cache.find(path)).await? {
+            Entry::Object(object) => Stored::Whole(object),
+            Entry::Large(large) => Stored::Blocks(Blocks::new(large, self.cache.clone()).into()),
+        })
+    }
+
+    /// Reads all of an object through the cache, for what is small.
+    ///
+    /// # Errors
+    /// As [`Store::get`], and [`Error::Changed`].
+    pub async fn object(&self, path: &str) -> Result<Arc<Object>, Error> {
+        match self.find(path).await? {
+            Stored::Whole(object) => Ok(object),
+            Stored::Blocks(blocks) => blocks.whole().await.map(Arc::new),
+        }
     }
 
     /// How often the store was asked for what the cache did not have.
@@ -254,6 +281,10 @@ impl Store {
 pub fn etag<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut hash = Sha256::new();
     pieces.into_iter().for_each(|piece| hash.update(piece));
+    tag(hash)
+}
+
+fn tag(hash: Sha256) -> String {
     let hex: String = hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     format!("\"{hex}\"")
 }

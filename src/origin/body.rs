@@ -1,6 +1,7 @@
 //! Response bodies: shared bytes, handed to the connection piece by piece and never copied.
 
 mod growing;
+mod stored;
 
 use std::{
     fmt,
@@ -13,8 +14,9 @@ use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
 use http_body::{Frame, SizeHint};
 
+use self::stored::Reading;
 pub use self::growing::{Aborted, growing};
-use crate::channel::edge;
+use crate::{channel::edge, store::Blocks};
 
 /// A body on its way.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub struct Body(Source);
 enum Source {
     /// Its length is known before it is sent.
     Known(Known),
+    /// It is read from the store while it is sent.
+    Stored(Reading),
     /// It ends when it ends.
     Growing(BoxStream<'static, Result<Bytes, Aborted>>),
 }
@@ -31,6 +35,7 @@ impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Known(known) => known.fmt(f),
+            Self::Stored(reading) => reading.fmt(f),
             Self::Growing(_) => f.write_str("Growing"),
         }
     }
@@ -84,6 +89,7 @@ impl Body {
     pub fn remaining(&self) -> Option<u64> {
         match &self.0 {
             Source::Known(known) => Some(known.remaining),
+            Source::Stored(reading) => Some(reading.remaining),
             Source::Growing(_) => None,
         }
     }
@@ -96,7 +102,8 @@ impl Body {
                 remaining: length.min(known.remaining.saturating_sub(first)),
                 ..known
             })),
-            growing => Self(growing),
+            Source::Stored(reading) => Self(Source::Stored(reading.slice(first, length))),
+            growing @ Source::Growing(_) => Self(growing),
         }
     }
 }
@@ -105,6 +112,12 @@ impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         let length = bytes.len() as u64;
         Self::known(Pieces::One(bytes), length)
+    }
+}
+
+impl From<Box<Blocks>> for Body {
+    fn from(blocks: Box<Blocks>) -> Self {
+        Self(Source::Stored(Reading::new(blocks)))
     }
 }
 
@@ -158,6 +171,7 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
         match &mut self.0 {
             Source::Known(known) => Poll::Ready(known.next().map(|piece| Ok(Frame::data(piece)))),
+            Source::Stored(reading) => reading.poll(cx).map(|piece| piece.map(|piece| piece.map(Frame::data))),
             Source::Growing(pieces) => {
                 pieces.poll_next_unpin(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
             }

@@ -155,8 +155,8 @@ impl Channels {
     }
 
     async fn stored(&self, path: &str, cmsd: Option<HeaderValue>) -> Result<Content, HttpError> {
-        match self.store.object(path).await {
-            Ok(object) => Ok(Content::Object(object, cmsd)),
+        match self.store.find(path).await {
+            Ok(stored) => Ok(Content::Stored(stored, cmsd)),
             Err(store::Error::NotFound { .. }) => Err(Refusal::UnknownSegment.into()),
             Err(reason) => {
                 tracing::debug!(%reason, path, "the store did not give it");

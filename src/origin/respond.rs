@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     channel::edge::{self, Coding, Document},
-    store::Object,
+    store::Stored,
 };
 
 /// The methods that both listeners answer, as in Allow.
@@ -52,7 +52,7 @@ pub enum Content {
     /// A segment that is still being made, and the CMSD-Static that it has.
     Growing(Body, Option<HeaderValue>),
     /// An object of the store, and the CMSD-Static that it has.
-    Object(Arc<Object>, Option<HeaderValue>),
+    Stored(Stored, Option<HeaderValue>),
     /// Made for this request, without a version.
     Fresh(Bytes),
 }
@@ -105,8 +105,12 @@ impl Content {
                 plain(Body::from(chunks), Some(etag), cmsd)
             }
             Self::Growing(body, cmsd) => plain(body, None, cmsd),
-            Self::Object(object, cmsd) => {
+            Self::Stored(Stored::Whole(object), cmsd) => {
                 plain(Body::from(object.body.clone()), HeaderValue::from_str(&object.etag).ok(), cmsd)
+            }
+            Self::Stored(Stored::Blocks(blocks), cmsd) => {
+                let etag = HeaderValue::from_str(blocks.etag()).ok();
+                plain(Body::from(blocks), etag, cmsd)
             }
             Self::Fresh(bytes) => plain(Body::from(bytes), None, None),
         }

@@ -17,7 +17,7 @@ use crate::{
         cmsd::{self, Format},
         edge::Document,
     },
-    store::{self, Object, Store},
+    store::{self, Object, Store, Stored},
 };
 
 /// Playlists and MPDs of this many bytes are kept compressed.
@@ -63,8 +63,8 @@ impl Assets {
         if let File::Track { file: TrackFile::Part(..), .. } = resource.file {
             return Err(Refusal::UnknownPart.into());
         }
-        let object = match self.store.object(path.trim_start_matches('/')).await {
-            Ok(object) => object,
+        let stored = match self.store.find(path.trim_start_matches('/')).await {
+            Ok(stored) => stored,
             Err(store::Error::NotFound { .. }) => return Err(Refusal::UnknownAsset.into()),
             Err(reason) => {
                 tracing::debug!(%reason, path, "the store did not give it");
@@ -82,10 +82,12 @@ impl Assets {
                     TrackFile::Init(_) => cmsd::init(false),
                     _ => cmsd::packaged(media_type::is_audio(track)),
                 };
-                let content = Content::Object(object, Some(cmsd));
+                let content = Content::Stored(stored, Some(cmsd));
                 return Ok(Representation { content, media_type, cache: CachePolicy::Immutable });
             }
         };
+        // Documents are read as a whole, whatever they weigh.
+        let Stored::Whole(object) = stored else { return Err(Refusal::StoreUnavailable.into()) };
         let found = (self.document(object, format).await, media_type);
         self.recent.insert(path.to_owned(), found.clone());
         Ok(representation(found))

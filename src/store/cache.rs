@@ -11,10 +11,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use moka::{Expiry, future, policy::EvictionPolicy, sync};
 
 pub(super) use self::disk::Disk;
-use super::{Error, Object, holdings::Holdings};
+use super::{
+    Error, Object,
+    holdings::{Holdings, Opening},
+    large::Large,
+};
 use crate::pages;
 
 /// How long a playlist or manifest is believed. All other objects never change.
@@ -27,12 +32,21 @@ const ABSENT: u64 = 10_000;
 #[derive(Clone, Debug)]
 pub(super) struct Cache {
     holdings: Holdings,
-    entries: future::Cache<String, Arc<Object>>,
+    entries: future::Cache<String, Entry>,
     /// Names that are not there, by their hashes.
     absent: sync::Cache<u64, ()>,
     hashes: RandomState,
     disk: Option<Disk>,
     fills: Arc<AtomicU64>,
+}
+
+/// What a name leads to.
+#[derive(Clone, Debug)]
+pub(super) enum Entry {
+    /// A whole object, or a block of one.
+    Object(Arc<Object>),
+    /// An object whose blocks have names of their own.
+    Large(Arc<Large>),
 }
 
 impl Cache {
@@ -41,8 +55,8 @@ impl Cache {
         // LRU, because TinyLFU refuses what was never asked for before: every new live segment.
         let entries = future::Cache::builder()
             .max_capacity(memory)
-            .weigher(|path: &String, object: &Arc<Object>| {
-                u32::try_from(path.len() + object.body.len()).unwrap_or(u32::MAX)
+            .weigher(|name: &String, entry: &Entry| {
+                u32::try_from(name.len() + entry.weight()).unwrap_or(u32::MAX)
             })
             .eviction_policy(EvictionPolicy::lru())
             .expire_after(Lifetime)
@@ -52,48 +66,121 @@ impl Cache {
         Self { holdings, entries, absent, hashes, disk, fills: Arc::default() }
     }
 
-    pub(super) async fn object(&self, path: &str) -> Result<Arc<Object>, Error> {
-        if let Some(object) = self.entries.get(path).await {
-            return Ok(object);
+    /// What is at `path`, of which a large object is not read yet.
+    pub(super) async fn find(&self, path: &str) -> Result<Entry, Error> {
+        if let Some(entry) = self.entries.get(path).await {
+            return Ok(entry);
         }
         if self.absent.contains_key(&self.hashes.hash_one(path)) {
             return Err(Error::NotFound { path: path.to_owned() });
         }
-        // Detached: a reader that gives up must not take the fill with it, as moka hands an abandoned fill from
-        // waiter to waiter and panics when 200 have left (moka#59).
-        let (cache, path) = (self.clone(), path.to_owned());
-        let name = path.clone();
-        match tokio::spawn(async move { cache.fill(path).await }).await {
-            Ok(filled) => filled,
-            Err(stopped) => Err(Error::Unavailable { path: name, reason: stopped.to_string() }),
-        }
+        let (cache, name) = (self.clone(), path.to_owned());
+        self.fill(path, async move { cache.open(&name).await }).await
     }
 
-    async fn fill(self, path: String) -> Result<Arc<Object>, Error> {
-        let fill = async {
-            let Object { body, etag } = self.find(&path).await?;
-            Ok(Arc::new(Object { body: pages::keep(body), etag }))
+    /// A block of a large object.
+    pub(super) async fn block(&self, large: &Arc<Large>, index: u64) -> Result<Bytes, Error> {
+        // It is in use as long as its blocks are.
+        let _ = self.entries.get(&large.path).await;
+        let key = large.key(index);
+        let entry = match self.entries.get(&key).await {
+            Some(entry) => Ok(entry),
+            None => {
+                let (cache, large) = (self.clone(), large.clone());
+                let filled = self.fill(&key, async move { cache.read(&large, index).await }).await;
+                // Blocks come faster than the cache looks by itself whether there are too many.
+                self.entries.run_pending_tasks().await;
+                filled
+            }
         };
-        self.entries.try_get_with(path.clone(), fill).await.map_err(|error: Arc<Error>| (*error).clone())
+        let block = entry.and_then(|entry| {
+            let Entry::Object(block) = entry else { return Err(Error::Damaged { path: key }) };
+            large.admit(index, &block).map(|()| block.body.clone())
+        });
+        if let Err(error) = &block {
+            self.leave(large, error).await;
+        }
+        block
+    }
+
+    /// Detached: a reader that gives up must not take the fill with it, as moka hands an abandoned fill from waiter to
+    /// waiter and panics when 200 have left (moka#59).
+    async fn fill(
+        &self,
+        name: &str,
+        fill: impl Future<Output = Result<Entry, Error>> + Send + 'static,
+    ) -> Result<Entry, Error> {
+        let (entries, key) = (self.entries.clone(), name.to_owned());
+        let filled = async move {
+            entries.try_get_with(key, fill).await.map_err(|error: Arc<Error>| (*error).clone())
+        };
+        match tokio::spawn(filled).await {
+            Ok(filled) => filled,
+            Err(stopped) => Err(Error::Unavailable { path: name.to_owned(), reason: stopped.to_string() }),
+        }
     }
 
     /// An object that memory does not have.
-    async fn find(&self, path: &str) -> Result<Object, Error> {
+    async fn open(&self, path: &str) -> Result<Entry, Error> {
         let disk = self.disk.as_ref().filter(|_| !is_document(path));
         if let Some(disk) = disk
             && let Some(object) = disk.get(path).await
-            && self.holdings.hashes.of(path).is_none_or(|expected| *expected == *object.etag)
+            && self.holdings.hashes.of(path).is_none_or(|expected| expected == object.etag)
         {
-            return Ok(object);
+            return Ok(kept(object));
         }
         self.fills.fetch_add(1, Ordering::Relaxed);
-        let read = self.holdings.read(path).await;
-        match &read {
-            Ok(object) => disk.into_iter().for_each(|disk| disk.put(path, object)),
-            Err(Error::NotFound { .. }) => self.absent.insert(self.hashes.hash_one(path), ()),
-            Err(_) => {}
+        let opened = if is_document(path) {
+            self.holdings.read(path).await.map(Opening::Whole)
+        } else {
+            self.holdings.open(path).await
+        };
+        match opened {
+            Ok(Opening::Whole(object)) => {
+                disk.into_iter().for_each(|disk| disk.put(path, &object));
+                Ok(kept(object))
+            }
+            Ok(Opening::Large(large, head)) => {
+                for (index, block) in head.into_iter().enumerate() {
+                    let key = large.key(index as u64);
+                    disk.into_iter().for_each(|disk| disk.put(&key, &block));
+                    self.entries.insert(key, kept(block)).await;
+                }
+                Ok(Entry::Large(Arc::new(large)))
+            }
+            Err(error) => {
+                if matches!(error, Error::NotFound { .. }) {
+                    self.absent.insert(self.hashes.hash_one(path), ());
+                }
+                Err(error)
+            }
         }
-        read
+    }
+
+    /// A block that memory does not have.
+    async fn read(&self, large: &Large, index: u64) -> Result<Entry, Error> {
+        let key = large.key(index);
+        if let Some(disk) = &self.disk
+            && let Some(block) = disk.get(&key).await
+        {
+            return Ok(kept(block));
+        }
+        self.fills.fetch_add(1, Ordering::Relaxed);
+        let block = self.holdings.block(large, index).await?;
+        self.disk.iter().for_each(|disk| disk.put(&key, &block));
+        Ok(kept(block))
+    }
+
+    /// Whoever asks next finds out anew what is there.
+    async fn leave(&self, large: &Large, why: &Error) {
+        self.entries.invalidate(&large.path).await;
+        if matches!(why, Error::Damaged { .. }) {
+            tracing::warn!(path = large.path, "what was read in blocks is not what was written; it is read again");
+            for key in (0..large.blocks()).map(|index| large.key(index)) {
+                self.entries.invalidate(&key).await;
+                self.disk.iter().for_each(|disk| disk.forget(&key));
+            }
+        }
     }
 
     /// Something else is there from now on.
@@ -120,10 +207,23 @@ impl Cache {
     }
 }
 
+impl Entry {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Object(object) => object.body.len(),
+            Self::Large(large) => large.weight(),
+        }
+    }
+}
+
+fn kept(Object { body, etag }: Object) -> Entry {
+    Entry::Object(Arc::new(Object { body: pages::keep(body), etag }))
+}
+
 struct Lifetime;
 
-impl Expiry<String, Arc<Object>> for Lifetime {
-    fn expire_after_create(&self, path: &String, _: &Arc<Object>, _: Instant) -> Option<Duration> {
+impl Expiry<String, Entry> for Lifetime {
+    fn expire_after_create(&self, path: &String, _: &Entry, _: Instant) -> Option<Duration> {
         is_document(path).then_some(DOCUMENT_LIFETIME)
     }
 }

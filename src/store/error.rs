@@ -84,6 +84,12 @@ pub enum Error {
         /// The object.
         path: String,
     },
+    /// It was written anew while it was read.
+    #[error("{path}: something else was written there while it was read")]
+    Changed {
+        /// The object.
+        path: String,
+    },
     /// What is kept is not what was written.
     #[error("{path}: damaged: its content is not what was written")]
     Damaged {

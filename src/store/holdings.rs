@@ -1,9 +1,16 @@
 //! Objects as they lie in their place, past the cache: reading what is true of them, and writing so that it stays true.
 
 use bytes::Bytes;
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
+use object_store::{GetOptions, GetResult, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
-use super::{Effort, Error, Object, described, etag, hashes::Hashes, hold::Hold, location, place::Place};
+use super::{
+    Effort, Error, Object, described, etag,
+    hashes::Hashes,
+    hold::Hold,
+    large::{BLOCK, LARGEST_WHOLE, Large},
+    location,
+    place::Place,
+};
 use crate::policy::CachePolicy;
 
 /// What is kept. Cloning is cheap.
@@ -30,25 +37,109 @@ impl<'a> Writing<'a> {
     }
 }
 
+/// What one request tells of an object.
+pub(super) enum Opening {
+    /// All of it.
+    Whole(Object),
+    /// What it is, and its first blocks.
+    Large(Large, Vec<Object>),
+}
+
 impl Holdings {
     /// Reads an object whose content is what was written, as far as that is known.
     pub(super) async fn read(&self, path: &str) -> Result<Object, Error> {
-        let effort = if self.place.is_local() { Effort::viewer().once() } else { Effort::viewer() };
-        effort.spend(path, || self.read_once(path)).await
+        self.reading().spend(path, || self.read_once(path)).await
+    }
+
+    /// Reads an object, or only the beginning of a large one.
+    pub(super) async fn open(&self, path: &str) -> Result<Opening, Error> {
+        match self.reading().spend(path, || self.open_once(path)).await {
+            // What is empty has no range that could be asked for (RFC 9110 14.1.2).
+            Err(Error::Unavailable { .. }) if self.is_empty(path).await => {
+                self.read(path).await.map(Opening::Whole)
+            }
+            opened => opened,
+        }
+    }
+
+    /// Reads a block of an object that is still the one that was opened.
+    pub(super) async fn block(&self, large: &Large, index: u64) -> Result<Object, Error> {
+        self.reading().spend(&large.path, || self.block_once(large, index)).await
+    }
+
+    fn reading(&self) -> Effort {
+        if self.place.is_local() { Effort::viewer().once() } else { Effort::viewer() }
     }
 
     async fn read_once(&self, path: &str) -> Result<Object, Error> {
-        let failed = |error| Error::of(path, error);
         self.place.is_within(path).await?;
-        let found = self.place.objects.get(&location(path)?).await.map_err(failed)?;
+        let found = self.place.objects.get(&location(path)?).await;
+        self.whole(path, found.map_err(|error| Error::of(path, error))?).await
+    }
+
+    async fn whole(&self, path: &str, found: GetResult) -> Result<Object, Error> {
         let (size, said) = (found.meta.size, described::etag_of(&found.attributes));
-        let body = found.bytes().await.map_err(failed)?;
+        let body = found.bytes().await.map_err(|error| Error::of(path, error))?;
         let tag = etag([&body[..]]);
         let expected = self.hashes.of(path).or(said);
         if size != body.len() as u64 || expected.is_some_and(|expected| expected != tag) {
             return Err(Error::Damaged { path: path.to_owned() });
         }
         Ok(Object { body, etag: tag })
+    }
+
+    async fn open_once(&self, path: &str) -> Result<Opening, Error> {
+        let failed = |error| Error::of(path, error);
+        self.place.is_within(path).await?;
+        let options = GetOptions::new().with_range(Some(0..LARGEST_WHOLE));
+        let found = self.place.objects.get_opts(&location(path)?, options).await.map_err(failed)?;
+        let size = found.meta.size;
+        if size <= LARGEST_WHOLE {
+            return self.whole(path, found).await.map(Opening::Whole);
+        }
+        let (known, said) = (self.hashes.of(path), described::etag_of(&found.attributes));
+        let version = found.meta.e_tag.clone();
+        let head = found.bytes().await.map_err(failed)?;
+        let differ = known.as_ref().zip(said.as_ref()).is_some_and(|(known, said)| known != said);
+        if differ || head.len() as u64 != LARGEST_WHOLE {
+            return Err(Error::Damaged { path: path.to_owned() });
+        }
+        let blocks = head.chunks(BLOCK as usize).map(|block| Object {
+            body: head.slice_ref(block),
+            etag: etag([block]),
+        });
+        Ok(Opening::Large(Large::new(path, size, version, known.or(said)), blocks.collect()))
+    }
+
+    async fn block_once(&self, large: &Large, index: u64) -> Result<Object, Error> {
+        let path = &large.path;
+        self.place.is_within(path).await?;
+        let changed = || Error::Changed { path: path.clone() };
+        let span = large.span(index);
+        let options = GetOptions::new().with_range(Some(span.clone()));
+        let options = options.with_if_match(large.condition());
+        let found = match self.place.objects.get_opts(&location(path)?, options).await {
+            Err(object_store::Error::Precondition { .. }) => return Err(changed()),
+            found => found.map_err(|error| Error::of(path, error))?,
+        };
+        // A server that takes no conditions tells all the same what it gives.
+        if !large.is(found.meta.size, found.meta.e_tag.as_deref()) {
+            return Err(changed());
+        }
+        let body = found.bytes().await.map_err(|error| Error::of(path, error))?;
+        if body.len() as u64 != span.end - span.start {
+            return Err(Error::Damaged { path: path.clone() });
+        }
+        Ok(Object { etag: etag([&body[..]]), body })
+    }
+
+    async fn is_empty(&self, path: &str) -> bool {
+        let Ok(location) = location(path) else { return false };
+        let look = || async {
+            let found = self.place.objects.head(&location).await;
+            found.map(|found| found.size == 0).map_err(|error| Error::of(path, error))
+        };
+        self.reading().once().spend(path, look).await.unwrap_or(false)
     }
 
     /// Reads an object that is not `known` already, and gives it with the version that it then has.

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use self::s3::{Mood, S3};
 
+pub(crate) mod large;
 #[cfg(feature = "encoder")]
 mod outages;
 pub(crate) mod s3;
