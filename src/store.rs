@@ -21,18 +21,18 @@ use bytes::Bytes;
 use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 use sha2::{Digest, Sha256};
 
+pub use self::{
+    blocks::Blocks,
+    effort::Effort,
+    error::Error,
+    revise::{Seen, Version},
+};
 use self::{
     cache::{Cache, Disk, Entry},
     described::Descriptions,
     hashes::Hashes,
     holdings::{Holdings, Writing},
     place::Place,
-};
-pub use self::{
-    blocks::Blocks,
-    effort::Effort,
-    error::Error,
-    revise::{Seen, Version},
 };
 use crate::{
     config::{self, Spool},

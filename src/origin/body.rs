@@ -14,8 +14,8 @@ use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
 use http_body::{Frame, SizeHint};
 
-use self::stored::Reading;
 pub use self::growing::{Aborted, growing};
+use self::stored::Reading;
 use crate::{channel::edge, store::Blocks};
 
 /// A body on its way.
@@ -171,7 +171,9 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
         match &mut self.0 {
             Source::Known(known) => Poll::Ready(known.next().map(|piece| Ok(Frame::data(piece)))),
-            Source::Stored(reading) => reading.poll(cx).map(|piece| piece.map(|piece| piece.map(Frame::data))),
+            Source::Stored(reading) => {
+                reading.poll(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+            }
             Source::Growing(pieces) => {
                 pieces.poll_next_unpin(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
             }

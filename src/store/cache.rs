@@ -175,7 +175,10 @@ impl Cache {
     async fn leave(&self, large: &Large, why: &Error) {
         self.entries.invalidate(&large.path).await;
         if matches!(why, Error::Damaged { .. }) {
-            tracing::warn!(path = large.path, "what was read in blocks is not what was written; it is read again");
+            tracing::warn!(
+                path = large.path,
+                "what was read in blocks is not what was written; it is read again"
+            );
             for key in (0..large.blocks()).map(|index| large.key(index)) {
                 self.entries.invalidate(&key).await;
                 self.disk.iter().for_each(|disk| disk.forget(&key));

@@ -104,10 +104,9 @@ impl Holdings {
         if differ || head.len() as u64 != LARGEST_WHOLE {
             return Err(Error::Damaged { path: path.to_owned() });
         }
-        let blocks = head.chunks(BLOCK as usize).map(|block| Object {
-            body: head.slice_ref(block),
-            etag: etag([block]),
-        });
+        let blocks = head
+            .chunks(BLOCK as usize)
+            .map(|block| Object { body: head.slice_ref(block), etag: etag([block]) });
         Ok(Opening::Large(Large::new(path, size, version, known.or(said)), blocks.collect()))
     }
 

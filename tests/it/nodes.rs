@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     served::{Served, eventually},
-    store::s3::S3,
+    store::{large, s3::S3},
 };
 
 const TRACKS: [&str; 3] = ["180p", "90p", "audio-und"];
@@ -121,6 +121,39 @@ async fn a_thousand_viewers_of_a_node_cost_the_store_one_read_of_a_segment() {
     let bodies = join_all(clients.iter().cycle().take(1000).map(fetch)).await;
     assert!(bodies.iter().all(|body| *body == bodies[0] && !body.is_empty()));
     assert_eq!(s3.gets(&path), 1);
+}
+
+/// The most memory that a server has had, in MB.
+fn peak(server: &Served) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1000
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_that_is_larger_than_the_memory_of_a_node_goes_through_it() {
+    const LENGTH: u64 = 240 << 20;
+    let s3 = S3::start().await;
+    let path = "vod/film/720p/1.m4s";
+    s3.store("").create(path, vec![large::film(1, LENGTH)]).await.unwrap();
+    let node = Served::node(&(s3.toml("") + "cache_memory = \"32M\"\n"), &channel("")).await;
+    let before = peak(&node);
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
+    let request = client.get(node.url(path)).header("range", "bytes=200000000-200999999");
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::PARTIAL_CONTENT);
+    assert_eq!(answer.bytes().await.unwrap().len(), 1_000_000);
+    assert!(s3.gets(path) <= 3, "what it is, and one or two blocks: {}", s3.gets(path));
+    let mut answer = client.get(node.url(path)).send().await.unwrap();
+    assert_eq!(answer.content_length(), Some(LENGTH));
+    let mut length = 0;
+    while let Some(piece) = answer.chunk().await.unwrap() {
+        length += piece.len() as u64;
+    }
+    assert_eq!(length, LENGTH);
+    let grown = peak(&node) - before;
+    println!("{grown} MB more for {} MB", LENGTH / 1_000_000);
+    assert!(grown < 120, "{grown} MB");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
