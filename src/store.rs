@@ -358,6 +358,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_name_that_a_record_has_is_asked_for_though_it_was_not_there_a_moment_ago() {
+        let objects = Arc::new(object_store::memory::InMemory::new());
+        let [node, packager] = [(); 2].map(|()| Store::over(objects.clone()));
+        let path = "live/a/360p/1.m4s";
+        assert!(node.object(path).await.is_err());
+        packager.create(path, vec![Bytes::from("x")]).await.unwrap();
+        assert!(node.object(path).await.is_err(), "nobody has said that it is there");
+        node.expect(path, &etag([&b"x"[..]]));
+        assert_eq!(node.object(path).await.unwrap().body, "x");
+    }
+
+    #[tokio::test]
     async fn what_memory_has_no_room_for_comes_from_the_disk_and_not_from_the_store_again() {
         let directory = tempfile::tempdir().unwrap();
         let cache = config::Cache { memory: 0, disk: Some((directory.path().into(), 1 << 20)) };

@@ -24,7 +24,7 @@ use crate::pages;
 
 /// How long a playlist or manifest is believed. All other objects never change.
 const DOCUMENT_LIFETIME: Duration = Duration::from_secs(2);
-/// How long it is believed that a name is not there, and of how many names. Of names that nobody ever asks for again
+/// How long it is believed that a name is not there, unless a record has it by now, and of how many names. Of names that nobody ever asks for again
 /// there can be any number, and no more may remain of them than this.
 const ABSENCE: Duration = Duration::from_secs(1);
 const ABSENT: u64 = 10_000;
@@ -71,7 +71,7 @@ impl Cache {
         if let Some(entry) = self.entries.get(path).await {
             return Ok(entry);
         }
-        if self.absent.contains_key(&self.hashes.hash_one(path)) {
+        if self.absent.contains_key(&self.hashes.hash_one(path)) && self.holdings.hashes.of(path).is_none() {
             return Err(Error::NotFound { path: path.to_owned() });
         }
         let (cache, name) = (self.clone(), path.to_owned());
@@ -146,7 +146,7 @@ impl Cache {
                     disk.into_iter().for_each(|disk| disk.put(&key, &block));
                     self.entries.insert(key, kept(block)).await;
                 }
-                Ok(Entry::Large(Arc::new(large)))
+                Ok(Entry::Large(Arc::from(large)))
             }
             Err(error) => {
                 if matches!(error, Error::NotFound { .. }) {

@@ -42,7 +42,7 @@ pub(super) enum Opening {
     /// All of it.
     Whole(Object),
     /// What it is, and its first blocks.
-    Large(Large, Vec<Object>),
+    Large(Box<Large>, Vec<Object>),
 }
 
 impl Holdings {
@@ -107,7 +107,8 @@ impl Holdings {
         let blocks = head
             .chunks(BLOCK as usize)
             .map(|block| Object { body: head.slice_ref(block), etag: etag([block]) });
-        Ok(Opening::Large(Large::new(path, size, version, known.or(said)), blocks.collect()))
+        let large = Large::new(path, size, version, known.or(said));
+        Ok(Opening::Large(large.into(), blocks.collect()))
     }
 
     async fn block_once(&self, large: &Large, index: u64) -> Result<Object, Error> {
