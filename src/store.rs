@@ -5,6 +5,7 @@
 
 mod blocks;
 mod cache;
+mod conditions;
 mod described;
 mod effort;
 mod error;

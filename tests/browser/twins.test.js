@@ -14,8 +14,8 @@ const LIMIT = { timeout: 150_000 };
 /** How much later the second origin is started, in seconds. */
 const LATER = 3;
 /** What both list, and how long they run before anybody watches: then they list the same. */
-const WINDOW = '20s';
-const ALIKE = 24;
+const WINDOW = '12s';
+const ALIKE = 14;
 /** No larger than it is encoded: two servers and two players share the cores. */
 const PATTERN = 'test:?size=640x360';
 let host;
@@ -73,7 +73,7 @@ for (const [what, sources] of [
   test(`hls.js and dash.js play on while every five seconds another of two origins of ${what} answers`, LIMIT, async (t) => {
     const { balancer, viewers } = await twins(t, 'twins-turning', await sources(t));
     balancer.turnEvery(5);
-    await sleep(40_000);
+    await sleep(26_000);
     assert.ok(balancer.asked.every((count) => count > 50), `both were asked: ${balancer.asked}`);
     await assertPlaysOn(t, viewers);
   });

@@ -29,17 +29,10 @@ fn store(prefix: &str) -> Store {
     Store::of(&config).unwrap()
 }
 
-/// What a name keeps that was created twice.
-async fn keeps_what_was_first() -> bool {
-    let store = store("probe");
-    store.create("live/a/360p/1.m4s", body("first")).await.unwrap();
-    store.create("live/a/360p/1.m4s", body("second")).await.is_err()
-}
-
 #[tokio::test]
 #[ignore = "make test-cluster starts what it needs"]
 async fn a_cluster_behaves_as_every_store_does() {
-    let has_conditions = timeout(LIMIT, keeps_what_was_first()).await.unwrap();
+    let has_conditions = timeout(LIMIT, store("probe").keeps_conditions()).await.unwrap().unwrap();
     println!("conditional writes: {}", if has_conditions { "yes" } else { "no: a name is written over" });
     let conditions = if has_conditions { Conditions::Kept } else { Conditions::Ignored };
     timeout(LIMIT, behaves_with(store("suite"), conditions)).await.expect("the cluster hangs");
@@ -82,6 +75,8 @@ async fn viewers_notice_nothing_of_a_node_that_dies_and_comes_back() {
     assert_eq!(report.violations, 0);
     let caught_up = async || packager.status("a").await["store_degraded"].is_null().then_some(());
     eventually("the store is caught up with", 30, caught_up).await;
+    let warned = packager.log().contains("ignores the conditions of writes");
+    assert_eq!(warned, !timeout(LIMIT, store("probe").keeps_conditions()).await.unwrap().unwrap());
     let record = timeout(LIMIT, store("channel").get("live/a/state.json")).await.unwrap();
     assert!(record.is_ok());
 }

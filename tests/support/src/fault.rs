@@ -31,6 +31,8 @@ pub enum Fault {
     LostAnswer,
     /// 409 of a conditional create, which object_store reads as "already exists", and nothing was done.
     Conflict,
+    /// The condition of a write is ignored.
+    Unconditional,
     /// A read that does not see what was written last.
     Stale,
     /// A body that ends too early.
@@ -177,7 +179,7 @@ impl FaultStore {
 }
 
 impl FaultStore {
-    async fn put_once(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+    async fn put_once(&self, path: &Path, payload: PutPayload, mut options: PutOptions) -> Result<PutResult> {
         let hangs = self.hung.get().is_some_and(|prefix| path.as_ref().starts_with(prefix));
         let fault = if hangs { Some(Fault::Hung) } else { self.draw() };
         self.before(fault).await?;
@@ -185,6 +187,9 @@ impl FaultStore {
         if fault == Some(Fault::Conflict) && creates {
             let source = "409 Conflict".into();
             return Err(object_store::Error::AlreadyExists { path: path.to_string(), source });
+        }
+        if fault == Some(Fault::Unconditional) {
+            options.mode = PutMode::Overwrite;
         }
         let put = self.inner.put_opts(path, payload.clone(), options).await;
         if let (Ok(_), Some(history)) = (&put, &self.history) {
