@@ -1,7 +1,7 @@
 /** A live channel, as the server tells it. */
 export interface Channel {
   readonly name: string;
-  /** `starting`, `live`, `stalled`, `restarting`, `ended`, `failed`; later servers may know more. */
+  /** `starting`, `live`, `stalled`, `restarting`, `standby`, `ended`, `failed`; later servers may know more. */
   readonly state: string;
   /** Why it is in that state, if there is something to say. */
   readonly why: string | null;

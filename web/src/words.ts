@@ -9,6 +9,7 @@ const STATES: Record<string, { label: string; tone: Tone }> = {
   live: { label: 'Live', tone: 'good' },
   stalled: { label: 'Standby', tone: 'warn' },
   restarting: { label: 'Standby', tone: 'warn' },
+  standby: { label: 'On another server', tone: 'quiet' },
   ended: { label: 'Ended', tone: 'quiet' },
   failed: { label: 'Off air', tone: 'bad' },
 };
@@ -23,6 +24,7 @@ export function explain({ state, why }: Pick<Channel, 'state' | 'why'>): string 
     case 'starting': return `The channel is starting${because}.`;
     case 'stalled': return `The source gives nothing, a standby picture is on air${because}.`;
     case 'restarting': return `The encoder comes back, a standby picture is on air${because}.`;
+    case 'standby': return 'Another server publishes this channel. This one takes over if that one stops.';
     case 'ended': return 'The channel has come to its end.';
     case 'failed': return `The channel is off air${because}. The server keeps trying.`;
     default: return why ?? '';

@@ -46,17 +46,21 @@ export class Headwater {
    * @param {string} name of the log in test-artifacts
    * @param {Record<string, string | {source: string, timing?: string, window?: string}>} [channels] sources by the channel's name
    * @param {'open' | 'signed'} [access] who may watch them
+   * @param {{data?: string, lines?: string, role?: string}} [place] where the store is, if others have it too; more lines of
+   *   `[server]`; and what the server does
    */
-  static async create(name, channels = { demo: 'test:' }, access = 'open') {
+  static async create(name, channels = { demo: 'test:' }, access = 'open', { data, lines = '', role } = {}) {
     const server = await Headwater.builtIn(name);
     server.channels = channels;
+    server.data = data ?? server.data;
+    if (role) server.#arguments.push('--role', role);
     const config = path.join(server.directory, 'headwater.toml');
     const secret = path.join(server.directory, 'secret');
     await fs.writeFile(secret, randomBytes(48).toString('base64'));
     const key = `[access.key.main]\nsecret_file = "${secret}"\n`;
     const asTable = ([channel, source]) => [channel, typeof source === 'string' ? { source } : source];
     const tables = Object.entries(channels).map(asTable).map(channelConfig(access)).join('');
-    await fs.writeFile(config, `[store]\nurl = "${server.data}"\n${key}${tables}`);
+    await fs.writeFile(config, `[server]\n${lines}[store]\nurl = "${server.data}"\n${key}${tables}`);
     server.#arguments.push('--config', config);
     server.#config = config;
     if (access === 'signed') server.#fields = { Authorization: `Bearer ${await server.token('/')}` };
@@ -77,12 +81,18 @@ export class Headwater {
     return server;
   }
 
-  /** Starts the process; returns when both documents of every channel can be played. */
-  async start() {
+  /** Starts the process. */
+  launch() {
     const child = spawn(headwaterBinary(), this.#arguments, { cwd: this.directory });
     this.#child = child;
     child.stdout.pipe(this.#log, { end: false });
     child.stderr.pipe(this.#log, { end: false });
+    return child;
+  }
+
+  /** Starts the process; returns when both documents of every channel can be played. */
+  async start() {
+    const child = this.launch();
     const documents = Object.keys(this.channels).flatMap((name) => [`${name}/index.m3u8`, `${name}/manifest.mpd`]);
     await until('every channel has a playlist and a manifest', 40, async () => {
       if (child.exitCode !== null) throw new Error(`headwater exited with ${child.exitCode}: see ${this.#log.path}`);
