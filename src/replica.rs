@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::OptionFuture;
 use tokio::{sync::watch, task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -59,23 +60,18 @@ pub fn start(setup: Setup) -> (Reader, JoinHandle<()>) {
     let (told, status) = watch::channel(Status::default());
     let span = tracing::info_span!("channel", name);
     let pace = Pace::new(config.grid.segment, clock::now());
-    let (screen, edge) = match &uplink {
-        None => (None, recorded),
-        Some(_) => {
-            let (tell, feed) = watch::channel(Feed::default());
-            let wants_parts = config.low_latency.then(|| told.clone());
-            let (screen, edge) = Screen::new(recorded, feed, wants_parts);
-            (Some((screen, tell)), edge)
+    let (tell, feed) = watch::channel(Feed::default());
+    let task = Task { mirror, pace, feed: feed.clone(), status: told.clone() };
+    let (edge, follow) = match uplink {
+        None => (recorded, None),
+        Some(uplink) => {
+            let (screen, edge) = Screen::new(recorded, feed, config.low_latency.then_some(told));
+            let follow = async move { tokio::join!(uplink.follow(&name, &tell), screen.run()) };
+            (edge, Some(follow))
         }
     };
-    let task = Task { mirror, pace, status: told };
     let work = async move {
-        let follow = async {
-            if let (Some(uplink), Some((screen, tell))) = (uplink, screen) {
-                tokio::join!(uplink.follow(&name, &tell), screen.run());
-            }
-        };
-        let all = async { tokio::join!(task.run(), follow) };
+        let all = async { tokio::join!(task.run(), OptionFuture::from(follow)) };
         shutdown.run_until_cancelled(all).await;
     };
     // Frames do not go through the store.
@@ -87,6 +83,7 @@ pub fn start(setup: Setup) -> (Reader, JoinHandle<()>) {
 struct Task {
     mirror: Mirror,
     pace: Pace,
+    feed: watch::Receiver<Feed>,
     status: watch::Sender<Status>,
 }
 
@@ -107,9 +104,12 @@ impl Task {
     fn tell(&self, seen: Result<Sight, Error>) {
         // Not borrowed while it is changed.
         let before = self.status.borrow().state.clone();
+        // Whoever tells the edge is alive, whatever its store may be.
+        let is_told = matches!(*self.feed.borrow(), Feed::Here { .. });
         let (state, store) = match seen {
             Ok(Sight::More { ended: true, .. }) => (State::Ended, None),
             Ok(Sight::More { .. }) => (State::Live, None),
+            Ok(Sight::Nothing | Sight::Same) if is_told && before != State::Ended => (State::Live, None),
             Ok(Sight::Nothing) => {
                 let why =
                     "the store has no record of it yet: its packager has not begun, or writes elsewhere";
