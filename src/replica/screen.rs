@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::RangeInclusive,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -128,7 +129,8 @@ impl Screen {
             None => true,
             Some(shown) if offer.source == Source::Store => match recorded.tracks.get(name) {
                 Some(track) => track.borrow().head.is_some_and(|head| has_all(head, shown)),
-                None => true,
+                // Without a record nothing is known, and with one that lacks it the track is gone.
+                None => !recorded.tracks.is_empty(),
             },
             Some(shown) => match offer.told.get(name) {
                 Some(track) => track.head.is_some_and(|head| is_as_far(head, shown)),
@@ -207,12 +209,23 @@ fn put_together(of: &(Option<Arc<TrackEdge>>, Option<Arc<TrackEdge>>)) -> Option
     match of {
         (Some(told), Some(recorded)) => Some(Arc::new(TrackEdge {
             listing: recorded.listing.clone(),
-            stored: recorded.stored.clone(),
+            stored: both(&told.stored, &recorded.stored),
             archive: recorded.archive.clone(),
             ..TrackEdge::clone(told)
         })),
         (Some(only), None) | (None, Some(only)) => Some(only.clone()),
         (None, None) => None,
+    }
+}
+
+/// What the store has by either account: it may be more than the one that was told last knows, or that the record says.
+fn both(
+    told: &Option<RangeInclusive<i64>>,
+    recorded: &Option<RangeInclusive<i64>>,
+) -> Option<RangeInclusive<i64>> {
+    match (told, recorded) {
+        (Some(one), Some(other)) => Some(*one.start().min(other.start())..=*one.end().max(other.end())),
+        (one, other) => one.clone().or(other.clone()),
     }
 }
 

@@ -14,7 +14,10 @@ use tokio::{
 
 use self::failure::Failure;
 use super::jittered;
-use crate::channel::relay::{BEAT, Hearer, Picture};
+use crate::{
+    channel::relay::{BEAT, Hearer, Picture},
+    clock,
+};
 
 /// Who says nothing for so long is gone, or out of reach.
 const SILENCE: Duration = BEAT.saturating_mul(4);
@@ -71,6 +74,7 @@ impl Uplink {
 
     /// Tells what is told of `channel`, for ever.
     pub(super) async fn follow(self, channel: &str, tell: &watch::Sender<Feed>) {
+        let began = clock::now();
         let mut pause = FIRST_PAUSE;
         for (connection, from) in (0..).zip(self.from.iter().cycle()) {
             let url = format!("{}/live/{channel}/edge", from.trim_end_matches('/'));
@@ -81,7 +85,8 @@ impl Uplink {
                     tell.send_replace(Feed::Here { connection, picture: picture.clone() });
                 })
                 .await;
-            let asked_all = connection + 1 >= self.from.len() as u64;
+            // The first may stand by while the second publishes; but nobody waits for all of many that do not answer.
+            let asked_all = connection + 1 >= self.from.len() as u64 || clock::now() - began > SILENCE;
             if told || asked_all {
                 let why = format!("{from}: {failure}");
                 if told || !matches!(&*tell.borrow(), Feed::Away { why: before } if *before == why) {

@@ -31,7 +31,7 @@ pub enum Error {
 pub(super) enum Told {
     Hello { version: u32 },
     Channel(Channel),
-    Track(Track),
+    Track(Box<Track>),
     Beat,
 }
 
@@ -57,6 +57,8 @@ pub(super) struct Track {
     /// Part target in microseconds, and parts in a segment.
     pub(super) low_latency: Option<(u64, u32)>,
     pub(super) cmsd: Option<String>,
+    /// First and last number of the segments that the store has.
+    pub(super) stored: Option<(i64, i64)>,
     pub(super) moved_ms: Option<u64>,
     pub(super) slate_ms: Option<u64>,
     pub(super) playlist: Option<List>,

@@ -20,7 +20,7 @@ use crate::{
 pub struct Picture {
     /// What documents of the whole channel say; `None` until that was told.
     pub channel: Option<Arc<Whole>>,
-    /// The tracks, without what the store knows of them.
+    /// The tracks, without what their records say.
     pub tracks: BTreeMap<String, Arc<TrackEdge>>,
 }
 
@@ -74,7 +74,7 @@ impl Hearer {
             Told::Hello { version } => return Err(Error::Version(version)),
             _ if !self.greeted => return Err(unsound("it begins without a greeting")),
             Told::Channel(channel) => self.take_channel(channel, &mut rest)?,
-            Told::Track(track) => self.take_track(track, &mut rest)?,
+            Told::Track(track) => self.take_track(*track, &mut rest)?,
             Told::Beat => return Ok(false),
         }
         if rest.0.is_empty() {
@@ -132,6 +132,7 @@ impl Hearer {
             }),
             inits,
             segments,
+            stored: told.stored.map(|(first, last)| first..=last),
             cmsd: told.cmsd.and_then(value),
             moved_at: ago(told.moved_ms),
             slate_since: ago(told.slate_ms),

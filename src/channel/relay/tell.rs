@@ -94,7 +94,7 @@ impl Teller {
         }
     }
 
-    /// Says what is new; nothing if nothing is published here any more.
+    /// Says what is new; nothing if nothing is published here any more, or not what was.
     fn tell_news(&mut self) -> Option<()> {
         let edge = self.edge.borrow_and_update().clone();
         if edge.tracks.is_empty() {
@@ -103,13 +103,20 @@ impl Teller {
         let before = std::mem::replace(&mut self.told, edge.clone());
         let is_new = !Arc::ptr_eq(&before, &edge);
         if is_new {
+            let is_another = |(name, track): (&String, &Track)| {
+                edge.tracks.get(name).is_some_and(|now| !now.same_channel(&track.edge))
+            };
+            if self.tracks.iter().any(is_another) {
+                return None;
+            }
             self.tracks.retain(|name, _| edge.tracks.contains_key(name));
             for (name, track) in &edge.tracks {
                 self.tracks.entry(name.clone()).or_insert_with(|| Track::new(track.clone()));
             }
         }
-        let news: Vec<_> = self.tracks.iter_mut().filter_map(|(name, track)| track.news(name)).collect();
-        news.into_iter().for_each(|(track, bytes)| self.say(&Told::Track(track), bytes));
+        let news = self.tracks.iter_mut().map(|(name, track)| track.news(name));
+        let news: Vec<_> = news.collect::<Result<_, Torn>>().ok()?;
+        news.into_iter().flatten().for_each(|(track, bytes)| self.say(&Told::Track(track.into()), bytes));
         // Behind its tracks: who sees it sees what it speaks of.
         if is_new {
             let (channel, bytes) = channel(&edge);
@@ -125,10 +132,11 @@ impl Track {
         Self { edge, told: None, segments: BTreeMap::new() }
     }
 
-    fn news(&mut self, name: &str) -> Option<(frame::Track, Vec<Bytes>)> {
+    /// What is new, if anything is.
+    fn news(&mut self, name: &str) -> Result<Option<(frame::Track, Vec<Bytes>)>, Torn> {
         let now = self.edge.borrow_and_update().clone();
         let before = match self.told.replace(now.clone()) {
-            Some(before) if Arc::ptr_eq(&before, &now) => return None,
+            Some(before) if Arc::ptr_eq(&before, &now) => return Ok(None),
             Some(before) => before,
             None => {
                 self.skip(&now);
@@ -145,15 +153,16 @@ impl Track {
             head: now.head.map(|head| (head.last, head.parts)),
             low_latency: now.low_latency.map(|it| (micros(it.part_target), it.parts_per_segment)),
             cmsd: now.cmsd.as_ref().map(text),
+            stored: now.stored.as_ref().map(|stored| (*stored.start(), *stored.end())),
             moved_ms: age(now.moved_at),
             slate_ms: age(now.slate_since),
             playlist: playlist.map(|playlist| list(playlist, before.playlist.as_deref(), &mut bytes)),
             delta: playlist.and_then(|it| it.delta.as_ref()).map(|delta| put(delta.body(), &mut bytes)),
             inits: inits(&now, &before, &mut bytes),
-            segments: self.segments(&now, &mut bytes),
+            segments: self.segments(&now, &mut bytes)?,
             gone: self.gone(&now),
         };
-        Some((track, bytes))
+        Ok(Some((track, bytes)))
     }
 
     /// Who joins reads from the store what has been there for long.
@@ -167,17 +176,17 @@ impl Track {
         self.segments.extend(old.map(|(number, segment)| (*number, segment.clone())));
     }
 
-    fn segments(&mut self, now: &TrackEdge, bytes: &mut Vec<Bytes>) -> Vec<frame::Segment> {
+    fn segments(&mut self, now: &TrackEdge, bytes: &mut Vec<Bytes>) -> Result<Vec<frame::Segment>, Torn> {
         let mut news = Vec::new();
         for (number, segment) in &now.segments {
             let before = self.segments.get(number);
             if before.is_some_and(|before| Arc::ptr_eq(before, segment)) {
                 continue;
             }
-            news.push(growth(*number, segment, before.map(|before| &**before), bytes));
+            news.push(growth(*number, segment, before.map(|before| &**before), bytes)?);
             self.segments.insert(*number, segment.clone());
         }
-        news
+        Ok(news)
     }
 
     fn gone(&mut self, now: &TrackEdge) -> Vec<i64> {
@@ -188,15 +197,28 @@ impl Track {
     }
 }
 
+/// What is published does not follow from what was told, as too much has happened between: who listens has to begin anew.
+struct Torn;
+
 /// What there is of a segment that there was not `before`.
-fn growth(number: i64, now: &Segment, before: Option<&Segment>, bytes: &mut Vec<Bytes>) -> frame::Segment {
-    let told = before.map_or(0, |before| before.chunks.len());
-    let chunks = now.chunks.iter().skip(told).map(|chunk| object(chunk, bytes)).collect();
+fn growth(
+    number: i64,
+    now: &Segment,
+    before: Option<&Segment>,
+    bytes: &mut Vec<Bytes>,
+) -> Result<frame::Segment, Torn> {
+    let told = before.map(|before| &before.chunks[..]).unwrap_or_default();
+    let is_grown = now.chunks.len() >= told.len()
+        && now.chunks.iter().zip(told).all(|(now, told)| Arc::ptr_eq(now, told));
+    if !is_grown {
+        return Err(Torn);
+    }
+    let chunks = now.chunks.iter().skip(told.len()).map(|chunk| object(chunk, bytes)).collect();
     let whole = now.whole.as_ref().map(|whole| {
         let alone = now.chunks.is_empty() && before.is_none_or(|before| before.whole.is_none());
         Whole { cmsd: whole.cmsd.as_ref().map(text), length: alone.then(|| object(whole, bytes).length) }
     });
-    frame::Segment { number, has_parts: now.has_parts, settled: now.settled, chunks, whole }
+    Ok(frame::Segment { number, has_parts: now.has_parts, settled: now.settled, chunks, whole })
 }
 
 fn channel(edge: &Edge) -> (frame::Channel, Vec<Bytes>) {

@@ -93,6 +93,22 @@ async fn nothing_that_was_shown_is_missing_in_what_is_shown_next() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn without_a_record_what_was_told_stays_and_what_the_store_has_is_what_was_told_of_it() {
+    let mut stage = Stage::new();
+    let Feed::Here { connection, mut picture } = told(0, 11, 3) else { unreachable!() };
+    let track = TrackEdge { stored: Some(4..=10), ..TrackEdge::clone(&picture.tracks["a"]) };
+    picture.tracks.insert("a".into(), Arc::new(track));
+    assert_eq!(stage.hears(Feed::Here { connection, picture }), Some((11, 3)));
+    let stored = |stage: &Stage| stage.shown.borrow().tracks["a"].borrow().stored.clone();
+    assert_eq!(stored(&stage), Some(4..=10), "listed segments that nobody has told can be fetched");
+    assert_eq!(stage.records(11), Some((11, 3)));
+    assert_eq!(stored(&stage), Some(0..=11));
+    let mut stage = Stage::new();
+    stage.hears(told(0, 11, 3));
+    assert_eq!(stage.hears(away()), Some((11, 3)), "nothing is known of the store");
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_waits_for_a_track_hears_of_it_from_whichever_side_it_comes() {
     let mut stage = Stage::new();
     stage.records(9);

@@ -77,6 +77,10 @@ async fn lists_parts(server: &Served) {
     eventually("parts are listed", 60, listed).await;
 }
 
+fn signal(server: &Served, which: &str) {
+    assert!(Command::new("kill").args([which, &server.pid().to_string()]).status().unwrap().success());
+}
+
 /// Asks all servers for what comes next, at once; gives the bodies, and how much later the second had it.
 async fn next(servers: [&Served; 2], path: &str) -> ([(Bytes, String); 2], f64) {
     let one = async |server: &Served| (tagged(server, path).await, clock::now());
@@ -178,6 +182,13 @@ async fn a_node_goes_on_from_the_store_and_has_parts_again_when_a_packager_has()
     let options = Options { urls, span: Duration::from_secs(8), http2: false };
     let report = check::run(&options, CancellationToken::new()).await.unwrap();
     assert_eq!(report.violations, 0, "{report}");
+
+    // A packager that hangs keeps the connection open.
+    signal(&packager, "-STOP");
+    let why = parts(&node, false).await;
+    signal(&packager, "-CONT");
+    assert!(why.contains("nothing was heard for 2s"), "{why}");
+    parts(&node, true).await;
 
     // Another packager has stood by meanwhile, and takes over.
     let other = site.packager().await;

@@ -42,7 +42,7 @@ impl Node {
             assert_eq!(one.whole.coded(Coding::Gzip), other.whole.coded(Coding::Gzip));
         }
         assert_eq!((there.head, there.low_latency, there.ended), (here.head, here.low_latency, here.ended));
-        assert_eq!((&there.inits, &there.cmsd), (&here.inits, &here.cmsd));
+        assert_eq!((&there.inits, &there.cmsd, &there.stored), (&here.inits, &here.cmsd, &here.stored));
         assert_eq!(there.slate_since.is_some(), here.slate_since.is_some());
         for (number, segment) in &there.segments {
             let same = &here.segments[number];
@@ -161,6 +161,22 @@ async fn something_is_said_while_nothing_happens_and_no_more_once_nothing_is_pub
     assert_eq!(node.teller.next().await, None, "another one publishes it");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_node_that_was_too_slow_to_see_another_beginning_is_to_begin_anew() {
+    let mut rig = Rig::new(None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    let edge = watch::channel(rig.presentation.edge()).0;
+    let mut node = Node::joins(&edge);
+    node.listens();
+    let mut other = Rig::new(None, START);
+    other.encoder_begins(30);
+    other.plays(START, START + 5);
+    edge.send_replace(Arc::default());
+    edge.send_replace(other.presentation.edge());
+    assert_eq!(node.teller.next().await, None, "its tracks are others, though they have the same names");
+}
+
 #[test]
 fn what_is_no_feed_is_refused_in_words() {
     let frame = |words: &str, bytes: &[u8]| {
@@ -172,7 +188,7 @@ fn what_is_no_feed_is_refused_in_words() {
     let track = |playlist: &str, inits: &str| {
         format!(
             "{{\"what\":\"track\",\"name\":\"a\",\"ended\":false,\"head\":null,\"low_latency\":null,\"cmsd\":null,\
-             \"moved_ms\":null,\"slate_ms\":null,\"playlist\":{playlist},\"delta\":null,\"inits\":{inits},\
+             \"stored\":null,\"moved_ms\":null,\"slate_ms\":null,\"playlist\":{playlist},\"delta\":null,\"inits\":{inits},\
              \"segments\":[],\"gone\":[]}}"
         )
     };
