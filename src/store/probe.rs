@@ -66,14 +66,14 @@ impl Store {
         let random = std::hash::RandomState::new().hash_one(std::process::id());
         let path = format!("probe-{random:016x}.json");
         let place = location(&path)?;
-        let keeps = self.try_conditions(&path, &place).await;
+        let keeps = self.try_versions(&path, &place).await;
         // Who may write and not delete leaves it: it is small.
         let _ = self.holdings.place.objects.delete(&place).await;
         keeps
     }
 
     /// A name is not created twice, and a version that was written over is not written over again.
-    async fn try_conditions(&self, path: &str, place: &Path) -> Result<bool, Error> {
+    async fn try_versions(&self, path: &str, place: &Path) -> Result<bool, Error> {
         let odd = || Error::Unavailable { path: path.to_owned(), reason: "refused under a new name".into() };
         let first = match self.write_if(path, place, "1", PutMode::Create).await? {
             Outcome::Written(put) => put,
