@@ -176,6 +176,21 @@ pub struct Store {
     pub cache: Cache,
     /// True if playlists and MPDs are written too, for servers that only have files.
     pub manifests: bool,
+    /// Whether a bucket has to keep packagers apart.
+    pub fence: Fence,
+}
+
+/// What becomes of a bucket that does what is asked of it whatever the condition is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fence {
+    /// It is tried, and told if packagers cannot be kept apart there; one that is alone needs no fence.
+    #[default]
+    Auto,
+    /// Nothing is published to a bucket in which packagers cannot be kept apart.
+    Required,
+    /// It is not tried.
+    Off,
 }
 
 /// How much of what was read from the store is kept, so that it is not read again.
@@ -373,7 +388,7 @@ mod tests {
         let text = "[channel.a]\nsource = \"test:\"\n[store]\nurl = \"s3://bucket/a/b\"\n\
                     endpoint = \"http://127.0.0.1:9000\"\naddressing = \"virtual-host\"\nencryption = \"kms\"\n\
                     access_key_id_file = \"id\"\nsecret_access_key_file = \"secret\"\nstorage_class = \"STANDARD_IA\"\n\
-                    tags = { keep = \"week\" }\nspool_memory = \"16M\"\nspool_directory = \"spool\"\nspool_disk = \"2G\"\nmanifests = false\n";
+                    tags = { keep = \"week\" }\nspool_memory = \"16M\"\nspool_directory = \"spool\"\nspool_disk = \"2G\"\nmanifests = false\nfence = \"required\"\n";
         let store = Config::parse(Path::new("h.toml"), text).unwrap().store;
         let Store { bucket, spool, .. } = &store;
         assert_eq!(bucket.key_files, Some(("id".into(), "secret".into())));
@@ -381,6 +396,7 @@ mod tests {
         assert_eq!(bucket.encryption, Some(Encryption::Kms { key: None }));
         assert_eq!((spool.memory, &spool.disk), (16_000_000, &Some(("spool".into(), 2_000_000_000))));
         assert!(!store.manifests && Store::at("data").manifests);
+        assert_eq!((store.fence, Store::at("data").fence), (Fence::Required, Fence::Auto));
     }
 
     #[test]

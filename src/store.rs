@@ -5,7 +5,6 @@
 
 mod blocks;
 mod cache;
-mod conditions;
 mod described;
 mod effort;
 mod error;
@@ -14,6 +13,7 @@ mod hold;
 mod holdings;
 mod large;
 mod place;
+mod probe;
 mod revise;
 
 use std::{fs, io, sync::Arc};
@@ -21,11 +21,13 @@ use std::{fs, io, sync::Arc};
 use bytes::Bytes;
 use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 use sha2::{Digest, Sha256};
+use tokio::sync::OnceCell;
 
 pub use self::{
     blocks::Blocks,
     effort::Effort,
     error::Error,
+    probe::Unfenced,
     revise::{Seen, Version},
 };
 use self::{
@@ -67,6 +69,9 @@ pub struct Store {
     spool: Arc<Spool>,
     effort: Effort,
     manifests: bool,
+    fence: config::Fence,
+    /// Whether it keeps to conditions, once that is known.
+    keeps: Arc<OnceCell<bool>>,
 }
 
 impl Store {
@@ -106,6 +111,8 @@ impl Store {
             spool: config.spool.clone().into(),
             effort: Effort::archive(),
             manifests: config.manifests,
+            fence: config.fence,
+            keeps: Arc::default(),
         }
     }
 

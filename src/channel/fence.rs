@@ -5,6 +5,7 @@
 //! written over only by who knows what it was: so it never goes back, and who is succeeded finds out at the next write.
 
 mod candidate;
+mod past;
 mod pen;
 mod tenure;
 mod watch;
@@ -87,6 +88,9 @@ pub(super) enum Hindrance {
     /// What is kept is not to be used.
     #[error(transparent)]
     Kept(#[from] record::Error),
+    /// It has to keep packagers apart, and does not.
+    #[error("{0}; fence = \"required\" of [store] wants one that does, and \"auto\" goes on air without")]
+    Unfenced(store::Unfenced),
     /// Another one is active.
     #[error(
         "another server publishes this channel ({writer}, epoch {epoch}); this one takes over if that one stops"

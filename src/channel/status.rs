@@ -61,6 +61,8 @@ pub struct Status {
     pub encoders: std::collections::BTreeMap<String, String>,
     /// Why the store lags, if it does.
     pub store_degraded: Option<String>,
+    /// Why nothing keeps a second packager from publishing the channel as well, if nothing does.
+    pub unfenced: Option<String>,
     /// Why parts are not published one by one although they should be, if they are not.
     pub low_latency_off: Option<String>,
 }

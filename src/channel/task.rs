@@ -1,6 +1,7 @@
 //! The task that owns a channel. It alone decides what is published, and when.
 
 mod duty;
+mod trial;
 
 use std::{
     path::{Path, PathBuf},
@@ -14,7 +15,7 @@ use tokio::{
     task::JoinHandle,
     time::sleep_until,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::Instrument;
 
 use super::{
@@ -104,6 +105,7 @@ pub async fn start(setup: Setup) -> Result<(Reader, JoinHandle<()>), record::Err
     let keys = Keys { wishes, allowance: Allowance::default(), commands };
     let delay = Delay::new(setup.config.timing == config::Timing::Source);
     let backlog = Some(Backlog::new(target * BACKLOG, Vec::new()));
+    let trial = trial::start(&store, terms, &status);
     let mut task = Task {
         delay,
         presentation,
@@ -118,6 +120,7 @@ pub async fn start(setup: Setup) -> Result<(Reader, JoinHandle<()>), record::Err
         terms,
         backlog,
         behind: State::Starting,
+        _trial: trial,
     };
     let candidate = match claim {
         Some(claim) => {
@@ -153,6 +156,8 @@ struct Task {
     backlog: Option<Backlog>,
     /// The state that the channel would be in if this packager published it.
     behind: State,
+    /// Ends with the task.
+    _trial: AbortOnDropHandle<()>,
 }
 
 /// Why a packager does not publish any more.

@@ -90,9 +90,6 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     print_links(has_tls, media.address(), control.address(), readers.keys())?;
 
-    if config.server.role == Role::All {
-        tokio::spawn(shutdown.clone().run_until_cancelled_owned(warn_of_conditions(store.clone())));
-    }
     follower.map(|follower| tokio::spawn(follower.run(shutdown.clone())));
     let readers = Arc::new(readers);
     if let Some(secret) = nodes.clone() {
@@ -129,22 +126,6 @@ fn media(server: &config::Server) -> anyhow::Result<Listener> {
     let lanes = Lanes::start().context("cannot start threads for connections")?;
     let listener = origin::listen(media).context("the media listener")?;
     Ok(listener.limited(limits, cdn).secured(tls.map(Arc::new)).confided(secret).on(lanes))
-}
-
-/// Tells an operator that nothing but time keeps two packagers from writing the same channel, if that is so. One that is alone
-/// misses nothing, so it goes on.
-async fn warn_of_conditions(store: Store) {
-    match store.keeps_conditions().await {
-        Ok(true) => {}
-        Ok(false) => tracing::warn!(
-            store = store.url(),
-            "this store ignores the conditions of writes: run one packager only on it, as a second one would not be kept from \
-             writing over what the first has written (docs/failover.md)"
-        ),
-        Err(error) => {
-            tracing::warn!(%error, "it was not found out whether the store keeps the conditions of writes")
-        }
-    }
 }
 
 /// What nodes say that are told the edge, if they are.

@@ -127,6 +127,8 @@ pub(super) struct Store {
     pub(super) cache_directory: Option<PathBuf>,
     pub(super) cache_disk: Option<Size>,
     pub(super) manifests: Option<bool>,
+    #[serde(default)]
+    pub(super) fence: super::Fence,
 }
 
 #[derive(Debug, Default, Deserialize)]

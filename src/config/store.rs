@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::{Bucket, Cache, Encryption, Spool, Store, check::Refusal, defaults, file, unit::Size};
+use super::{Bucket, Cache, Encryption, Fence, Spool, Store, check::Refusal, defaults, file, unit::Size};
 
 /// What a bucket's objects can be told apart by (S3: Object tagging): at most so many, so long.
 const MOST_TAGS: usize = 10;
@@ -47,8 +47,9 @@ pub(super) fn check(written: file::Store) -> Result<Store, Refusal> {
     let spool = spool(&written).map_err(within)?;
     let cache = cache(&written).map_err(within)?;
     let manifests = written.manifests.unwrap_or(true);
+    let fence = written.fence;
     let bucket = bucket(written).map_err(within)?;
-    Ok(Store { url, bucket, spool, cache, manifests })
+    Ok(Store { url, bucket, spool, cache, manifests, fence })
 }
 
 fn kind(url: &str) -> Result<Kind, String> {
@@ -223,6 +224,7 @@ impl Store {
             spool: Spool::default(),
             cache: Cache::default(),
             manifests: true,
+            fence: Fence::default(),
         }
     }
 }

@@ -64,6 +64,10 @@ impl Collector for States {
         self.each(&mut encoder, of, &zero, |reader| {
             vec![(None, gauge(reader.status.borrow().store_degraded.is_some()))]
         })?;
+        let of = ("unfenced", "1 if nothing in the store keeps a second packager from publishing too", None);
+        self.each(&mut encoder, of, &zero, |reader| {
+            vec![(None, gauge(reader.status.borrow().unfenced.is_some()))]
+        })?;
         let of = ("epoch", "Counts those who have published a channel, up to this server", None);
         self.each(&mut encoder, of, &zero, |reader| {
             let epoch = i64::try_from(reader.status.borrow().epoch).unwrap_or(i64::MAX);

@@ -98,6 +98,7 @@ fn reader(edge: Edge) -> Reader {
         filler_parts: 0,
         encoders: Default::default(),
         store_degraded: None,
+        unfenced: None,
         low_latency_off: None,
     };
     Reader {

@@ -27,9 +27,16 @@ const TRACK: &str = "a/180p";
 const TARGET: Duration = Duration::from_secs(2);
 
 fn channel() -> String {
-    "[channel.a]\nsource = \"test:?size=320x180&rate=30\"\nsegment = \"2s\"\npart = \"400ms\"\nwindow = \"60s\"\n\
+    "[channel.a]\nsource = \"test:?size=320x180&rate=30\"\nsegment = \"2s\"\npart = \"400ms\"\nwindow = \"180s\"\n\
      [[channel.a.video]]\nheight = 180\nbitrate = \"200k\"\npreset = \"ultrafast\"\n"
         .into()
+}
+
+/// How long one that is stopped sleeps at least: `HEADWATER_SLEEP_SECONDS`, such as 60 for `make soak`, or until it was
+/// succeeded.
+fn asleep() -> Duration {
+    let wanted = std::env::var("HEADWATER_SLEEP_SECONDS").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(wanted.unwrap_or(0))
 }
 
 /// How the first packager goes.
@@ -182,6 +189,7 @@ async fn takes_over(store: &str, root: PathBuf, going: Going) {
     let took = gone.elapsed();
     assert_eq!((&status["epoch"], &status["takeovers"]), (&2.into(), &1.into()), "{status}");
     if going == Going::Asleep {
+        sleep(asleep().saturating_sub(gone.elapsed())).await;
         sleeper_publishes_nothing(&first, &before, &root).await;
     }
     let list = second.playlist_with(TRACK, 20, |list| newest(list) > newest(&before) + 4).await;

@@ -136,6 +136,7 @@ fn status(state: State) -> Status {
         filler_parts: 0,
         encoders: BTreeMap::new(),
         store_degraded: None,
+        unfenced: None,
         low_latency_off: None,
     }
 }

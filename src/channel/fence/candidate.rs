@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use super::{
-    Hindrance, Pen, Stamp, Tenure, Terms,
+    Hindrance, Pen, Stamp, Tenure, Terms, past,
     watch::{Sight, Verdict, Watch},
     writer,
 };
@@ -122,6 +122,10 @@ impl Candidate {
 
     /// Fences off all earlier epochs, and writes the record of this one.
     async fn take(&mut self, epoch: u64, sight: &Sight) -> Result<Option<Claim>, Hindrance> {
+        if self.store.has_to_be_fenced() {
+            let unfenced = self.store.unfenced().await.map_err(Hindrance::Store)?;
+            unfenced.map_or(Ok(()), |unfenced| Err(Hindrance::Unfenced(unfenced)))?;
+        }
         if !self.fence(epoch).await? {
             return Ok(None);
         }
@@ -143,7 +147,8 @@ impl Candidate {
         let version = store.revise(&path, vec![bytes], over.as_ref()).await.map_err(Hindrance::Store)?;
         tracing::info!(epoch, writer = self.writer, "this server publishes the channel");
         let tenure = Tenure::new(self.terms, self.store.effort().budget, asked);
-        Ok(Some(Claim { pen: Pen { store, stamp, version: Some(version), tenure }, kept }))
+        let past = Some(past::clear(self.store.clone(), self.prefix.clone(), epoch));
+        Ok(Some(Claim { pen: Pen { store, stamp, version: Some(version), tenure, _past: past }, kept }))
     }
 
     /// True if the epoch is ours.
@@ -152,7 +157,7 @@ impl Candidate {
             return Ok(true);
         }
         let fence = Fence { epoch, writer: &self.writer, since: clock::wall_seconds() };
-        let path = format!("{}/fence-{epoch}.json", self.prefix);
+        let path = past::path(&self.prefix, epoch);
         // Serialising it cannot fail.
         let text = serde_json::to_vec(&fence).unwrap_or_default();
         match self.store.create(&path, vec![text.into()]).await {

@@ -1,6 +1,7 @@
 //! Writes the record: over the one that this packager wrote before, and over nobody else's.
 
 use bytes::Bytes;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{Stamp, Tenure, Terms};
 use crate::{
@@ -15,6 +16,8 @@ pub(in crate::channel) struct Pen {
     pub(super) stamp: Stamp,
     pub(super) version: Option<Version>,
     pub(super) tenure: Tenure,
+    /// Clears away what earlier ones have left, and ends with this.
+    pub(super) _past: Option<AbortOnDropHandle<()>>,
 }
 
 impl Pen {
@@ -22,14 +25,14 @@ impl Pen {
     pub(in crate::channel) fn none(store: Store, terms: Terms) -> Self {
         let tenure = Tenure::new(terms, store.effort().budget, clock::now());
         tenure.lose();
-        Self { store, stamp: Stamp::default(), version: None, tenure }
+        Self { store, stamp: Stamp::default(), version: None, tenure, _past: None }
     }
 
     /// Of who writes the first record.
     #[cfg(test)]
     pub(in crate::channel) fn fresh(store: Store, terms: Terms) -> Self {
         let tenure = Tenure::new(terms, store.effort().budget, clock::now());
-        Self { store, stamp: Stamp::default(), version: None, tenure }
+        Self { store, stamp: Stamp::default(), version: None, tenure, _past: None }
     }
 
     /// Of who writes over whatever lies at `path`.

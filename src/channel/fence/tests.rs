@@ -8,6 +8,7 @@ use std::{
 use bytes::Bytes;
 use headwater_packager::time::Grid;
 use headwater_test_support::fault::{Fault, FaultStore, Odds};
+use object_store::ObjectStore;
 use tokio::{
     task::JoinHandle,
     time::{sleep, timeout},
@@ -155,10 +156,24 @@ fn assert_in_order(history: &[(String, Bytes)], seed: u64) -> Stamp {
                 assert!(list <= (last.epoch, last.beat), "seed {seed}: list {list:?} ahead of its record");
                 listed = list;
             }
+            // One that was cleared away is of no use to who sleeps over that and creates it again: a record has passed it.
+            _ if epoch_of_fence(path).is_some_and(|epoch| epoch + 1 < last.epoch) => {
+                created.insert(path);
+            }
             _ => assert!(created.insert(path), "seed {seed}: {path} was written over"),
         }
     }
     last
+}
+
+fn epoch_of_fence(path: &str) -> Option<u64> {
+    path.strip_prefix("live/a/fence-")?.strip_suffix(".json")?.parse().ok()
+}
+
+/// How many fences lie there.
+async fn fences(faults: &FaultStore) -> u64 {
+    let found = faults.truth().list_with_delimiter(Some(&PREFIX.into())).await.unwrap().objects;
+    found.iter().filter(|found| epoch_of_fence(found.location.as_ref()).is_some()).count() as u64
 }
 
 /// splitmix64.
@@ -174,8 +189,8 @@ impl Random {
     }
 }
 
-/// Gives how many have published.
-async fn case(seed: u64) -> u64 {
+/// Gives how many have published, and how many fences are left.
+async fn case(seed: u64) -> (u64, u64) {
     let odds = Odds(vec![
         (Fault::Refused, 30),
         (Fault::LostAnswer, 40),
@@ -209,15 +224,17 @@ async fn case(seed: u64) -> u64 {
     let after = assert_in_order(&faults.history(), seed);
     assert_eq!((before.epoch, before.writer), (after.epoch, after.writer), "seed {seed}: it is not settled");
     assert!(after.beat > before.beat + 2, "seed {seed}: nobody publishes");
-    after.epoch
+    (after.epoch, fences(&faults).await)
 }
 
 #[tokio::test(start_paused = true)]
 async fn however_packagers_come_go_sleep_and_are_killed_one_at_a_time_writes() {
-    let mut epochs = 0;
+    let (mut epochs, mut fences) = (0, 0);
     for seed in 0..CASES {
-        epochs += case(seed).await;
+        let (published, left) = case(seed).await;
+        (epochs, fences) = (epochs + published, fences + left);
     }
+    assert!(fences < 3 * CASES, "{fences} fences are left of {epochs} epochs in {CASES} cases");
     assert!(epochs > 2 * CASES, "{epochs} in {CASES} cases: hardly anybody took over");
 }
 
@@ -259,5 +276,26 @@ async fn one_that_is_killed_is_succeeded_within_three_target_durations_and_one_t
         let limit = if clean { SECOND } else { 5 * SECOND };
         assert!(took <= limit, "round {round}: {took:?}");
         first = second;
+    }
+    assert_eq!(fences(&faults).await, 2, "of epochs that are over none are left");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_published_to_a_store_without_a_fence_if_there_has_to_be_one_and_else_it_is() {
+    let terms = Terms::new(2 * SECOND, SECOND);
+    for required in [true, false] {
+        let faults = FaultStore::new(1, Odds::default()).lingering().heedless();
+        let store = Store::over(Arc::new(faults.clone()));
+        let store = if required { store.that_has_to_be_fenced() } else { store };
+        let taken = Candidate::new(store, PREFIX, terms, &config()).attempt().await;
+        let published = faults.history().iter().any(|(path, _)| path.starts_with(PREFIX));
+        assert_eq!(published, !required);
+        match taken {
+            Err(hindrance @ Hindrance::Unfenced(_)) => {
+                let why = hindrance.to_string();
+                assert!(required && why.contains("fence = \"required\""), "{why}");
+            }
+            taken => assert!(!required && taken.unwrap().is_some()),
+        }
     }
 }

@@ -76,6 +76,7 @@ impl Synthetic {
             filler_parts: 0,
             encoders: BTreeMap::new(),
             store_degraded: None,
+            unfenced: None,
             low_latency_off: None,
         };
         let reader = reading(edge.clone(), watch::channel(status).1);

@@ -32,7 +32,7 @@ fn store(prefix: &str) -> Store {
 #[tokio::test]
 #[ignore = "make test-cluster starts what it needs"]
 async fn a_cluster_behaves_as_every_store_does() {
-    let has_conditions = timeout(LIMIT, store("probe").keeps_conditions()).await.unwrap().unwrap();
+    let has_conditions = timeout(LIMIT, store("probe").unfenced()).await.unwrap().unwrap().is_none();
     println!("conditional writes: {}", if has_conditions { "yes" } else { "no: a name is written over" });
     let conditions = if has_conditions { Conditions::Kept } else { Conditions::Ignored };
     timeout(LIMIT, behaves_with(store("suite"), conditions)).await.expect("the cluster hangs");
@@ -75,8 +75,9 @@ async fn viewers_notice_nothing_of_a_node_that_dies_and_comes_back() {
     assert_eq!(report.violations, 0);
     let caught_up = async || packager.status("a").await["store_degraded"].is_null().then_some(());
     eventually("the store is caught up with", 30, caught_up).await;
-    let warned = packager.log().contains("ignores the conditions of writes");
-    assert_eq!(warned, !timeout(LIMIT, store("probe").keeps_conditions()).await.unwrap().unwrap());
+    let unfenced = timeout(LIMIT, store("probe").unfenced()).await.unwrap().unwrap();
+    let said = packager.status("a").await["unfenced"].as_str().map(str::to_owned);
+    assert_eq!(said.is_some(), unfenced.is_some(), "{said:?}");
     let record = timeout(LIMIT, store("channel").get("live/a/state.json")).await.unwrap();
     assert!(record.is_ok());
 }

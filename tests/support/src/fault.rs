@@ -31,8 +31,6 @@ pub enum Fault {
     LostAnswer,
     /// 409 of a conditional create, which object_store reads as "already exists", and nothing was done.
     Conflict,
-    /// The condition of a write is ignored.
-    Unconditional,
     /// A read that does not see what was written last.
     Stale,
     /// A body that ends too early.
@@ -64,6 +62,8 @@ pub struct FaultStore {
     history: Option<Arc<Mutex<Vec<Landed>>>>,
     /// False while the process that asks is stopped: what is on its way is done, and it neither asks nor hears.
     awake: Arc<watch::Sender<bool>>,
+    /// Conditions are accepted, and nothing becomes of them.
+    heedless: bool,
 }
 
 impl FaultStore {
@@ -79,6 +79,7 @@ impl FaultStore {
             hung: Arc::default(),
             history: None,
             awake: Arc::new(watch::channel(true).0),
+            heedless: false,
         }
     }
 
@@ -86,6 +87,12 @@ impl FaultStore {
     #[must_use]
     pub fn lingering(self) -> Self {
         Self { history: Some(Arc::default()), ..self }
+    }
+
+    /// The same, which writes whatever the condition is, as some stores do that look like S3.
+    #[must_use]
+    pub fn heedless(self) -> Self {
+        Self { heedless: true, ..self }
     }
 
     /// The same for another process, which can be stopped by itself.
@@ -179,17 +186,16 @@ impl FaultStore {
 }
 
 impl FaultStore {
-    async fn put_once(&self, path: &Path, payload: PutPayload, mut options: PutOptions) -> Result<PutResult> {
+    async fn put_once(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let hangs = self.hung.get().is_some_and(|prefix| path.as_ref().starts_with(prefix));
         let fault = if hangs { Some(Fault::Hung) } else { self.draw() };
         self.before(fault).await?;
         let creates = options.mode == PutMode::Create;
+        let mode = if self.heedless { PutMode::Overwrite } else { options.mode.clone() };
+        let options = PutOptions { mode, ..options };
         if fault == Some(Fault::Conflict) && creates {
             let source = "409 Conflict".into();
             return Err(object_store::Error::AlreadyExists { path: path.to_string(), source });
-        }
-        if fault == Some(Fault::Unconditional) {
-            options.mode = PutMode::Overwrite;
         }
         let put = self.inner.put_opts(path, payload.clone(), options).await;
         if let (Ok(_), Some(history)) = (&put, &self.history) {
