@@ -51,8 +51,9 @@ async function twins(t, name, sources) {
   return { servers, balancer, viewers };
 }
 
-async function assertPlaysOn(t, viewers) {
+async function assertPlaysOn(t, balancer, viewers) {
   const reports = await viewers.reports();
+  t.diagnostic(`refused: ${balancer.refused.join('\n') || 'nothing'}`);
   t.diagnostic(tell(reports));
   assertUndisturbed(reports);
 }
@@ -75,7 +76,7 @@ for (const [what, sources] of [
     balancer.turnEvery(5);
     await sleep(26_000);
     assert.ok(balancer.asked.every((count) => count > 50), `both were asked: ${balancer.asked}`);
-    await assertPlaysOn(t, viewers);
+    await assertPlaysOn(t, balancer, viewers);
   });
 
   test(`hls.js and dash.js play on when one of two origins of ${what} is killed`, LIMIT, async (t) => {
@@ -83,6 +84,6 @@ for (const [what, sources] of [
     await servers[0].kill();
     await sleep(20_000);
     assert.equal(balancer.current, 1, 'the other one answers');
-    await assertPlaysOn(t, viewers);
+    await assertPlaysOn(t, balancer, viewers);
   });
 }

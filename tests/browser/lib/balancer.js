@@ -1,6 +1,9 @@
 import http from 'node:http';
 import { once } from 'node:events';
 
+/** A player that is refused asks often: so many tell enough. */
+const REFUSALS = 50;
+
 /**
  * A load balancer in front of several origins. All requests go to one of them until it is told otherwise, or until that one
  * is gone: what has not been answered yet is then asked of the next one, as nginx and others do for GET.
@@ -10,6 +13,8 @@ export class Balancer {
   current = 0;
   /** How often each origin was asked. */
   asked;
+  /** What an origin refused or broke off, for a human: when, which one, what and why. Only the first ones. */
+  refused = [];
   #origins;
   #agent = new http.Agent({ keepAlive: true });
   #server;
@@ -43,16 +48,25 @@ export class Balancer {
     this.#agent.destroy();
   }
 
+  #note(asked, what) {
+    if (this.refused.length < REFUSALS) this.refused.push(`${new Date().toISOString()} origin ${asked}: ${what}`);
+  }
+
   #pass(request, response, others) {
     const asked = this.current;
     this.asked[asked] += 1;
     const { hostname, port } = this.#origins[asked];
     const { url: path, method, headers } = request;
     const sent = http.request({ agent: this.#agent, hostname, port, path, method, headers }, (answer) => {
+      if (answer.statusCode >= 400) this.#note(asked, `${answer.statusCode} ${answer.headers['headwater-reason'] ?? ''} ${path}`);
       response.writeHead(answer.statusCode, answer.headers);
       answer.pipe(response);
       answer.on('error', () => response.destroy());
-      answer.on('aborted', () => response.destroy());
+      answer.on('aborted', () => {
+        // Who goes away himself is not told about.
+        if (!response.destroyed) this.#note(asked, `broke off ${path}`);
+        response.destroy();
+      });
     });
     response.on('close', () => sent.destroy());
     sent.on('error', () => {
