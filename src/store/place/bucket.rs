@@ -55,7 +55,8 @@ fn s3(name: &str, bucket: &Bucket) -> Result<AmazonS3Builder, Error> {
             .with_secret_access_key(secret_of("secret_access_key_file", secret)?);
     }
     if let Some(endpoint) = &bucket.endpoint {
-        builder = builder.with_endpoint(endpoint.trim_end_matches('/'));
+        // The key for S3 alone, as a variable of that name would otherwise count for more than the configuration.
+        builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, server(endpoint, name, bucket));
     }
     if let Some(region) = &bucket.region {
         builder = builder.with_region(region);
@@ -69,6 +70,15 @@ fn s3(name: &str, bucket: &Bucket) -> Result<AmazonS3Builder, Error> {
     let key = "aws_server_side_encryption".parse::<AmazonS3ConfigKey>();
     let key = key.map_err(|error| Error::Bucket { url: name.to_owned(), reason: error.to_string() })?;
     Ok(builder.with_config(key, encryption))
+}
+
+/// The endpoint as object_store wants it: where the bucket is named in the host, with that name.
+fn server(endpoint: &str, name: &str, bucket: &Bucket) -> String {
+    let endpoint = endpoint.trim_end_matches('/');
+    match endpoint.split_once("://").filter(|_| bucket.virtual_host) {
+        Some((scheme, host)) => format!("{scheme}://{name}.{host}"),
+        None => endpoint.to_owned(),
+    }
 }
 
 fn google(name: &str, bucket: &Bucket) -> GoogleCloudStorageBuilder {
@@ -127,10 +137,36 @@ fn secret_of(key: &'static str, path: &Path) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
+    use object_store::signer::Signer;
+
     use super::*;
 
     fn refusal(config: &config::Store) -> String {
         open(config).unwrap_err().to_string()
+    }
+
+    #[tokio::test]
+    async fn a_bucket_is_named_where_the_configuration_says() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("key");
+        fs::write(&file, "AKIA\n").unwrap();
+        for (endpoint, virtual_host, expected) in [
+            (None, false, "https://s3.eu-central-1.amazonaws.com/films/live/a"),
+            (None, true, "https://films.s3.eu-central-1.amazonaws.com/live/a"),
+            (Some("https://s3.example.com/"), false, "https://s3.example.com/films/live/a"),
+            (Some("https://s3.example.com:9000"), true, "https://films.s3.example.com:9000/live/a"),
+        ] {
+            let bucket = Bucket {
+                endpoint: endpoint.map(str::to_owned),
+                region: Some("eu-central-1".into()),
+                virtual_host,
+                key_files: Some((file.clone(), file.clone())),
+                ..Bucket::default()
+            };
+            let s3 = s3("films", &bucket).unwrap().build().unwrap();
+            let url = s3.signed_url(http::Method::GET, &"live/a".into(), CONNECT).await.unwrap();
+            assert_eq!(url.as_str().split('?').next(), Some(expected));
+        }
     }
 
     #[test]
