@@ -384,6 +384,33 @@ mod tests {
     }
 
     #[test]
+    fn the_edge_comes_from_one_packager_or_from_several_and_only_to_who_has_the_secret() {
+        let edge = |lines: &str, role| {
+            let text = format!("[server]\n{lines}[channel.a]\nsource = \"test:\"\n");
+            Config::parse_as(Path::new("h.toml"), &text, Some(role))
+                .map(|config| config.server.edge)
+                .map_err(|error| error.to_string())
+        };
+        let one = "edge_from = \"http://a:8080\"\nedge_secret_file = \"s\"\n";
+        let two = "edge_from = [\"http://a:8080/\", \"https://b\"]\nedge_secret_file = \"s\"\n";
+        let from = |lines: &str, role| edge(lines, role).unwrap().unwrap().from;
+        assert_eq!(from(one, Role::Origin), ["http://a:8080"]);
+        assert_eq!(from(two, Role::Origin), ["http://a:8080/", "https://b"]);
+        assert!(from(two, Role::All).is_empty(), "a packager may have the file of its nodes");
+        assert_eq!(edge("", Role::All), Ok(None));
+        for (lines, role, expected) in [
+            ("edge_from = \"http://a:8080\"\n", Role::Origin, "server.edge_secret_file: is missing"),
+            ("edge_secret_file = \"s\"\n", Role::Origin, "server.edge_from: is missing"),
+            (&one.replace("http://", ""), Role::Origin, "no URL of a media listener"),
+            (&one.replace("8080", "8080/live"), Role::Origin, "no URL of a media listener"),
+            (&one.replace("\"http://a:8080\"", "7"), Role::Origin, "has to be a URL"),
+        ] {
+            let error = edge(lines, role).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
     fn a_store_may_be_a_bucket_anywhere() {
         let text = "[channel.a]\nsource = \"test:\"\n[store]\nurl = \"s3://bucket/a/b\"\n\
                     endpoint = \"http://127.0.0.1:9000\"\naddressing = \"virtual-host\"\nencryption = \"kms\"\n\

@@ -52,7 +52,7 @@ pub(super) struct Server {
 
 /// One value, or a list of them.
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "a URL, or a list of URLs")]
+#[serde(untagged, expecting = "has to be a URL such as \"http://packager:8080\", or a list of them")]
 pub(super) enum OneOrMore {
     One(String),
     More(Vec<String>),
