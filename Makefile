@@ -9,7 +9,7 @@ ARGS ?=
 export HEADWATER_SKIPPED := $(CURDIR)/target/skipped.txt
 PAGE_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) $(wildcard web/*.html web/*.js web/*.json)
 
-.PHONY: help run test test-rust test-browser test-cluster check page bench latency soak setup setup-test setup-bench
+.PHONY: help run test test-rust test-browser test-azure test-cluster check page bench latency soak setup setup-test setup-bench
 
 help: ## Show what can be made
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -45,6 +45,9 @@ test-browser:
 
 test-cluster: setup-test ## Run the tests of the store against three Garage nodes (half an hour to build, once)
 	deploy/test-cluster
+
+test-azure: setup-test ## Run the tests of the store against Azurite, from npm
+	deploy/test-azure
 
 check: ## Check format, lints, documentation and types
 	cargo fmt --all --check

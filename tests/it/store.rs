@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use self::s3::{Mood, S3};
 
+mod azure;
 mod cluster;
 pub(crate) mod large;
 #[cfg(feature = "encoder")]
