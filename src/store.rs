@@ -375,6 +375,13 @@ mod tests {
         assert!(node.object(path).await.is_err(), "nobody has said that it is there");
         node.expect(path, &etag([&b"x"[..]]));
         assert_eq!(node.object(path).await.unwrap().body, "x");
+        // What a record has and the store has lost is asked for once a second as well.
+        node.expect("live/a/360p/2.m4s", &etag([&b"y"[..]]));
+        let before = node.fills();
+        for _ in 0..100 {
+            assert!(node.object("live/a/360p/2.m4s").await.is_err());
+        }
+        assert_eq!(node.fills(), before + 1);
     }
 
     #[tokio::test]

@@ -24,8 +24,8 @@ use crate::pages;
 
 /// How long a playlist or manifest is believed. All other objects never change.
 const DOCUMENT_LIFETIME: Duration = Duration::from_secs(2);
-/// How long it is believed that a name is not there, unless a record has it by now, and of how many names. Of names that nobody ever asks for again
-/// there can be any number, and no more may remain of them than this.
+/// How long it is believed that a name is not there, unless a record has it since, and of how many names. Of names that
+/// nobody ever asks for again there can be any number, and no more may remain of them than this.
 const ABSENCE: Duration = Duration::from_secs(1);
 const ABSENT: u64 = 10_000;
 
@@ -33,8 +33,8 @@ const ABSENT: u64 = 10_000;
 pub(super) struct Cache {
     holdings: Holdings,
     entries: future::Cache<String, Entry>,
-    /// Names that are not there, by their hashes.
-    absent: sync::Cache<u64, ()>,
+    /// Names that are not there, by their hashes; true if a record had it when it was looked for.
+    absent: sync::Cache<u64, bool>,
     hashes: RandomState,
     disk: Option<Disk>,
     fills: Arc<AtomicU64>,
@@ -71,7 +71,8 @@ impl Cache {
         if let Some(entry) = self.entries.get(path).await {
             return Ok(entry);
         }
-        if self.absent.contains_key(&self.hashes.hash_one(path)) && self.holdings.hashes.of(path).is_none() {
+        let absent = self.absent.get(&self.hashes.hash_one(path));
+        if absent.is_some_and(|was_recorded| was_recorded || !self.is_recorded(path)) {
             return Err(Error::NotFound { path: path.to_owned() });
         }
         let (cache, name) = (self.clone(), path.to_owned());
@@ -120,8 +121,25 @@ impl Cache {
         }
     }
 
-    /// An object that memory does not have.
+    fn is_recorded(&self, path: &str) -> bool {
+        self.holdings.hashes.of(path).is_some()
+    }
+
+    /// An object that memory does not have. Who comes when a record has just told of it may have joined a look that began
+    /// before, so there is another.
     async fn open(&self, path: &str) -> Result<Entry, Error> {
+        let was_recorded = self.is_recorded(path);
+        let mut opened = self.look(path).await;
+        if matches!(opened, Err(Error::NotFound { .. })) && !was_recorded && self.is_recorded(path) {
+            opened = self.look(path).await;
+        }
+        if matches!(opened, Err(Error::NotFound { .. })) {
+            self.absent.insert(self.hashes.hash_one(path), was_recorded);
+        }
+        opened
+    }
+
+    async fn look(&self, path: &str) -> Result<Entry, Error> {
         let disk = self.disk.as_ref().filter(|_| !is_document(path));
         if let Some(disk) = disk
             && let Some(object) = disk.get(path).await
@@ -148,12 +166,7 @@ impl Cache {
                 }
                 Ok(Entry::Large(Arc::from(large)))
             }
-            Err(error) => {
-                if matches!(error, Error::NotFound { .. }) {
-                    self.absent.insert(self.hashes.hash_one(path), ());
-                }
-                Err(error)
-            }
+            Err(error) => Err(error),
         }
     }
 

@@ -49,6 +49,15 @@ impl Served {
         Self::launch(channels, role, None, Some(store), server).await
     }
 
+    /// A packager with another `[store]` table, and more variables in its environment.
+    pub(crate) async fn storing_amid(
+        store: &str,
+        channels: &str,
+        environment: Vec<(&'static str, OsString)>,
+    ) -> Self {
+        Self::launch(channels, environment, None, Some(store), "").await
+    }
+
     /// A packager with more lines in its `[server]` table.
     pub(crate) async fn packager_with(server: &str, store: &str, channels: &str) -> Self {
         Self::launch(channels, Vec::new(), None, Some(store), server).await

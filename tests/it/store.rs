@@ -20,6 +20,8 @@ mod cluster;
 pub(crate) mod large;
 #[cfg(feature = "encoder")]
 mod outages;
+#[cfg(feature = "encoder")]
+mod role;
 pub(crate) mod s3;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -128,6 +130,21 @@ async fn a_bucket_says_of_its_objects_what_our_origin_would_say() {
     assert_eq!(field("1.m4s", "x-amz-tagging").as_deref(), Some("keep=a+week"));
     assert_eq!(field("1.m4s", "x-amz-server-side-encryption").as_deref(), Some("AES256"));
     assert_eq!(field("index.m3u8", "x-amz-tagging"), None, "what is written anew all the time expires never");
+}
+
+#[tokio::test]
+async fn a_bucket_is_told_which_key_encrypts() {
+    let s3 = S3::start().await;
+    for key in [None, Some("arn:aws:kms:eu-central-1:1:key/2")] {
+        let mut config = s3.config("/k");
+        config.bucket.encryption = Some(config::Encryption::Kms { key: key.map(str::to_owned) });
+        let store = Store::of(&config).unwrap();
+        let name = format!("{}.json", key.is_some());
+        timeout(LIMIT, store.put(&name, body("{}"))).await.expect("the bucket hangs").unwrap();
+        let field = |field: &str| s3.put_header(&name, field);
+        assert_eq!(field("x-amz-server-side-encryption").as_deref(), Some("aws:kms"));
+        assert_eq!(field("x-amz-server-side-encryption-aws-kms-key-id").as_deref(), key);
+    }
 }
 
 #[tokio::test]
