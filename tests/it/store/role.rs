@@ -6,10 +6,10 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
-use chrono::{SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
+use headwater::clock;
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tempfile::TempDir;
@@ -33,7 +33,7 @@ async fn agent(s3: &S3, token: &'static str) -> (String, Arc<AtomicUsize>) {
             let answer = service_fn(move |request: Request<Incoming>| {
                 let is_it = request.headers().get("authorization").is_some_and(|said| said == token);
                 count.fetch_add(usize::from(is_it), Ordering::SeqCst);
-                let until = Utc::now() + Duration::from_secs(8);
+                let until = DateTime::<Utc>::from_timestamp(clock::wall_seconds() + 8, 0).unwrap();
                 let until = until.to_rfc3339_opts(SecondsFormat::Secs, true);
                 let text = format!(
                     "{{\"AccessKeyId\":{id:?},\"SecretAccessKey\":{secret:?},\"Token\":\"t\",\"Expiration\":{until:?}}}"
