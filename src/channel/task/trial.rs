@@ -13,11 +13,17 @@ use crate::{
 pub(super) fn start(store: &Store, terms: Terms, status: &watch::Sender<Status>) -> AbortOnDropHandle<()> {
     let (store, status) = (store.clone(), status.clone());
     let trial = async move {
+        let mut is_told = false;
         let unfenced = loop {
             match store.unfenced().await {
                 Ok(unfenced) => break unfenced,
-                Err(_) => sleep(terms.patience).await,
+                // Who may write below live/ only never finds out.
+                Err(error) if !std::mem::replace(&mut is_told, true) => {
+                    tracing::warn!(%error, "it is not known yet whether the store keeps a second packager off");
+                }
+                Err(_) => {}
             }
+            sleep(terms.patience).await;
         };
         if let Some(unfenced) = unfenced {
             tracing::warn!("{unfenced}");
