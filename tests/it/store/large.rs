@@ -30,6 +30,14 @@ pub(crate) fn film(seed: u64, length: u64) -> Bytes {
     bytes.into()
 }
 
+/// Of a store that is somewhere else.
+pub(super) async fn comes_in_blocks(store: Store) {
+    let whole = film(1, 5 * BLOCK);
+    timeout(LIMIT, store.create(PATH, vec![whole.clone()])).await.unwrap().unwrap();
+    let blocks = opened(&store).await;
+    assert!(read(blocks, 0, u64::MAX).await.unwrap() == whole);
+}
+
 async fn opened(store: &Store) -> Blocks {
     match timeout(LIMIT, store.find(PATH)).await.unwrap().unwrap() {
         Stored::Blocks(blocks) => *blocks,

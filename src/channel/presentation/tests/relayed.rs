@@ -64,6 +64,17 @@ impl Node {
     }
 }
 
+/// A channel that has played for a while, as far as it is published, and a node that has heard of it.
+fn listening() -> (watch::Sender<Arc<Edge>>, Node) {
+    let mut rig = Rig::new(None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    let edge = watch::channel(rig.presentation.edge()).0;
+    let mut node = Node::joins(&edge);
+    node.listens();
+    (edge, node)
+}
+
 fn published(edge: &watch::Sender<Arc<Edge>>, rig: &Rig) {
     let now = rig.presentation.edge();
     edge.send_if_modified(|before| {
@@ -149,12 +160,7 @@ async fn a_long_list_is_told_once_and_then_what_is_new_of_it() {
 
 #[tokio::test(start_paused = true)]
 async fn something_is_said_while_nothing_happens_and_no_more_once_nothing_is_published() {
-    let mut rig = Rig::new(None, START);
-    rig.encoder_begins(30);
-    rig.plays(START, START + 4);
-    let edge = watch::channel(rig.presentation.edge()).0;
-    let mut node = Node::joins(&edge);
-    node.listens();
+    let (edge, mut node) = listening();
     let beat = tokio::time::timeout(relay::BEAT * 2, node.teller.next()).await.unwrap().unwrap();
     assert_eq!(node.hearer.hear(&beat), Ok(false), "nothing new");
     edge.send_replace(Arc::default());
@@ -163,12 +169,7 @@ async fn something_is_said_while_nothing_happens_and_no_more_once_nothing_is_pub
 
 #[tokio::test(start_paused = true)]
 async fn a_node_that_was_too_slow_to_see_another_beginning_is_to_begin_anew() {
-    let mut rig = Rig::new(None, START);
-    rig.encoder_begins(30);
-    rig.plays(START, START + 4);
-    let edge = watch::channel(rig.presentation.edge()).0;
-    let mut node = Node::joins(&edge);
-    node.listens();
+    let (edge, mut node) = listening();
     let mut other = Rig::new(None, START);
     other.encoder_begins(30);
     other.plays(START, START + 5);
