@@ -27,6 +27,7 @@ pub use self::{
     blocks::Blocks,
     effort::Effort,
     error::Error,
+    hold::Lock,
     probe::Unfenced,
     revise::{Seen, Version},
 };

@@ -26,12 +26,7 @@ use super::{
     edge::Body,
     fence::{Pen, Tenure},
 };
-use crate::{
-    clock,
-    metrics::Storing,
-    policy::CachePolicy,
-    store::{Effort, Store},
-};
+use crate::{clock, metrics::Storing, policy::CachePolicy, store::Effort};
 
 /// How much news may wait for the channel. Who has more waits.
 const NEWS: usize = 64;
@@ -96,7 +91,6 @@ pub(super) enum News {
 /// The channel's end of all lanes.
 #[derive(Debug)]
 pub(super) struct Committer {
-    store: Store,
     effort: Effort,
     room: Room,
     lanes: BTreeMap<String, Arc<Lane>>,
@@ -119,28 +113,19 @@ pub(super) struct Committer {
 impl Committer {
     /// Starts the writers of who has this pen. They end when this is dropped.
     pub(super) fn start(channel: &str, pen: Pen, metrics: Storing) -> Self {
-        let (store, tenure) = (pen.store().clone(), pen.tenure().clone());
-        let effort = store.effort();
+        let (effort, tenure) = (pen.store().effort(), pen.tenure().clone());
+        let room = Room::new(pen.store().spool().clone());
         let (tell, news) = mpsc::channel(NEWS);
         let (ledger, entries) = mpsc::channel(ENTRIES);
         let papers = Arc::<Papers>::default();
         let mut workers = JoinSet::new();
         let (attic, errands) = mpsc::channel(ERRANDS);
         workers.spawn(ledger::write(pen, effort, entries, tell.clone()));
-        workers.spawn(papers.clone().write(store.clone(), effort, tenure.clone(), tell.clone()));
-        workers.spawn(attic::work(
-            store.clone(),
-            effort,
-            tenure.clone(),
-            papers.clone(),
-            errands,
-            tell.clone(),
-        ));
-        let room = Room::new(store.spool().clone());
+        workers.spawn(papers.clone().write(effort, tenure.clone(), tell.clone()));
+        workers.spawn(attic::work(effort, tenure.clone(), papers.clone(), errands, tell.clone()));
         room.clear(channel);
         Self {
             room,
-            store,
             effort,
             lanes: BTreeMap::new(),
             ledger,
@@ -201,7 +186,7 @@ impl Committer {
         }
         let lane = Arc::<Lane>::default();
         self.lanes.insert(track.to_owned(), lane.clone());
-        let to = lane::To { store: self.store.clone(), effort: self.effort, tenure: self.tenure.clone() };
+        let to = lane::To { effort: self.effort, tenure: self.tenure.clone() };
         self.workers.spawn(lane.clone().run(to, self.room.clone(), self.tell.clone()));
         lane
     }

@@ -4,6 +4,7 @@
 //! Epochs are handed out by objects that are created, so that no two have the same. The record names its epoch, and is
 //! written over only by who knows what it was: so it never goes back, and who is succeeded finds out at the next write.
 
+mod ahead;
 mod candidate;
 mod past;
 mod pen;

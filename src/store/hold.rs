@@ -25,6 +25,23 @@ use super::Error;
 const OWN: &str = ".epoch-";
 const LOCK: &str = "lock";
 
+/// Who has it is the only one that does, as far as the file system knows of the others.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "it is given up when it is dropped")] File);
+
+impl Lock {
+    /// `None` if somebody has it, or what lies under `prefix` cannot be locked.
+    pub(super) async fn take(root: &Path, prefix: &str) -> Option<Self> {
+        let channel = root.join(prefix);
+        let locked = blocking(move || {
+            let directory = File::open(channel)?;
+            flock(&directory, FlockOperation::NonBlockingLockExclusive)?;
+            Ok(directory)
+        });
+        locked.await.ok().map(Self)
+    }
+}
+
 /// What a writer has of a directory. Cloning gives the same; it is given up with the last.
 #[derive(Clone, Debug)]
 pub(super) struct Hold(Arc<Held>);

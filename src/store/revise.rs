@@ -3,7 +3,12 @@
 use bytes::Bytes;
 use object_store::{ObjectMeta, ObjectStoreExt, PutMode, UpdateVersion};
 
-use super::{Error, Store, described, etag, hold::Hold, holdings::Writing, location};
+use super::{
+    Error, Store, described, etag,
+    hold::{Hold, Lock},
+    holdings::Writing,
+    location,
+};
 use crate::policy::CachePolicy;
 
 /// Which of the bodies that an object had one after another. Equal for the same, and different for the next.
@@ -172,6 +177,12 @@ impl Store {
             held.holdings.hold = Some(Hold::take(root, prefix, epoch).await?);
         }
         Ok(held)
+    }
+
+    /// Locks what lies under `prefix` of a directory, so that of all who do so only one goes on; `None` if somebody else
+    /// has, if nothing is there yet, and in a bucket. Nothing is written.
+    pub async fn lock(&self, prefix: &str) -> Option<Lock> {
+        Lock::take(self.holdings.place.root.as_ref()?, prefix).await
     }
 
     /// True if the one of this `epoch` that held the objects under `prefix` is gone for certain; false if that cannot be

@@ -21,7 +21,6 @@ const AT_ONCE: usize = 4;
 
 /// Does errands in their order. What fails is given back, and comes again.
 pub(super) async fn work(
-    store: Store,
     effort: Effort,
     tenure: Tenure,
     papers: Arc<Papers>,
@@ -35,7 +34,7 @@ pub(super) async fn work(
             // Only now, as lists that have them may lie there until now.
             papers.written().await;
         }
-        tenure.permit().await;
+        let store = tenure.permit().await;
         let fate = match attend(&store, &prefix, &track, chapter, &errand).await {
             Ok(fate) => fate,
             Err(error) => {

@@ -24,7 +24,6 @@ use crate::{
 
 /// Where segments go, and for how long they may.
 pub(super) struct To {
-    pub(super) store: Store,
     pub(super) effort: Effort,
     pub(super) tenure: Tenure,
 }
@@ -159,8 +158,8 @@ impl Parcel {
         let whose = format!("track {}", self.track);
         let mut failures = 0;
         let stored = loop {
-            to.tenure.permit().await;
-            match self.write(&to.store).await {
+            let store = to.tenure.permit().await;
+            match self.write(&store).await {
                 Ok(()) => break true,
                 Err(Failure::Store(error @ Error::Taken { .. })) => {
                     tracing::error!(%error, "a segment is lost to the store");

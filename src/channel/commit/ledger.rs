@@ -53,8 +53,7 @@ async fn enter(pen: &mut Pen, entry: &Work) -> Result<(), Error> {
     match entry {
         Work::Record { path, record, .. } => pen.write(path, record.clone()).await,
         Work::Foundation { opening: (path, pieces), inits } => {
-            pen.tenure().permit().await;
-            let store = pen.store();
+            let store = &pen.permit().await?;
             store.put(path, pieces.clone()).await?;
             for (path, pieces) in inits {
                 init(store, path, pieces).await?;

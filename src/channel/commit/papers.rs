@@ -56,18 +56,12 @@ impl Papers {
     }
 
     /// Writes for ever. What fails is tried again with what has come in the meantime.
-    pub(super) async fn write(
-        self: Arc<Self>,
-        store: Store,
-        effort: Effort,
-        tenure: Tenure,
-        tell: mpsc::Sender<News>,
-    ) {
+    pub(super) async fn write(self: Arc<Self>, effort: Effort, tenure: Tenure, tell: mpsc::Sender<News>) {
         let mut failures = 0;
         let mut known = Known::default();
         loop {
             while let Some(document) = self.desk(Desk::next) {
-                tenure.permit().await;
+                let store = tenure.permit().await;
                 if let Err(error) = known.write(&store, &document).await {
                     self.desk(|desk| desk.put_back(document));
                     // It is looked at anew; whether that is still for us to do, the record says.

@@ -9,6 +9,7 @@ use super::*;
 use crate::{
     channel::fence::Terms,
     config::{self, Spool},
+    store::Store,
 };
 
 const TRACKS: [&str; 2] = ["180p", "audio-und"];

@@ -20,11 +20,11 @@ use crate::{
 };
 
 /// Wants to publish a channel.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::channel) struct Candidate {
-    store: Store,
-    prefix: Arc<str>,
-    terms: Terms,
+    pub(super) store: Store,
+    pub(super) prefix: Arc<str>,
+    pub(super) terms: Terms,
     writer: String,
     watch: Watch,
     /// What the record of a channel says that has none.
@@ -89,6 +89,22 @@ impl Candidate {
     /// # Errors
     /// Why it is not to be had now.
     pub(in crate::channel) async fn attempt(&mut self) -> Result<Option<Claim>, Hindrance> {
+        let (sight, epoch) = self.see().await?;
+        match self.take(epoch, &sight).await {
+            Err(Hindrance::Store(Error::Superseded { .. })) => Ok(None),
+            Err(Hindrance::Store(error @ Error::Unavailable { .. })) => {
+                let claim = self.go_ahead(epoch, &sight).await;
+                if claim.is_some() {
+                    tracing::warn!(%error, epoch, "the store takes nothing; nobody else publishes the channel, so it goes on air");
+                }
+                claim.map_or(Err(Hindrance::Store(error)), |claim| Ok(Some(claim)))
+            }
+            taken => taken,
+        }
+    }
+
+    /// The epoch that can be tried for, and what there is of the record.
+    async fn see(&mut self) -> Result<(Sight, u64), Hindrance> {
         let asked = clock::now();
         let sight = match self.look().await {
             Ok(sight) => sight,
@@ -101,10 +117,7 @@ impl Candidate {
             let Stamp { writer, epoch, .. } = sight.stamp;
             return Err(Hindrance::Active { writer, epoch });
         };
-        match self.take(epoch, &sight).await {
-            Err(Hindrance::Store(Error::Superseded { .. })) => Ok(None),
-            taken => taken,
-        }
+        Ok((sight, epoch))
     }
 
     async fn look(&self) -> Result<Sight, Error> {
@@ -121,7 +134,7 @@ impl Candidate {
     }
 
     /// Fences off all earlier epochs, and writes the record of this one.
-    async fn take(&mut self, epoch: u64, sight: &Sight) -> Result<Option<Claim>, Hindrance> {
+    pub(super) async fn take(&mut self, epoch: u64, sight: &Sight) -> Result<Option<Claim>, Hindrance> {
         if self.store.has_to_be_fenced() {
             let unfenced = self.store.unfenced().await.map_err(Hindrance::Store)?;
             unfenced.map_or(Ok(()), |unfenced| Err(Hindrance::Unfenced(unfenced)))?;
@@ -142,13 +155,18 @@ impl Candidate {
             // Somebody lives, or was quicker.
             return Ok(None);
         }
-        let stamp = Stamp { epoch, writer: self.writer.clone(), beat: 1, released: false };
+        let stamp = self.stamp(epoch);
         let (over, bytes) = self.claiming(before.map(|seen| (seen.version, seen.body)), &stamp)?;
         let version = store.revise(&path, vec![bytes], over.as_ref()).await.map_err(Hindrance::Store)?;
         tracing::info!(epoch, writer = self.writer, "this server publishes the channel");
-        let tenure = Tenure::new(self.terms, self.store.effort().budget, asked);
+        let tenure = Tenure::new(self.terms, store.clone(), asked);
         let past = Some(past::clear(self.store.clone(), self.prefix.clone(), epoch));
-        Ok(Some(Claim { pen: Pen { store, stamp, version: Some(version), tenure, _past: past }, kept }))
+        Ok(Some(Claim { pen: Pen { past, ..Pen::new(store, stamp, Some(version), tenure) }, kept }))
+    }
+
+    /// That of the first record.
+    pub(super) fn stamp(&self, epoch: u64) -> Stamp {
+        Stamp { epoch, writer: self.writer.clone(), beat: 1, released: false }
     }
 
     /// True if the epoch is ours.

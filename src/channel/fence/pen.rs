@@ -1,9 +1,11 @@
 //! Writes the record: over the one that this packager wrote before, and over nobody else's.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Stamp, Tenure, Terms};
+use super::{Stamp, Tenure, Terms, ahead::Ahead};
 use crate::{
     clock,
     store::{Error, Store, Version},
@@ -16,23 +18,30 @@ pub(in crate::channel) struct Pen {
     pub(super) stamp: Stamp,
     pub(super) version: Option<Version>,
     pub(super) tenure: Tenure,
+    /// Until it is claimed.
+    pub(super) ahead: Option<Ahead>,
     /// Clears away what earlier ones have left, and ends with this.
-    pub(super) _past: Option<AbortOnDropHandle<()>>,
+    pub(super) past: Option<AbortOnDropHandle<()>>,
 }
 
 impl Pen {
+    /// Of who may publish from now on.
+    pub(super) fn new(store: Store, stamp: Stamp, version: Option<Version>, tenure: Tenure) -> Self {
+        Self { store, stamp, version, tenure, ahead: None, past: None }
+    }
+
     /// Of who writes nothing.
     pub(in crate::channel) fn none(store: Store, terms: Terms) -> Self {
-        let tenure = Tenure::new(terms, store.effort().budget, clock::now());
+        let tenure = Tenure::ahead(terms, store.effort().budget, clock::now());
         tenure.lose();
-        Self { store, stamp: Stamp::default(), version: None, tenure, _past: None }
+        Self::new(store, Stamp::default(), None, tenure)
     }
 
     /// Of who writes the first record.
     #[cfg(test)]
     pub(in crate::channel) fn fresh(store: Store, terms: Terms) -> Self {
-        let tenure = Tenure::new(terms, store.effort().budget, clock::now());
-        Self { store, stamp: Stamp::default(), version: None, tenure, _past: None }
+        let tenure = Tenure::new(terms, store.clone(), clock::now());
+        Self::new(store, Stamp::default(), None, tenure)
     }
 
     /// Of who writes over whatever lies at `path`.
@@ -42,7 +51,7 @@ impl Pen {
         Self { version, ..Self::fresh(store, terms) }
     }
 
-    /// The store as who is active may write to it.
+    /// The store, for who has nothing to write.
     pub(in crate::channel) fn store(&self) -> &Store {
         &self.store
     }
@@ -57,22 +66,42 @@ impl Pen {
         &self.stamp
     }
 
+    /// The store, as soon as something may be written to it that has no conditions.
+    ///
+    /// # Errors
+    /// [`Error::Superseded`] if somebody else has taken over; those of the store.
+    pub(in crate::channel) async fn permit(&mut self) -> Result<Store, Error> {
+        let asked = clock::now();
+        if let Err(error) = self.claim(asked).await {
+            self.fail(&error, asked);
+            return Err(error);
+        }
+        Ok(self.tenure.permit().await)
+    }
+
     /// Writes a record.
     ///
     /// # Errors
     /// [`Error::Superseded`] once somebody else has written one; those of the store.
     pub(in crate::channel) async fn write(&mut self, path: &str, record: Bytes) -> Result<(), Error> {
         let asked = clock::now();
-        let written = self.write_once(path, record).await;
+        let written = self.write_once(path, record, asked).await;
         match &written {
             Ok(()) => self.tenure.confirm(asked),
-            Err(Error::Superseded { .. }) => self.tenure.lose(),
-            Err(_) => self.tenure.fail(asked, clock::now()),
+            Err(error) => self.fail(error, asked),
         }
         written
     }
 
-    async fn write_once(&mut self, path: &str, record: Bytes) -> Result<(), Error> {
+    fn fail(&self, error: &Error, asked: Instant) {
+        match error {
+            Error::Superseded { .. } => self.tenure.lose(),
+            _ => self.tenure.fail(asked, clock::now()),
+        }
+    }
+
+    async fn write_once(&mut self, path: &str, record: Bytes, asked: Instant) -> Result<(), Error> {
+        self.claim(asked).await?;
         let superseded = match self.store.revise(path, vec![record.clone()], self.version.as_ref()).await {
             Ok(version) => {
                 self.version = Some(version);
@@ -88,6 +117,18 @@ impl Pen {
             return Err(superseded);
         }
         self.version = Some(self.store.revise(path, vec![record], Some(&seen.version)).await?);
+        Ok(())
+    }
+
+    /// Claims what was gone ahead with, if that is yet to be done.
+    async fn claim(&mut self, asked: Instant) -> Result<(), Error> {
+        let Some(ahead) = &mut self.ahead else { return Ok(()) };
+        let claimed = ahead.claim(self.stamp.epoch).await?.pen;
+        tracing::info!(epoch = self.stamp.epoch, "the store takes this server for the one that publishes");
+        (self.version, self.past) = (claimed.version, claimed.past);
+        self.store = claimed.store.clone();
+        self.tenure.begin(claimed.store, asked);
+        self.ahead = None;
         Ok(())
     }
 }

@@ -1,14 +1,14 @@
 //! How long a packager may publish: until a while after it last wrote the record, as long as nobody can have taken over.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
 use tokio::sync::watch;
 
 use super::Terms;
-use crate::clock;
+use crate::{clock, store::Store};
 
 /// What all who write for a channel know. Cloning gives the same.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub(in crate::channel) struct Tenure {
     terms: Terms,
     /// How long a write of the record may take altogether.
     budget: Duration,
+    /// As who is active may write to it, once that is so.
+    store: Arc<OnceLock<Store>>,
     /// Until when nobody takes over; `None` once somebody has.
     until: watch::Sender<Option<Instant>>,
     shown: Arc<Mutex<Shown>>,
@@ -36,10 +38,26 @@ struct Shown {
 const SPARE: Duration = Duration::from_millis(500);
 
 impl Tenure {
-    /// Of who has written a record that was `asked` for then, and whose writes may take `budget`.
-    pub(in crate::channel) fn new(terms: Terms, budget: Duration, asked: Instant) -> Self {
-        let until = watch::channel(Some(asked + terms.lease)).0;
-        Self { terms, budget, until, shown: Arc::default() }
+    /// Of who has written a record to `store` that was `asked` for then.
+    pub(super) fn new(terms: Terms, store: Store, asked: Instant) -> Self {
+        let tenure = Self::ahead(terms, store.effort().budget, asked);
+        tenure.begin(store, asked);
+        tenure
+    }
+
+    /// Of who has written nothing yet, as the store takes nothing `now`, and whose writes may take `budget`.
+    pub(super) fn ahead(terms: Terms, budget: Duration, now: Instant) -> Self {
+        let until = watch::channel(Some(now)).0;
+        let tenure = Self { terms, budget, store: Arc::default(), until, shown: Arc::default() };
+        tenure.fail(now, now);
+        tenure
+    }
+
+    /// The first record was written to `store`, which was `asked` for then.
+    pub(super) fn begin(&self, store: Store, asked: Instant) {
+        // Who has gone ahead has none before, and all others begin with it.
+        let _ = self.store.set(store);
+        self.confirm(asked);
     }
 
     /// The record was written, which was `asked` for then.
@@ -77,12 +95,15 @@ impl Tenure {
         self.until.borrow().is_some_and(|until| now < until)
     }
 
-    /// Waits until something may be written to the store that has no conditions: for ever if somebody has taken over.
-    pub(in crate::channel) async fn permit(&self) {
+    /// The store, as soon as something may be written to it that has no conditions: never if somebody has taken over.
+    pub(in crate::channel) async fn permit(&self) -> Store {
         let mut until = self.until.subscribe();
-        while !self.holds(clock::now()) {
+        loop {
+            if let Some(store) = self.store.get().filter(|_| self.holds(clock::now())) {
+                return store.clone();
+            }
             if until.changed().await.is_err() {
-                return;
+                std::future::pending::<()>().await;
             }
         }
     }

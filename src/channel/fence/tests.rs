@@ -34,7 +34,7 @@ const PREFIX: &str = "live/a";
 const STATE: &str = "live/a/state.json";
 const LIST: &str = "live/a/180p/index.m3u8";
 
-fn config() -> config::Channel {
+pub(super) fn config() -> config::Channel {
     config::Channel {
         source: "test:".into(),
         access: config::Who::Open,

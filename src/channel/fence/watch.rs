@@ -28,7 +28,7 @@ pub(super) enum Verdict {
 }
 
 /// Watches a record, by the watcher's own monotonic clock.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Watch {
     patience: Duration,
     /// What the record last was, and since when.

@@ -192,6 +192,46 @@ async fn a_disk_that_is_full_or_read_only_is_gone_on_without_and_taken_up_again(
 }
 
 #[tokio::test]
+async fn a_server_that_starts_on_a_disk_that_takes_nothing_is_on_air_and_writes_when_it_can() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let Some(disk) = Disk::mount(&directory.path().join("disk")) else {
+        headwater_test_support::skip("a full and a read-only disk: this user may not mount a tmpfs");
+        return;
+    };
+    let data = disk.0.join("data");
+    let url = format!("url = {data:?}");
+    let mut server = Served::storing(&url, &channel()).await;
+    for (nth, fails) in ["full", "read-only"].into_iter().enumerate() {
+        begun(&server).await;
+        let before = server.playlist(TRACK).await.unwrap().media_sequence;
+        let ballast = disk.0.join("ballast");
+        match fails {
+            "full" => drop(std::fs::write(&ballast, vec![0; 4 << 20])),
+            _ => disk.remount("ro"),
+        }
+        server.crash();
+        server = Served::storing(&url, &channel()).await;
+        begun(&server).await;
+        degraded(&server).await;
+        watch(&server, Duration::from_secs(4)).await;
+        let list = server.playlist(TRACK).await.unwrap();
+        assert!(
+            list.media_sequence < before + 12,
+            "its window is there: {} behind {before}",
+            list.media_sequence
+        );
+        match fails {
+            "full" => std::fs::remove_file(&ballast).unwrap(),
+            _ => disk.remount("rw"),
+        }
+        recovered(&server, 20).await;
+        assert_directory_is_whole(&data).await;
+        assert_eq!(server.status("a").await["epoch"], 2 + nth as u64, "{fails}");
+        watch(&server, Duration::from_secs(2)).await;
+    }
+}
+
+#[tokio::test]
 async fn a_disk_that_errs_or_takes_forever_is_gone_on_without_and_taken_up_again() {
     let Some(shim) = Shim::build() else {
         headwater_test_support::skip("a disk with errors: there is no C compiler to make one");
