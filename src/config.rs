@@ -295,6 +295,8 @@ pub struct Unfit {
     pub incomplete_after: u32,
     /// How long it may be of slate and silence; `None` for as long as it takes.
     pub slate_after: Option<Duration>,
+    /// How much of its window its playlists list before viewers are sent here; zero for whatever there is.
+    pub ready_after: Duration,
 }
 
 /// The renditions of a presentation.
@@ -466,10 +468,13 @@ mod tests {
             let text = format!("[channel.a]\nsource = \"test:\"\n{lines}");
             Config::parse(Path::new("h.toml"), &text).unwrap().channels["a"].unfit
         };
-        assert_eq!(unfit(""), Unfit { stale_after: 3, incomplete_after: 0, slate_after: None });
+        assert_eq!(unfit(""), Unfit::default());
+        let seconds = Duration::from_secs;
+        let written = "stale_after = 0\nincomplete_after = 4\nslate_after = \"30s\"\nready_after = \"1m\"\n";
+        let (stale_after, incomplete_after, slate_after) = (0, 4, Some(seconds(30)));
         assert_eq!(
-            unfit("stale_after = 0\nincomplete_after = 4\nslate_after = \"30s\"\n"),
-            Unfit { stale_after: 0, incomplete_after: 4, slate_after: Some(Duration::from_secs(30)) }
+            unfit(written),
+            Unfit { stale_after, incomplete_after, slate_after, ready_after: seconds(60) }
         );
     }
 
@@ -523,6 +528,7 @@ mod tests {
                 refusal(&channel("incomplete_after = 1\n")),
                 refusal(&channel("stale_after = \"3s\"\n")),
                 refusal(&channel("slate_after = \"0s\"\n")),
+                refusal(&channel("window = \"1h\"\nready_after = \"2h\"\n")),
                 refusal(&channel("timing = \"ntp\"\n")),
                 refusal(&channel("timing = \"source\"\n")),
                 refusal(&(channel(SOCKET) + "[channel.b]\nsource = \"test:\"\n" + SOCKET)),

@@ -16,7 +16,7 @@ pub use super::document::{Coded, Coding, Document};
 use super::{
     archive::Archive,
     document::tag,
-    fitness::{Limits, Unfit, of_channel},
+    fitness::{Filling, Limits, Unfit, filling, of_channel},
     frames::{KeyFrames, Lineup},
     listing::Listing,
     status::Status,
@@ -176,5 +176,10 @@ impl Reader {
     /// Why the channel is not fit to be shown now, if it is not.
     pub fn unfit(&self) -> Option<Unfit> {
         of_channel(&self.edge.borrow(), clock::now())
+    }
+
+    /// How far its playlists are from being long enough for viewers from elsewhere, if they are not yet.
+    pub fn filling(&self) -> Option<Filling> {
+        filling(&self.edge.borrow())
     }
 }

@@ -42,6 +42,18 @@ pub struct Limits {
     pub incomplete: Option<Duration>,
     /// How long the filler may be on air.
     pub slate: Option<Duration>,
+    /// How much every playlist lists before viewers are sent here: one that was moved from an origin that lists more
+    /// would see the media sequence number go back.
+    pub depth: Duration,
+}
+
+/// What the shortest playlist of a channel lists, of what it will list before viewers are sent here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filling {
+    /// So much it lists, in whole segments.
+    pub listed: Duration,
+    /// So much it will.
+    pub of: Duration,
 }
 
 /// Why a track's playlist is not to be shown at `now`, if it is not. Other tracks are looked at only if this one is of the
@@ -60,7 +72,7 @@ pub fn of_track(edge: &Edge, track: &TrackEdge, now: Instant) -> Option<Unfit> {
 
 /// Why a channel's multivariant playlist and MPD are not to be shown at `now`, if they are not.
 pub fn of_channel(edge: &Edge, now: Instant) -> Option<Unfit> {
-    let Limits { stale, incomplete, slate } = edge.limits;
+    let Limits { stale, incomplete, slate, .. } = edge.limits;
     if edge.ended || edge.tracks.is_empty() {
         return None;
     }
@@ -75,6 +87,17 @@ pub fn of_channel(edge: &Edge, now: Instant) -> Option<Unfit> {
     stopped.then_some(Unfit::Incomplete)
 }
 
+/// How far a channel's playlists are from being long enough, if they are not yet.
+pub fn filling(edge: &Edge) -> Option<Filling> {
+    let of = edge.limits.depth;
+    let count = |track: Arc<TrackEdge>| Some(track.listing.last()? - track.listing.first()? + 1);
+    let segments = tracks(edge).map(|track| count(track).unwrap_or_default()).min().unwrap_or_default();
+    let listed = edge.segment * u32::try_from(segments).unwrap_or_default();
+    // A full window may lack a sixteenth of a segment.
+    let is_short = listed + edge.segment / 16 < of;
+    (is_short && !edge.ended).then_some(Filling { listed, of })
+}
+
 fn tracks(edge: &Edge) -> impl Iterator<Item = Arc<TrackEdge>> {
     edge.tracks.values().map(|track| track.borrow().clone())
 }
@@ -86,15 +109,20 @@ fn is_over(since: Option<Instant>, limit: Option<Duration>, now: Instant) -> boo
 
 #[cfg(test)]
 mod tests {
+    use headwater_packager::{
+        time::Timescale,
+        window::{Era, Segment, Window},
+    };
     use tokio::sync::watch;
 
     use super::*;
-    use crate::clock;
+    use crate::{channel::listing::Listing, clock};
 
     const LIMITS: Limits = Limits {
         stale: Some(Duration::from_secs(6)),
         incomplete: Some(Duration::from_secs(8)),
         slate: Some(Duration::from_secs(30)),
+        depth: Duration::ZERO,
     };
 
     /// A track that moved, and has been of the filler, so many seconds after `began`.
@@ -146,6 +174,34 @@ mod tests {
         assert_eq!(at(&all, began, 40), (Some(Unfit::Slate), Some(Unfit::Slate)));
         let sound_only = edge(LIMITS, vec![track(began, 40, Some(5)), track(began, 40, None)]);
         assert_eq!(at(&sound_only, began, 40), (None, None));
+    }
+
+    #[test]
+    fn a_channel_fills_until_its_shortest_list_is_as_long_as_it_has_to_be() {
+        let listing = |count: i64| {
+            let mut window = Window::new(Duration::from_secs(60), Timescale::new(1000).unwrap());
+            let era = Arc::new(Era { first: 7, init: String::new() });
+            for number in 7..7 + count {
+                let (start, parts, era) = (number * 2000, Vec::new(), era.clone());
+                window.push(Segment { number, start, duration: 2000, size: 1, parts, era, captured_at: 0 });
+            }
+            Arc::new(Listing::default().followed_by(&window))
+        };
+        let seconds = Duration::from_secs;
+        let filling_of = |counts: [i64; 2], depth| {
+            let listed = counts.map(|count| TrackEdge { listing: listing(count), ..TrackEdge::default() });
+            let limits = Limits { depth, ..Limits::default() };
+            filling(&Edge { segment: seconds(2), ..edge(limits, listed.into()) })
+        };
+        let short = |listed, of| Some(Filling { listed: seconds(listed), of: seconds(of) });
+        assert_eq!(filling_of([0, 3], seconds(10)), short(0, 10));
+        assert_eq!(filling_of([5, 4], seconds(10)), short(8, 10));
+        assert_eq!(filling_of([5, 6], seconds(10)), None);
+        assert_eq!(filling_of([5, 5], Duration::from_millis(10_100)), None);
+        assert_eq!(filling_of([40, 40], seconds(60)), None);
+        assert_eq!(filling_of([0, 0], Duration::ZERO), None);
+        let over = Edge { ended: true, ..edge(Limits { depth: seconds(10), ..LIMITS }, Vec::new()) };
+        assert_eq!(filling(&over), None);
     }
 
     #[test]

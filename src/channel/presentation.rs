@@ -124,7 +124,7 @@ impl Presentation {
             stamp: Stamp::default(),
             frames: Publisher::new(config.grid.segment),
             tracks: BTreeMap::new(),
-            edge: Arc::default(),
+            edge: Arc::new(Edge { limits: limits(config), ..Edge::default() }),
             age: Duration::ZERO,
             stores_manifests: true,
             stored_lists: BTreeMap::new(),
@@ -430,9 +430,15 @@ impl Presentation {
             tracks: self.tracks.iter().map(|(name, track)| (name.clone(), track.subscribe())).collect(),
             target_duration: render::target_duration(self.grid),
             ended: view.ended,
-            limits: self.limits,
+            limits: self.limits_of_lists(),
         });
         self.edge.clone()
+    }
+
+    /// The limits. What another server packages may have a shorter window than is configured here.
+    fn limits_of_lists(&self) -> Limits {
+        let lengths = self.writers.iter().map(|writer| writer.shelf().window().length());
+        Limits { depth: lengths.fold(self.limits.depth, Duration::min), ..self.limits }
     }
 
     fn view(&self, now: i128) -> View {
@@ -471,7 +477,6 @@ impl Presentation {
     }
 
     /// What is published now.
-    #[cfg(test)]
     pub(super) fn edge(&self) -> Arc<Edge> {
         self.edge.clone()
     }
@@ -530,9 +535,14 @@ impl Presentation {
 
 /// From when on a channel is not fit to be shown, in time and not in target durations.
 fn limits(config: &config::Channel) -> Limits {
-    let config::Unfit { stale_after, incomplete_after, slate_after } = config.unfit;
+    let config::Unfit { stale_after, incomplete_after, slate_after, ready_after } = config.unfit;
     let targets = |count: u32| (count > 0).then(|| render::target_duration(config.grid) * count);
-    Limits { stale: targets(stale_after), incomplete: targets(incomplete_after), slate: slate_after }
+    Limits {
+        stale: targets(stale_after),
+        incomplete: targets(incomplete_after),
+        slate: slate_after,
+        depth: ready_after,
+    }
 }
 
 /// A list is never shorter than three target durations, unless nothing follows (rfc8216bis 6.2.2).

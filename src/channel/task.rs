@@ -91,13 +91,13 @@ pub async fn start(setup: Setup) -> Result<(Reader, JoinHandle<()>), record::Err
         Err(Hindrance::Kept(error)) => return Err(error),
         Err(hindrance) => (None, hindrance.to_string()),
     };
-    let (edge, edges) = watch::channel(Arc::new(Edge::default()));
     let (status, statuses) = watch::channel(Status::default());
     let timeline = Timeline::start();
     let committer =
         Committer::start(&setup.name, Pen::none(store.clone(), terms), setup.metrics.storing.clone());
     let presentation = Presentation::new(prefix, &setup.config, None, timeline.now())
         .storing_manifests(store.takes_manifests());
+    let (edge, edges) = watch::channel(presentation.edge());
     let meter = Meter::new(&setup.name, setup.metrics.clone());
     let (key_frames, wishes) = KeyFrames::new();
     let lineup = presentation.lineup();

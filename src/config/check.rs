@@ -88,6 +88,7 @@ fn channel(name: &str, written: file::Channel, role: Role) -> Result<Channel, Re
         stale_after: written.stale_after.map_or(usual.stale_after, |targets| targets.0),
         incomplete_after: written.incomplete_after.map_or(usual.incomplete_after, |targets| targets.0),
         slate_after: slate(written.slate_after).map_err(within)?,
+        ready_after: ready(written.ready_after, window).map_err(within)?,
     };
     let ladder = ladder(written).map_err(within)?;
     if low_latency {
@@ -167,6 +168,17 @@ fn slate(after: Option<Span>) -> Result<Option<Duration>, Refusal> {
         return Err(("slate_after".into(), reason.into()));
     }
     Ok(after.map(|span| span.0))
+}
+
+/// A list never has more than the window.
+fn ready(written: Option<Span>, window: Duration) -> Result<Duration, Refusal> {
+    let after = duration(written, Unfit::default().ready_after);
+    if after <= window {
+        return Ok(after);
+    }
+    let reason =
+        format!("{} is never listed: the window is {}; write at most that", Span(after), Span(window));
+    Err(("ready_after".into(), reason))
 }
 
 /// Whether a socket can have this path. What is there is seen when it is opened.

@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    channel::{edge::Reader, fitness::Unfit, status::State},
+    channel::{
+        edge::Reader,
+        fitness::{Filling, Unfit},
+        status::State,
+    },
+    config::unit::Span,
     store::Store,
 };
 
@@ -23,6 +28,9 @@ pub(super) async fn obstacles(
     for (name, reader) in channels {
         obstacles.extend(obstacle(name, &reader.status.borrow().state));
         obstacles.extend(reader.unfit().map(|unfit| format!("channel {name} {}", words(unfit))));
+        obstacles.extend(reader.filling().map(|Filling { listed, of }| {
+            format!("channel {name} is filling: it lists {} of {}", Span(listed), Span(of))
+        }));
     }
     if let Err(reason) = store.assets().await {
         obstacles.push(format!("store {} does not answer: {reason}", store.url()));

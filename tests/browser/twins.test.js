@@ -13,9 +13,8 @@ import { sleep } from './lib/wait.js';
 const LIMIT = { timeout: 150_000 };
 /** How much later the second origin is started, in seconds. */
 const LATER = 3;
-/** What both list, and how long they run before anybody watches: then they list the same. */
+/** What both list before anybody watches. */
 const WINDOW = '12s';
-const ALIKE = 14;
 /** No larger than it is encoded: two servers and two players share the cores. */
 const PATTERN = 'test:?size=640x360';
 let host;
@@ -36,13 +35,12 @@ async function twins(t, name, sources) {
   const servers = [];
   for (const [index, source] of sources.entries()) {
     if (index > 0) await sleep(LATER * 1000);
-    const server = await Headwater.create(`${name}-${index}`, { demo: { ...source, window: WINDOW } });
+    const server = await Headwater.create(`${name}-${index}`, { demo: { ...source, window: WINDOW, readyAfter: WINDOW } });
     t.after(() => server.stop());
     await server.start();
     servers.push(server);
   }
-  await Promise.all(servers.map((server) => server.live('demo', 30)));
-  await sleep(ALIKE * 1000);
+  await Promise.all(servers.map((server) => server.ready(40)));
   const balancer = await Balancer.over(servers.map((server) => server.media));
   t.after(() => balancer.stop());
   const viewers = await Audience.seat(browser, host.url, `${balancer.url}/live/demo`, ['hls', 'dash']);

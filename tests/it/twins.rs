@@ -13,7 +13,7 @@ use tokio::{process::Command, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::{alike::assert_alike, balancer::Balancer, sender::Sender};
-use crate::served::Served;
+use crate::served::{Served, eventually};
 
 const TRACKS: [&str; 3] = ["a/180p", "a/90p", "a/audio-und"];
 /// How much later the second origin begins.
@@ -22,7 +22,8 @@ const LATER: Duration = Duration::from_secs(3);
 /// A channel whose window is soon full.
 fn channel(source: &str, more: &str) -> String {
     format!(
-        "[channel.a]\nsource = {source:?}\nsegment = \"2s\"\npart = \"400ms\"\nwindow = \"8s\"\n{more}\
+        "[channel.a]\nsource = {source:?}\nsegment = \"2s\"\npart = \"400ms\"\nwindow = \"8s\"\n\
+         ready_after = \"8s\"\n{more}\
          [[channel.a.video]]\nheight = 180\nbitrate = \"300k\"\npreset = \"ultrafast\"\n\
          [[channel.a.video]]\nheight = 90\nbitrate = \"100k\"\npreset = \"ultrafast\"\n"
     )
@@ -34,9 +35,8 @@ async fn pair(channels: [&str; 2]) -> [Served; 2] {
     tokio::time::sleep(LATER).await;
     let pair = [first, Served::start(channels[1]).await];
     for server in &pair {
-        server.in_state("a", "live", 30).await;
+        eventually("its lists are full", 30, async || server.readiness().await.filter(|&it| it == 200)).await;
     }
-    tokio::time::sleep(Duration::from_secs(14)).await;
     pair
 }
 

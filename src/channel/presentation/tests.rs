@@ -556,14 +556,19 @@ fn readers_know_when_a_track_last_moved_and_since_when_it_is_of_the_filler() {
 
 #[test]
 fn limits_in_target_durations_are_told_in_time() {
-    let unfit =
-        config::Unfit { stale_after: 4, incomplete_after: 0, slate_after: Some(Duration::from_secs(30)) };
+    let unfit = config::Unfit {
+        stale_after: 4,
+        incomplete_after: 0,
+        slate_after: Some(Duration::from_secs(30)),
+        ready_after: Duration::from_secs(6),
+    };
     let mut rig = Rig::configured(&config::Channel { unfit, ..config() }, None, START);
     rig.encoder_begins(30);
     rig.plays(START, START + 4);
     let limits = rig.presentation.edge().limits;
     let told = (limits.stale, limits.incomplete, limits.slate);
     assert_eq!(told, (Some(Duration::from_secs(4)), None, unfit.slate_after));
+    assert_eq!(limits.depth, unfit.ready_after);
 }
 
 #[test]

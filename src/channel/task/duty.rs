@@ -1,7 +1,5 @@
 //! Who publishes the channel: this packager, or another while this one stands by.
 
-use std::sync::Arc;
-
 use tokio::{sync::mpsc, task::JoinSet, time::sleep_until};
 use tracing::Instrument;
 
@@ -80,7 +78,7 @@ impl Task {
         self.backlog = Some(self.backlog_of(opening, setup));
         let none = Pen::none(self.store.clone(), self.terms);
         self.committer = Committer::start(&setup.name, none, setup.metrics.storing.clone());
-        self.edge.send_replace(Arc::default());
+        self.edge.send_replace(self.presentation.edge());
         self.status.send_modify(|status| {
             status.store_degraded = None;
             status.state = State::Standby { why };

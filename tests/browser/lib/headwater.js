@@ -14,7 +14,7 @@ import { until, within } from './wait.js';
 export const TARGET_DURATION = 2;
 
 /** A small ladder, so that two cores carry the encoder and four software decoders. */
-const channelConfig = (access) => ([name, { source, timing = 'clock', window = '60s' }]) => `
+const channelConfig = (access) => ([name, { source, timing = 'clock', window = '60s', readyAfter = '0s' }]) => `
 [channel.${name}]
 source = "${source}"
 timing = "${timing}"
@@ -22,6 +22,7 @@ access = "${access}"
 segment = "${TARGET_DURATION}s"
 part = "400ms"
 window = "${window}"
+ready_after = "${readyAfter}"
 [[channel.${name}.video]]
 height = 360
 bitrate = "600k"
@@ -44,7 +45,7 @@ export class Headwater {
 
   /**
    * @param {string} name of the log in test-artifacts
-   * @param {Record<string, string | {source: string, timing?: string, window?: string}>} [channels] sources by the channel's name
+   * @param {Record<string, string | {source: string, timing?: string, window?: string, readyAfter?: string}>} [channels] sources by the channel's name
    * @param {'open' | 'signed'} [access] who may watch them
    * @param {{data?: string, lines?: string, role?: string}} [place] where the store is, if others have it too; more lines of
    *   `[server]`; and what the server does
@@ -151,6 +152,14 @@ export class Headwater {
     const body = await answer.json();
     const channels = body.channels ?? body;
     return Array.isArray(channels) ? channels.find((channel) => channel.name === name) : channels[name];
+  }
+
+  /** Waits until viewers may be sent. */
+  ready(seconds) {
+    return until('the server is ready', seconds, async () => {
+      const answer = await fetch(`${this.control}/readyz`, { signal: AbortSignal.timeout(2000) });
+      return answer.ok || Promise.reject(new Error(await answer.text()));
+    });
   }
 
   /** Waits until frames of the source are on air, encoded by another process than `pid`. */

@@ -118,7 +118,7 @@ async fn it_grows_stale_without_anybody_saying_so() {
 async fn a_track_that_has_stopped_alone_is_refused_and_what_lists_it_only_where_that_is_wished() {
     let doing = [("720p", ago(40), None), ("audio-en", ago(1), None)];
     for (incomplete, status, reason) in [(None, 200, ""), (seconds(30), 503, "incomplete")] {
-        let limits = Limits { stale: seconds(18), incomplete, slate: None };
+        let limits = Limits { stale: seconds(18), incomplete, ..Limits::default() };
         let stopped = Stopped::start(limits, doing);
         stopped.expect(&[MEDIA[0]], 503, "stale").await;
         stopped.expect(&[MEDIA[1]], 200, "").await;
@@ -143,7 +143,7 @@ async fn a_slate_is_refused_only_where_that_is_wished_and_only_if_it_is_all_ther
 
 #[tokio::test]
 async fn a_channel_that_has_ended_is_never_stale() {
-    let limits = Limits { stale: seconds(2), incomplete: seconds(2), slate: seconds(2) };
+    let limits = Limits { stale: seconds(2), incomplete: seconds(2), slate: seconds(2), ..Limits::default() };
     let stopped = Stopped::start(limits, [("720p", ago(90), ago(90)), ("audio-en", ago(80), ago(80))]);
     stopped.expect(&MEDIA, 503, "stale").await;
     let mut ended = snapshot(limits, [("720p", ago(90), ago(90)), ("audio-en", ago(80), ago(80))]);
@@ -156,4 +156,17 @@ async fn a_channel_that_has_ended_is_never_stale() {
     stopped.expect(&MEDIA, 200, "").await;
     stopped.expect(&MANIFESTS, 200, "").await;
     assert_eq!(stopped.ready().await, (200, "ready\n".into()));
+}
+
+#[tokio::test]
+async fn a_channel_that_lists_less_than_it_has_to_is_served_and_not_ready() {
+    let limits = Limits { depth: Duration::from_secs(120), ..Limits::default() };
+    let filling = Stopped::start(limits, [("720p", ago(1), None), ("audio-en", ago(1), None)]);
+    let why = "channel demo is filling: it lists 60s of 120s\n";
+    assert_eq!(filling.ready().await, (503, why.to_owned()));
+    filling.expect(&MEDIA, 200, "").await;
+    filling.expect(&MANIFESTS, 200, "").await;
+    let all = Limits::default();
+    filling.edge.send(Arc::new(snapshot(all, [("720p", ago(1), None), ("audio-en", ago(1), None)]))).unwrap();
+    assert_eq!(filling.ready().await.0, 200);
 }
