@@ -27,4 +27,4 @@ mod task;
 mod track;
 
 pub use record::Error;
-pub use task::{Setup, start};
+pub use task::{Setup, check, start};

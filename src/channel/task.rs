@@ -74,15 +74,20 @@ pub struct Setup {
     pub shutdown: CancellationToken,
 }
 
-/// Reads what is kept of the channel and starts its task.
+/// Reads what is kept of the channel, and writes nothing.
+///
+/// # Errors
+/// When something is kept and cannot be used.
+pub async fn check(setup: &Setup) -> Result<(), record::Error> {
+    record::read(&setup.edge_store(), &setup.prefix()).await.map(drop)
+}
+
+/// Starts the task of the channel, which goes on from what is kept.
 ///
 /// # Errors
 /// When something is kept and cannot be used.
 pub async fn start(setup: Setup) -> Result<(Reader, JoinHandle<()>), record::Error> {
-    let prefix = format!("live/{}", setup.name);
-    let store = setup.store.clone().spending(Effort::edge(setup.config.grid.segment));
-    // What cannot be used is refused before anything is written.
-    record::read(&store, &prefix).await?;
+    let (prefix, store) = (setup.prefix(), setup.edge_store());
     let target = render::target_duration(setup.config.grid);
     let terms = Terms::new(target, store.effort().attempt);
     let mut candidate = Candidate::new(store.clone(), &prefix, terms, &setup.config);
@@ -529,6 +534,15 @@ fn awaited(at: &Path) -> String {
 }
 
 impl Setup {
+    fn prefix(&self) -> String {
+        format!("live/{}", self.name)
+    }
+
+    /// Which spends on a request what the live edge may.
+    fn edge_store(&self) -> Store {
+        self.store.clone().spending(Effort::edge(self.config.grid.segment))
+    }
+
     fn job(&self) -> Job {
         Job {
             name: self.name.clone(),

@@ -1,5 +1,7 @@
 //! `headwater serve`: everything that can be refused is refused before the first channel starts.
 
+mod channels;
+
 use std::{collections::BTreeMap, io::Write, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
@@ -9,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::signals::Signals;
 use crate::{
     access::Access,
-    channel::{self, Setup},
+    channel::Setup,
     clock,
     config::{self, Config, Role},
     control::Control,
@@ -57,37 +59,34 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let program = std::env::current_exe().context("cannot find this program, to start encoders with it")?;
 
-    let has_tls = config.server.tls.is_some();
-    let mut readers = BTreeMap::new();
-    let mut tasks = Vec::new();
-    for (name, channel) in config.channels {
-        if config.server.role == Role::Origin {
-            let setup = replica::Setup {
-                name: name.clone(),
-                config: channel,
-                store: store.clone(),
-                uplink: uplink.clone(),
-                shutdown: shutdown.clone(),
-            };
-            let (reader, task) = replica::start(setup);
-            readers.insert(name, reader);
-            tasks.push(task);
-            continue;
+    let (has_tls, file_root) = (config.server.tls.is_some(), config.server.file_root);
+    tokio::spawn(stop_on_signal(signals, shutdown.clone()));
+    let replicas = |(name, config): (String, config::Channel)| {
+        let (store, uplink, shutdown) = (store.clone(), uplink.clone(), shutdown.clone());
+        replica::Setup { name, config, store, uplink, shutdown }
+    };
+    let mut packagers = |(name, config): (String, config::Channel)| Setup {
+        file_root: file_root.clone(),
+        store: store.clone(),
+        program: program.clone(),
+        door: doors.remove(&name),
+        metrics: metrics.tracks.clone(),
+        shutdown: shutdown.clone(),
+        name,
+        config,
+    };
+    let started = match config.server.role {
+        Role::Origin => channels::follow(config.channels.into_iter().map(replicas).collect()),
+        Role::All => {
+            let setups = config.channels.into_iter().map(&mut packagers).collect();
+            match shutdown.run_until_cancelled(channels::package(setups)).await {
+                Some(started) => started?,
+                None => return Ok(()),
+            }
         }
-        let setup = Setup {
-            name: name.clone(),
-            config: channel,
-            file_root: config.server.file_root.clone(),
-            store: store.clone(),
-            program: program.clone(),
-            door: doors.remove(&name),
-            metrics: metrics.tracks.clone(),
-            shutdown: shutdown.clone(),
-        };
-        let (reader, task) = channel::start(setup).await.with_context(|| format!("channel {name}"))?;
-        readers.insert(name, reader);
-        tasks.push(task);
-    }
+    };
+    let (readers, tasks): (BTreeMap<_, _>, Vec<_>) =
+        started.into_iter().map(|(name, (reader, task))| ((name, reader), task)).unzip();
     print_links(has_tls, media.address(), control.address(), readers.keys())?;
 
     follower.map(|follower| tokio::spawn(follower.run(shutdown.clone())));
@@ -98,7 +97,6 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     let origin = Origin::new(readers.clone(), store.clone(), admission).stretching(longest).relaying(nodes);
     let state = Control::new(readers, store, &metrics, shutdown.clone());
-    tokio::spawn(stop_on_signal(signals, shutdown.clone()));
     let over = CancellationToken::new();
     let work = async {
         origin::serve(media, origin, metrics.http.clone(), shutdown).await;

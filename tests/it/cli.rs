@@ -61,6 +61,20 @@ fn serve(configuration: &str) -> Ended {
     ended
 }
 
+#[test]
+fn a_channel_that_cannot_go_on_is_refused_before_any_other_has_written_anything() {
+    let directory = TempDir::new().unwrap();
+    let kept = directory.path().join("data/live/b");
+    std::fs::create_dir_all(&kept).unwrap();
+    std::fs::write(kept.join("state.json"), "{").unwrap();
+    let both = channel("source = \"test:\"\n").replace("demo", "a") + "[channel.b]\nsource = \"test:\"\n";
+    std::fs::write(directory.path().join("headwater.toml"), both).unwrap();
+    let ended = run(directory.path(), &["serve", "--config", "headwater.toml"]);
+    assert_eq!(ended.status, 1);
+    assert!(ended.message.contains("channel b: live/b/state.json is damaged"), "{}", ended.message);
+    assert!(!directory.path().join("data/live/a").exists(), "channel a was begun");
+}
+
 /// A channel with these lines, and free ports.
 fn channel(lines: &str) -> String {
     format!("[server]\nmedia = \"127.0.0.1:0\"\ncontrol = \"127.0.0.1:0\"\n[channel.demo]\n{lines}")

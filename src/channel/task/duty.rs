@@ -51,7 +51,7 @@ impl Task {
     /// Goes on with the channel where its record ends.
     pub(super) fn take_over(&mut self, claim: Claim, setup: &Setup) {
         let Claim { pen, kept } = claim;
-        let prefix = format!("live/{}", setup.name);
+        let prefix = setup.prefix();
         kept.iter().for_each(|(record, _)| record.vouch(&setup.store, &prefix));
         let (stamp, another) =
             (pen.stamp().clone(), matches!(self.status.borrow().state, State::Standby { .. }));
@@ -83,7 +83,7 @@ impl Task {
             status.store_degraded = None;
             status.state = State::Standby { why };
         });
-        Candidate::new(self.store.clone(), &format!("live/{}", setup.name), self.terms, &setup.config)
+        Candidate::new(self.store.clone(), &setup.prefix(), self.terms, &setup.config)
     }
 
     fn backlog_of(&self, opening: Vec<Message>, setup: &Setup) -> Backlog {
