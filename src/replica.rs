@@ -26,7 +26,7 @@ use self::{
 };
 use crate::{
     channel::{
-        Error,
+        Error, archive,
         edge::Reader,
         frames::KeyFrames,
         mirror::{Mirror, Sight},
@@ -120,7 +120,10 @@ impl Task {
                 (State::Stalled { why }, None)
             }
             Ok(Sight::Same) => (before, None),
-            Err(Error::Store(error)) => (before, Some(error.to_string())),
+            Err(Error::Store(error) | Error::Archive(archive::Error::Store(error))) => {
+                let is_live = is_told && before != State::Ended;
+                (if is_live { State::Live } else { before }, Some(error.to_string()))
+            }
             Err(error) => (State::Failed { why: error.to_string() }, None),
         };
         self.turn(state, store);

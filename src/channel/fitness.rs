@@ -42,12 +42,12 @@ pub struct Limits {
     pub incomplete: Option<Duration>,
     /// How long the filler may be on air.
     pub slate: Option<Duration>,
-    /// How much every playlist lists before viewers are sent here: one that was moved from an origin that lists more
-    /// would see the media sequence number go back.
+    /// How much is listed before viewers are sent here: one that was moved from an origin that lists more would see the
+    /// media sequence number go back. A track that is new is as short on all origins, so the longest list counts.
     pub depth: Duration,
 }
 
-/// What the shortest playlist of a channel lists, of what it will list before viewers are sent here.
+/// What the longest playlist of a channel lists, of what it will list before viewers are sent here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Filling {
     /// So much it lists, in whole segments.
@@ -91,7 +91,7 @@ pub fn of_channel(edge: &Edge, now: Instant) -> Option<Unfit> {
 pub fn filling(edge: &Edge) -> Option<Filling> {
     let of = edge.limits.depth;
     let count = |track: Arc<TrackEdge>| Some(track.listing.last()? - track.listing.first()? + 1);
-    let segments = tracks(edge).map(|track| count(track).unwrap_or_default()).min().unwrap_or_default();
+    let segments = tracks(edge).map(|track| count(track).unwrap_or_default()).max().unwrap_or_default();
     let listed = edge.segment * u32::try_from(segments).unwrap_or_default();
     // A full window may lack a sixteenth of a segment.
     let is_short = listed + edge.segment / 16 < of;
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_fills_until_its_shortest_list_is_as_long_as_it_has_to_be() {
+    fn a_channel_fills_until_its_longest_list_is_as_long_as_it_has_to_be() {
         let listing = |count: i64| {
             let mut window = Window::new(Duration::from_secs(60), Timescale::new(1000).unwrap());
             let era = Arc::new(Era { first: 7, init: String::new() });
@@ -194,9 +194,9 @@ mod tests {
             filling(&Edge { segment: seconds(2), ..edge(limits, listed.into()) })
         };
         let short = |listed, of| Some(Filling { listed: seconds(listed), of: seconds(of) });
-        assert_eq!(filling_of([0, 3], seconds(10)), short(0, 10));
-        assert_eq!(filling_of([5, 4], seconds(10)), short(8, 10));
-        assert_eq!(filling_of([5, 6], seconds(10)), None);
+        assert_eq!(filling_of([0, 0], seconds(10)), short(0, 10));
+        assert_eq!(filling_of([3, 4], seconds(10)), short(8, 10));
+        assert_eq!(filling_of([5, 0], seconds(10)), None);
         assert_eq!(filling_of([5, 5], Duration::from_millis(10_100)), None);
         assert_eq!(filling_of([40, 40], seconds(60)), None);
         assert_eq!(filling_of([0, 0], Duration::ZERO), None);

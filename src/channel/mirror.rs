@@ -77,14 +77,18 @@ impl Mirror {
             Err(store::Error::NotFound { .. }) => return Ok(Sight::Nothing),
             Err(error) => return Err(error.into()),
         };
-        let record = record::assemble(&self.store, &self.prefix, &bytes).await?;
+        let mut record = record::decode(&path, &bytes)?;
         // The opening is written before a record that needs it, so it is read behind it.
         if !self.read_opening().await? {
             return Ok(Sight::Nothing);
         }
+        let anew = self.presentation.advance(&record, &self.opening);
+        for (name, track) in record.tracks.iter_mut().filter(|(name, _)| anew.contains(name)) {
+            track.read_bound(&self.store, &self.prefix, name).await?;
+        }
         self.version = Some(version);
         let is_new = self.record.as_ref().is_none_or(|before| !before.is_as_far_as(&record));
-        self.show(record);
+        self.show(record, &anew);
         if !is_new {
             return Ok(Sight::Same);
         }
@@ -106,10 +110,10 @@ impl Mirror {
         }
     }
 
-    fn show(&mut self, record: Record) {
+    fn show(&mut self, record: Record, anew: &[String]) {
         self.vouch(&record);
         let now = clock::unix_nanos();
-        self.presentation.follow(&record, self.record.as_ref(), &self.opening, now);
+        self.presentation.follow(&record, (&self.opening, anew), self.record.is_none(), now);
         if let Some(edge) = self.presentation.publish(now) {
             self.edge.send_replace(edge);
         }

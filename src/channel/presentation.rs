@@ -400,11 +400,11 @@ impl Presentation {
         self.frames.publish(&mut fresh, clock::now());
         let ended = self.ending == Ending::Published;
         let news: Vec<News> = self.writers.iter_mut().map(|writer| writer.shelf_mut().take_news()).collect();
-        let concluded = ended && !self.edge.ended;
+        let turned = ended != self.edge.ended;
         let view = self.view(now);
         for (writer, news) in self.writers.iter().zip(&news) {
-            if concluded || *news != News::None {
-                let news = if concluded { News::Segment } else { *news };
+            if turned || *news != News::None {
+                let news = if turned { News::Segment } else { *news };
                 let edge = Arc::new(self.track_edge(writer, news, &view));
                 match self.tracks.get(writer.name()) {
                     Some(track) => drop(track.send_replace(edge)),
@@ -414,7 +414,7 @@ impl Presentation {
         }
         self.tracks.retain(|name, _| self.writers.iter().any(|writer| writer.name() == name));
         self.stored_lists.retain(|name, _| self.tracks.contains_key(name));
-        let fresh = concluded || news.contains(&News::Segment) || self.edge.tracks.len() != self.tracks.len();
+        let fresh = turned || news.contains(&News::Segment) || self.edge.tracks.len() != self.tracks.len();
         fresh.then(|| self.publish_edge(&view))
     }
 

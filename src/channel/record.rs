@@ -181,22 +181,13 @@ pub(super) fn opening_path_in(prefix: &str) -> String {
 /// When they are there and cannot be used.
 pub(super) async fn read(store: &Store, prefix: &str) -> Result<Option<(Record, Vec<Message>)>, Error> {
     let Some(bytes) = read_one(store, &path_in(prefix)).await? else { return Ok(None) };
-    let record = assemble(store, prefix, &bytes).await?;
-    let path = opening_path_in(prefix);
-    let Some(bytes) = read_one(store, &path).await? else { return Ok(None) };
-    Ok(Some((record, decode_opening(&path, &bytes)?)))
-}
-
-/// The record that was read under `prefix`, with what is listed in chapters, which are read for it.
-///
-/// # Errors
-/// As [`read`].
-pub(super) async fn assemble(store: &Store, prefix: &str, bytes: &[u8]) -> Result<Record, Error> {
-    let mut record = decode(&path_in(prefix), bytes)?;
+    let mut record = decode(&path_in(prefix), &bytes)?;
     for (track, record) in &mut record.tracks {
         record.read_bound(store, prefix, track).await?;
     }
-    Ok(record)
+    let path = opening_path_in(prefix);
+    let Some(bytes) = read_one(store, &path).await? else { return Ok(None) };
+    Ok(Some((record, decode_opening(&path, &bytes)?)))
 }
 
 /// The record that lies at `path`, without what lies in chapters.

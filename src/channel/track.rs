@@ -88,21 +88,31 @@ impl Writer {
     pub(super) fn resume(description: Description, grid: Grid, record: &TrackRecord) -> Self {
         let mut writer = Self::new(description, grid, Duration::ZERO);
         writer.shelf.resume(record);
-        if let Some(last) = writer.shelf.window().segments().back() {
-            writer.segmenter.resume_at(last.start + last.duration);
-            if last.era.init == writer.era.init {
-                writer.era = last.era.clone();
-            } else {
-                writer.era = Arc::new(Era { first: last.number + 1, init: writer.era.init.clone() });
-            }
-        }
+        writer.go_on_behind_the_list();
         writer
+    }
+
+    fn go_on_behind_the_list(&mut self) {
+        let Some(last) = self.shelf.window().segments().back() else { return };
+        self.segmenter.resume_at(last.start + last.duration);
+        self.era = if last.era.init == self.era.init {
+            last.era.clone()
+        } else {
+            Arc::new(Era { first: last.number + 1, init: self.era.init.clone() })
+        };
     }
 
     /// A track that another server makes, as far as its record goes.
     pub(super) fn follow(description: Description, grid: Grid, record: &TrackRecord) -> Self {
         // Whether it is of the filler is not recorded.
         Self { arrived: Some(0), ..Self::resume(description, grid, record) }
+    }
+
+    /// The same one record later; false if the record has to be [followed](Self::follow) from its beginning.
+    pub(super) fn advance(&mut self, record: &TrackRecord) -> bool {
+        let advanced = self.shelf.advance(record);
+        self.go_on_behind_the_list();
+        advanced
     }
 
     /// Closes filler segments for the time from the end of the record to the segment at `now`.

@@ -137,6 +137,23 @@ impl Shelf {
         self.tell(News::Segment);
     }
 
+    /// Goes on to `record`, which follows the one that this came from, with the segments that are new in it. False if that
+    /// does not lead to the list that it has, as some of those are in chapters already; then it is to be resumed from.
+    pub(in crate::channel) fn advance(&mut self, record: &TrackRecord) -> bool {
+        let next = self.window.segments().back().map_or(i64::MIN, |last| last.number + 1);
+        let fresh = record.archive.tail().range(next..).map(|(_, entry)| &entry.segment);
+        for window in [&mut self.window, &mut self.stored] {
+            fresh.clone().for_each(|segment| drop(window.push(segment.clone())));
+            window.begin_behind(record.first - 1);
+        }
+        self.keeping = Keeping::of(record.archive.clone());
+        self.tell(News::Segment);
+        let list = &self.window;
+        (list.length(), list.media_sequence()) == (record.length, record.first)
+            && (list.discontinuity_sequence(), list.bandwidth().peak)
+                == (record.discontinuity_sequence, record.peak)
+    }
+
     /// Lists about `length`, from the next segment on.
     pub(in crate::channel) fn set_length(&mut self, length: Duration) {
         self.window.set_length(length);

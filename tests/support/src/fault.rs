@@ -56,6 +56,7 @@ pub struct FaultStore {
     calm: Arc<AtomicBool>,
     /// Requests left until the process is as good as killed: nothing of what it asks is done any more.
     left: Arc<AtomicU64>,
+    asked: Arc<AtomicU64>,
     creates: Arc<AtomicU64>,
     hung: Arc<OnceLock<String>>,
     /// All writes that were done, in their order, if they are told.
@@ -75,6 +76,7 @@ impl FaultStore {
             random: Arc::new(AtomicU64::new(seed)),
             calm: Arc::default(),
             left: Arc::new(AtomicU64::new(u64::MAX)),
+            asked: Arc::default(),
             creates: Arc::default(),
             hung: Arc::default(),
             history: None,
@@ -98,7 +100,12 @@ impl FaultStore {
     /// The same for another process, which can be stopped by itself.
     #[must_use]
     pub fn for_another(&self) -> Self {
-        Self { awake: Arc::new(watch::channel(true).0), ..self.clone() }
+        Self { awake: Arc::new(watch::channel(true).0), asked: Arc::default(), ..self.clone() }
+    }
+
+    /// How many requests this process has made.
+    pub fn asked(&self) -> u64 {
+        self.asked.load(Ordering::SeqCst)
     }
 
     /// Stops the process that asks, or lets it go on.
@@ -152,6 +159,7 @@ impl FaultStore {
     }
 
     fn draw(&self) -> Option<Fault> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
         let dead = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
             Some(if left == u64::MAX { left } else { left.saturating_sub(1) })
         });

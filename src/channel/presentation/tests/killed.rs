@@ -22,9 +22,9 @@ const TRACKS: [&str; 2] = ["180p", "audio-und"];
 /// A moment in which nothing happens is over when nothing more can happen.
 const MOMENT: Duration = Duration::from_millis(1);
 
-struct Rig {
+pub(super) struct Rig {
     faults: FaultStore,
-    config: config::Channel,
+    pub(super) config: config::Channel,
     committer: Committer,
     presentation: Presentation,
     now: i128,
@@ -32,7 +32,7 @@ struct Rig {
 
 impl Rig {
     /// A server that starts at `at` with whatever lies in the store.
-    async fn start(faults: &FaultStore, config: &config::Channel, at: i128) -> Self {
+    pub(super) async fn start(faults: &FaultStore, config: &config::Channel, at: i128) -> Self {
         let store = Store::over(Arc::new(faults.clone()));
         let kept = record::read(&store, "live/a").await.unwrap();
         kept.iter().for_each(|(record, _)| record.vouch(&store, "live/a"));
@@ -48,15 +48,15 @@ impl Rig {
     }
 
     /// Kills it, and starts it again so much later.
-    async fn restart(self, after: Duration) -> Self {
+    pub(super) async fn restart(self, after: Duration) -> Self {
         let Self { faults, config, committer, presentation, now, .. } = self;
         drop((committer, presentation));
         faults.crash_after(u64::MAX);
         Self::start(&faults, &config, now + after.as_nanos() as i128).await
     }
 
-    fn encoder_begins(&mut self) {
-        self.presentation.open(Catalog { tracks: tracks(30) });
+    pub(super) fn encoder_begins(&mut self, level: u8) {
+        self.presentation.open(Catalog { tracks: tracks(level) });
         for index in 0..5 {
             self.presentation.take(media(0, true, index, index == 0), self.now);
         }
@@ -64,9 +64,28 @@ impl Rig {
         self.presentation.begin().into_iter().for_each(|work| self.committer.submit(work));
     }
 
+    /// The second that it is in.
+    pub(super) fn second(&self) -> i64 {
+        i64::try_from(self.now / NANOS).unwrap()
+    }
+
+    /// The source comes to its end, and all is written.
+    pub(super) async fn ends(&mut self) {
+        self.presentation.end();
+        self.settle().await;
+        let ending = self.presentation.conclusion().expect("all is in the store");
+        self.committer.submit(ending);
+        let Told::Ended { durable } = self.committer.news().await else {
+            panic!("the end is recorded first")
+        };
+        let documents = self.presentation.conclude(durable, self.now);
+        self.committer.submit(documents);
+        self.settle().await;
+    }
+
     /// The encoder sends all from the next second up to `to`. False as soon as the store answers no more.
-    async fn plays(&mut self, to: i64) -> bool {
-        let from = i64::try_from(self.now / NANOS).unwrap() + 1;
+    pub(super) async fn plays(&mut self, to: i64) -> bool {
+        let from = self.second() + 1;
         for index in from * 10..to * 10 {
             self.now = i128::from(index + 1) * NANOS / 10;
             for track in [0, 1] {
@@ -192,7 +211,7 @@ async fn killed_after(requests: u64) -> bool {
     let faults = FaultStore::new(1, Odds::default());
     let mut rig = Rig::start(&faults, &short(), i128::from(START + 58) * NANOS).await;
     faults.crash_after(requests);
-    rig.encoder_begins();
+    rig.encoder_begins(30);
     let survived = rig.plays(START + 75).await;
     let seen = rig.bodies();
     let (named, all) = (rig.named().await, rig.all().await);
@@ -201,7 +220,7 @@ async fn killed_after(requests: u64) -> bool {
         TRACKS.map(|track| rig.presentation.edge().tracks.get(track).and_then(|edge| edge.borrow().head));
 
     let mut rig = rig.restart(Duration::ZERO).await;
-    rig.encoder_begins();
+    rig.encoder_begins(30);
     assert!(rig.plays(START + 83).await);
     let now = rig.bodies();
     for (name, body) in seen {
@@ -244,7 +263,7 @@ async fn after_a_pause_of_any_length_the_list_ends_now_and_numbers_go_on() {
     for (pause, first) in [(1, 51), (15, 65), (30, 80), (21, 71), (3600, 3650)] {
         let faults = FaultStore::new(1, Odds::default());
         let mut rig = Rig::start(&faults, &config(), i128::from(START + 40) * NANOS).await;
-        rig.encoder_begins();
+        rig.encoder_begins(30);
         assert!(rig.plays(START + 70).await);
         let before: BTreeMap<String, Bytes> = rig.bodies();
         assert_eq!(rig.numbers("180p"), window_of(20, START + 69));
@@ -268,12 +287,12 @@ async fn a_window_that_is_configured_longer_or_shorter_grows_or_shrinks_from_the
     for (window, listed) in [(10, 10), (40, 31)] {
         let faults = FaultStore::new(1, Odds::default());
         let mut rig = Rig::start(&faults, &config(), i128::from(START + 40) * NANOS).await;
-        rig.encoder_begins();
+        rig.encoder_begins(30);
         assert!(rig.plays(START + 70).await);
         let (window, archive) = (Duration::from_secs(window), Duration::from_secs(40));
         rig.config = config::Channel { window, archive, ..config() };
         let mut rig = rig.restart(Duration::ZERO).await;
-        rig.encoder_begins();
+        rig.encoder_begins(30);
         assert!(rig.plays(START + 81).await);
         assert_eq!(
             rig.numbers("180p"),
@@ -289,7 +308,7 @@ async fn kept(bytes: Option<u64>) -> (Rig, u64) {
     let config =
         config::Channel { archive, archive_bytes: bytes, window: Duration::from_secs(4), ..config() };
     let mut rig = Rig::start(&faults, &config, i128::from(START) * NANOS).await;
-    rig.encoder_begins();
+    rig.encoder_begins(30);
     assert!(rig.plays(START + 300).await);
     let kept = rig.presentation.archived().map(|(_, weight, _)| weight.bytes).sum();
     (rig, kept)
