@@ -19,7 +19,6 @@ use crate::{
         respond::{Content, Representation, options, respond},
         waiters::Waiting,
     },
-    store::Store,
 };
 
 const INDEX: &str = "Headwater's control listener.
@@ -36,7 +35,6 @@ use self::states::States;
 #[derive(Debug)]
 pub struct Control {
     channels: Arc<BTreeMap<String, Reader>>,
-    store: Store,
     exposition: Exposition,
     shutdown: CancellationToken,
 }
@@ -55,18 +53,17 @@ struct Channel<'a> {
 }
 
 impl Control {
-    /// Tells of `channels` and `store`, and of `metrics`; not ready once `shutdown` was called.
+    /// Tells of `channels` and of `metrics`; not ready once `shutdown` was called.
     pub fn new(
         channels: Arc<BTreeMap<String, Reader>>,
-        store: Store,
         metrics: &Metrics,
         shutdown: CancellationToken,
     ) -> Self {
         let exposition = Exposition::new(metrics).with(States(channels.clone()));
-        Self { channels, store, exposition, shutdown }
+        Self { channels, exposition, shutdown }
     }
 
-    async fn find(&self, path: &str) -> Result<Representation, HttpError> {
+    fn find(&self, path: &str) -> Result<Representation, HttpError> {
         let text = |text: String, media_type| Representation {
             content: Content::Fresh(Bytes::from(text)),
             media_type,
@@ -75,7 +72,7 @@ impl Control {
         match path {
             "/" => Ok(text(INDEX.to_owned(), media_type::TEXT)),
             "/healthz" => Ok(text("alive\n".to_owned(), media_type::TEXT)),
-            "/readyz" => match health::obstacles(&self.channels, &self.store, &self.shutdown).await {
+            "/readyz" => match health::obstacles(&self.channels, &self.shutdown) {
                 obstacles if obstacles.is_empty() => Ok(text("ready\n".to_owned(), media_type::TEXT)),
                 obstacles => Err(not_ready(&obstacles)),
             },
@@ -106,7 +103,7 @@ impl Service for Control {
 
     async fn answer(&self, request: &Parts, _: &Waiting) -> Reply {
         match request.method {
-            Method::GET | Method::HEAD => respond(request, self.find(request.uri.path()).await),
+            Method::GET | Method::HEAD => respond(request, self.find(request.uri.path())),
             Method::OPTIONS => options(),
             _ => HttpError::from(Refusal::Method).reply(),
         }

@@ -95,8 +95,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         let over = shutdown.clone();
         tokio::spawn(async move { over.run_until_cancelled(secret.follow()).await });
     }
-    let origin = Origin::new(readers.clone(), store.clone(), admission).stretching(longest).relaying(nodes);
-    let state = Control::new(readers, store, &metrics, shutdown.clone());
+    let origin = Origin::new(readers.clone(), store, admission).stretching(longest).relaying(nodes);
+    let state = Control::new(readers, &metrics, shutdown.clone());
     let over = CancellationToken::new();
     let work = async {
         origin::serve(media, origin, metrics.http.clone(), shutdown).await;

@@ -11,16 +11,12 @@ use crate::{
         status::State,
     },
     config::unit::Span,
-    store::Store,
 };
 
-/// What is in the way of being ready, one line each; empty if nothing is. A store that lags is not: the live edge is
-/// served from memory, and taking this server away from its viewers would make a small trouble a large one.
-pub(super) async fn obstacles(
-    channels: &BTreeMap<String, Reader>,
-    store: &Store,
-    shutdown: &CancellationToken,
-) -> Vec<String> {
+/// What is in the way of being ready, one line each; empty if nothing is. A store that fails is not: the live edge is
+/// served from memory, all servers have the same bucket, and taking them away from their viewers would make a small trouble
+/// a large one. Where it does keep media from viewers, channels are stale.
+pub(super) fn obstacles(channels: &BTreeMap<String, Reader>, shutdown: &CancellationToken) -> Vec<String> {
     let mut obstacles = Vec::new();
     if shutdown.is_cancelled() {
         obstacles.push("shutting down".to_owned());
@@ -31,9 +27,6 @@ pub(super) async fn obstacles(
         obstacles.extend(reader.filling().map(|Filling { listed, of }| {
             format!("channel {name} is filling: it lists {} of {}", Span(listed), Span(of))
         }));
-    }
-    if let Err(reason) = store.assets().await {
-        obstacles.push(format!("store {} does not answer: {reason}", store.url()));
     }
     obstacles
 }

@@ -8,18 +8,15 @@ struct Rig {
     server: Server,
     status: watch::Sender<Status>,
     shutdown: CancellationToken,
-    directory: tempfile::TempDir,
 }
 
 fn rig() -> Rig {
-    let directory = tempfile::tempdir().unwrap();
-    let store = Store::open(directory.path().to_str().unwrap()).unwrap();
     let (status, states) = watch::channel(super::status(State::Starting));
     let reader = reading(watch::channel(Arc::default()).1, states);
     let shutdown = CancellationToken::new();
     let channels = Arc::new([("demo".to_owned(), reader)].into());
-    let server = Server::start(Control::new(channels, store, &Metrics::default(), shutdown.clone()));
-    Rig { server, status, shutdown, directory }
+    let server = Server::start(Control::new(channels, &Metrics::default(), shutdown.clone()));
+    Rig { server, status, shutdown }
 }
 
 impl Rig {
@@ -49,16 +46,6 @@ async fn readiness_follows_the_channels_and_says_what_is_in_the_way() {
     rig.shutdown.cancel();
     assert_eq!(rig.ready().await, (503, "shutting down\n".into()));
     assert_eq!(text(rig.server.get("/healthz").await).await, "alive\n");
-}
-
-#[tokio::test]
-async fn a_store_that_does_not_answer_is_in_the_way() {
-    let rig = rig();
-    rig.status.send(status(State::Live)).unwrap();
-    std::os::unix::fs::symlink("vod", rig.directory.path().join("vod")).unwrap();
-    let (code, why) = rig.ready().await;
-    assert_eq!(code, 503);
-    assert!(why.starts_with("store ") && why.contains("does not answer"), "{why}");
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ impl Stopped {
         let readers =
             Arc::new([("demo".to_owned(), reading(edges, watch::channel(status(State::Live)).1))].into());
         let media = Server::start(Origin::new(Arc::clone(&readers), memory(), admission(waiters())));
-        let control = Control::new(readers, memory(), &Metrics::default(), CancellationToken::new());
+        let control = Control::new(readers, &Metrics::default(), CancellationToken::new());
         Self { media, control: Server::start(control), edge }
     }
 

@@ -84,6 +84,7 @@ async fn a_bucket_that_is_down_is_caught_up_with_and_never_lists_what_it_does_no
     for mood in [Mood::Failing(usize::MAX), Mood::Slow(usize::MAX, Duration::from_secs(5))] {
         s3.turn(mood);
         degraded(&server).await;
+        assert_eq!(server.readiness().await, Some(200), "viewers need no bucket");
         watch(&server, Duration::from_secs(6)).await;
         assert_bucket_is_whole(&s3).await;
         s3.turn(Mood::Well);
