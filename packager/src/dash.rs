@@ -54,6 +54,11 @@ pub enum Kind {
         /// How far behind the live edge a player should stay.
         delay: Duration,
     },
+    /// It has grown to its end, and may have lost its beginning: presentation time counts from `zero`.
+    Grown {
+        /// As in [`Kind::Growing`].
+        zero: i128,
+    },
     /// It was live and has ended: it plays from its first segment.
     LiveEnded,
     /// A file: media time is presentation time.
@@ -117,6 +122,10 @@ fn presence(presentation: &Presentation<'_>, root: Element) -> Element {
             .attribute("publishTime", date_time(published_at))
             .attribute("minimumUpdatePeriod", duration(nanos(presentation.segment)))
             .attribute("suggestedPresentationDelay", duration(nanos(delay))),
+        Kind::Grown { zero } => root
+            .attribute("type", "static")
+            .attribute(START.0, date_time(zero))
+            .attribute("mediaPresentationDuration", duration(presentation.end() - zero)),
         Kind::LiveEnded => root
             .attribute("type", "static")
             .attribute(START.0, START.1)

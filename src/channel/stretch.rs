@@ -98,7 +98,11 @@ fn holes(tracks: &[Vec<Segment>], segments: &[Segment]) -> Vec<i64> {
         return Vec::new();
     }
     let had = tracks.iter().flatten().map(|segment| segment.number).filter(|number| *number <= last);
-    let mut holes: Vec<i64> = had.filter(|number| gaps.iter().any(|gap| gap.contains(number))).collect();
+    let in_gap = |number: &i64| {
+        let behind = gaps.partition_point(|gap| gap.end <= *number);
+        gaps.get(behind).is_some_and(|gap| gap.contains(number))
+    };
+    let mut holes: Vec<i64> = had.filter(in_gap).collect();
     // A hole in all tracks is one too, if only for what follows it.
     holes.extend(gaps.iter().map(|gap| gap.start));
     holes

@@ -4,6 +4,7 @@
 //! [`query`] says which stretch is asked for, [`plan`] what of it there is, [`past`] how it was listed, [`render`] makes the documents. Media is the channel's own.
 
 mod past;
+mod places;
 pub mod plan;
 pub mod query;
 mod render;
@@ -11,10 +12,9 @@ mod render;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use moka::future;
-use tokio::sync::Semaphore;
 
 pub use self::query::Stretch;
-use self::{past::Past, plan::Plan, render::Rendered};
+use self::{past::Past, places::Places, plan::Plan, render::Rendered};
 use super::{
     ahead::{FARTHEST_SEGMENT, Outlook},
     error::HttpError,
@@ -45,15 +45,11 @@ const CAPACITY: u64 = 32 << 20;
 pub struct Stretches {
     readers: Arc<BTreeMap<String, Reader>>,
     past: Past,
-    /// Who may list.
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
     waiters: Waiters,
     longest: Duration,
     rendered: future::Cache<Key, Arc<Rendered>>,
 }
-
-/// So many lists are made at a time: one of a day takes a tenth of a second.
-const AT_ONCE: usize = 4;
 
 /// What a document depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -66,6 +62,8 @@ struct Key {
     /// Number of the last segment that there is of it.
     upto: i64,
     complete: bool,
+    /// Where the presentation time of an MPD counts from, if not from its first segment.
+    clipped: Option<i128>,
 }
 
 impl Stretches {
@@ -80,7 +78,7 @@ impl Stretches {
         Self {
             readers,
             past: Past::new(store),
-            places: Arc::new(Semaphore::new(AT_ONCE)),
+            places: Arc::default(),
             waiters,
             longest: config::Limits::default().stretch,
             rendered,
@@ -114,7 +112,8 @@ impl Stretches {
             File::Track { .. } => return Err(Refusal::UnknownPath.into()),
             File::Multivariant => (Arc::new(render::multivariant(&plan)), media_type::HLS),
             File::Mpd => {
-                (self.rendered(resource.presentation, None, &plan).await?.whole.clone(), media_type::DASH)
+                let rendered = self.rendered(resource.presentation, None, &plan, connection).await?;
+                (rendered.whole.clone(), media_type::DASH)
             }
         };
         if !plan.is_complete()
@@ -144,7 +143,7 @@ impl Stretches {
             Ok((plan, index, edge.tracks.get(name).cloned()))
         };
         let (mut plan, mut index, track) = now()?;
-        let mut rendered = self.rendered(channel, Some(index), &plan).await?;
+        let mut rendered = self.rendered(channel, Some(index), &plan, connection).await?;
         let mut held = None;
         if let (Some(msn), Some(mut track), false) = (directives.msn, track, plan.is_complete_in(index)) {
             // Names and entries are counted alike but behind a hole.
@@ -157,7 +156,7 @@ impl Stretches {
                 let patience = self.patience(channel, name, plan.target, connection);
                 held = until(&mut track, due, patience).await?;
                 (plan, index, _) = now()?;
-                rendered = self.rendered(channel, Some(index), &plan).await?;
+                rendered = self.rendered(channel, Some(index), &plan, connection).await?;
             }
         }
         let cache = match directives.msn {
@@ -187,6 +186,7 @@ impl Stretches {
         channel: &str,
         index: Option<usize>,
         plan: &Plan,
+        connection: &Waiting,
     ) -> Result<Arc<Rendered>, HttpError> {
         let key = Key {
             channel: channel.to_owned(),
@@ -195,15 +195,19 @@ impl Stretches {
             last: plan.last,
             upto: index.map_or(plan.newest(), |index| plan.upto(index)),
             complete: index.map_or(plan.is_complete(), |index| plan.is_complete_in(index)),
+            clipped: plan.clipped.filter(|_| index.is_none()),
         };
         if let Some(rendered) = self.rendered.get(&key).await {
             return Ok(rendered);
         }
+        let waiter = self.waiters.enter(connection)?;
         let (cache, past, plan) = (self.rendered.clone(), self.past.clone(), plan.clone());
         let places = self.places.clone();
         let channel = channel.to_owned();
         // A task of its own: who asked first may go away, and others wait for the same.
         let made = tokio::spawn(async move {
+            // As long as this goes on it counts, whether or not anybody waits.
+            let _waiter = waiter;
             let make = render::render(&past, &places, channel, index, plan);
             cache.try_get_with(key, make).await.map_err(Arc::unwrap_or_clone)
         });
@@ -213,11 +217,10 @@ impl Stretches {
 
 /// Waits until a track lists segment `due`, or nothing follows.
 async fn until(track: &mut Track, due: i64, patience: Patience<'_>) -> Result<Option<Held>, HttpError> {
-    let outlook =
-        |track: &TrackEdge| match track.ended || track.listing.last().is_some_and(|last| last >= due) {
-            true => Outlook::Now(()),
-            false => Outlook::Soon,
-        };
+    let outlook = |track: &TrackEdge| {
+        let is_there = track.listing.last().is_some_and(|last| last >= due);
+        if is_there || track.ended && plan::lists_all(track) { Outlook::Now(()) } else { Outlook::Soon }
+    };
     Ok(hold(track, patience, outlook).await?.held)
 }
 

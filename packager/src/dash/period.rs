@@ -66,8 +66,8 @@ fn period(presentation: &Presentation<'_>, first: i64, is_oldest: bool, shares: 
     let line = i128::from(first.max(0)) * nanos(presentation.segment);
     let (start, zero) = match presentation.kind {
         Kind::Live { .. } => (line, 0),
-        Kind::Growing { zero, .. } if is_oldest => (zero, zero),
-        Kind::Growing { zero, .. } => (line, zero),
+        Kind::Growing { zero, .. } | Kind::Grown { zero } if is_oldest => (zero, zero),
+        Kind::Growing { zero, .. } | Kind::Grown { zero } => (line, zero),
         Kind::LiveEnded if is_oldest => (presentation.start(), presentation.start()),
         Kind::LiveEnded => (line, presentation.start()),
         Kind::OnDemand => (0, 0),

@@ -7,7 +7,10 @@ use headwater_packager::{track::Track, window::Bandwidth};
 
 use super::query::{Canonical, Stretch};
 use crate::{
-    channel::edge::{Edge, Rendition, TrackEdge},
+    channel::{
+        archive::LENGTH,
+        edge::{Edge, Rendition, TrackEdge},
+    },
     origin::{error::HttpError, policy::CachePolicy, refusal::Refusal},
 };
 
@@ -31,7 +34,7 @@ pub struct Plan {
     pub target: Duration,
     /// Where it was asked to begin, in nanoseconds, if nothing is kept of that any more.
     pub clipped: Option<i128>,
-    /// How many segments of before it are kept.
+    /// How many segments will be made at least before it loses its first.
     spare: i64,
     /// Nothing follows.
     ended: bool,
@@ -57,16 +60,18 @@ impl Plan {
     /// [`Refusal::StretchTooLong`], [`Refusal::StretchAhead`] and [`Refusal::StretchGone`];
     /// [`Refusal::NotYetPublished`] while a track has nothing.
     pub fn of(edge: &Edge, stretch: Stretch, longest: Duration) -> Result<Self, HttpError> {
-        if stretch.exceeds(longest) {
+        // Rounded outwards, as we write it into playlists, it is up to two segments longer.
+        if stretch.exceeds(longest + 2 * edge.segment) {
             let hours = longest.as_secs_f64() / 3600.0;
             let words = format!("From start to end there are at most {hours} hours.");
             return Err(HttpError::from(Refusal::StretchTooLong).explained(words));
         }
-        let tracks = edge.renditions.iter().map(|rendition| part(edge, rendition));
-        let tracks = tracks.collect::<Option<Vec<_>>>().ok_or(Refusal::NotYetPublished)?;
+        let (wanted, last) = stretch.numbers(edge.segment, longest).into_inner();
+        let mut tracks: Vec<Part> =
+            edge.renditions.iter().filter_map(|rendition| part(edge, rendition)).collect();
+        leave_out_younger(&mut tracks, wanted);
         let oldest = tracks.iter().map(|part| part.kept.0).max().ok_or(Refusal::NotYetPublished)?;
         let newest = tracks.iter().map(|part| part.kept.1).min().ok_or(Refusal::NotYetPublished)?;
-        let (wanted, last) = stretch.numbers(edge.segment, longest).into_inner();
         if wanted > newest && !edge.ended {
             return Err(ahead(wanted - newest, edge.segment));
         }
@@ -78,12 +83,12 @@ impl Plan {
             query: stretch.rounded(edge.segment),
             first,
             last,
-            tracks,
             segment: edge.segment,
             target: edge.target_duration,
             clipped: (first > wanted).then(|| i128::from(wanted) * edge.segment.as_nanos() as i128),
-            spare: first - oldest,
+            spare: spare(first, oldest) + tracks.iter().map(Part::listed).min().unwrap_or_default(),
             ended: edge.ended,
+            tracks,
         })
     }
 
@@ -104,7 +109,8 @@ impl Plan {
 
     /// True if nothing will be added to the track at a position.
     pub fn is_complete_in(&self, index: usize) -> bool {
-        self.ended || self.tracks[index].edge.ended || self.upto(index) == self.last
+        let edge = &self.tracks[index].edge;
+        (self.ended || edge.ended) && lists_all(edge) || self.upto(index) == self.last
     }
 
     /// True if nothing will be added to any.
@@ -112,13 +118,42 @@ impl Plan {
         (0..self.tracks.len()).all(|index| self.is_complete_in(index))
     }
 
-    /// How long caches may keep what is complete: for each segment that is made, one leaves at most, and it has to come to the
-    /// first.
+    /// How long caches may keep what is complete: until a segment of it may be deleted.
     pub fn kept(&self) -> CachePolicy {
         let segments = u32::try_from(self.spare).unwrap_or(u32::MAX);
         let kept = if self.ended { Duration::MAX } else { self.segment.saturating_mul(segments) };
         CachePolicy::Stretch { kept }
     }
+}
+
+/// True if all that is published of a track is listed. Where another server tells that it has ended, the last segment is
+/// recorded a moment later.
+pub(super) fn lists_all(track: &TrackEdge) -> bool {
+    track.head.is_none_or(|head| track.listing.last().is_some_and(|last| last >= head.last))
+}
+
+/// A rung or a language that came later is not in a stretch that others of its kind have from where it was `wanted`: it would
+/// leave nothing of what lies before it.
+fn leave_out_younger(tracks: &mut Vec<Part>, wanted: i64) {
+    let is_video = |part: &Part| part.track.video().is_some();
+    for kind in [true, false] {
+        let of_kind = tracks.iter().filter(|part| is_video(part) == kind);
+        let Some(oldest) = of_kind.map(|part| part.kept.0).min() else { continue };
+        tracks.retain(|part| is_video(part) != kind || part.kept.0 <= wanted.max(oldest));
+    }
+}
+
+impl Part {
+    /// How many segments its playlist has. What is in no list any more is deleted after so many more, as old lists have it.
+    fn listed(&self) -> i64 {
+        let listing = &self.edge.listing;
+        listing.first().zip(listing.last()).map_or(0, |(first, last)| last - first + 1)
+    }
+}
+
+/// Chapters go as a whole, one when all of it is too old.
+fn spare(first: i64, oldest: i64) -> i64 {
+    (first.div_euclid(LENGTH) - oldest.div_euclid(LENGTH)) * LENGTH
 }
 
 fn part(edge: &Edge, rendition: &Rendition) -> Option<Part> {

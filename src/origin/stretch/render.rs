@@ -8,10 +8,9 @@ use headwater_packager::{
     window::{Segment, Window},
 };
 
-use tokio::sync::Semaphore;
-
 use super::{
     past::Past,
+    places::Places,
     plan::{Part, Plan},
 };
 use crate::{
@@ -58,26 +57,30 @@ pub(super) fn multivariant(plan: &Plan) -> Document {
 /// Lists the segments of the track at a position, or of all in an MPD.
 ///
 /// # Errors
-/// [`Refusal::StoreUnavailable`], and [`Refusal::StretchGone`] if nothing is left when it is looked for.
+/// [`Refusal::StoreUnavailable`], [`Refusal::StretchGone`] if nothing is left when it is looked for, and
+/// [`Refusal::TooManyWaiters`].
 pub(super) async fn render(
     past: &Past,
-    places: &Semaphore,
+    places: &Places,
     channel: String,
     index: Option<usize>,
     plan: Plan,
 ) -> Result<Arc<Rendered>, HttpError> {
-    let tracks = stretch::aligned(gather(past, &channel, &plan).await?);
-    if tracks.iter().any(Vec::is_empty) {
-        return Err(Refusal::StretchGone.into());
-    }
-    // However many stretches are asked for, live viewers have processors left.
-    let _place = places.acquire().await;
+    // Before anything is read: what waits has no segments in its hands.
+    let _place = places.take().await?;
+    let tracks = gather(past, &channel, &plan).await?;
     // A list of a day takes longer than others on this thread should wait.
-    let render = move || match index {
-        Some(index) => playlist(&plan, index, tracks),
-        None => mpd(&plan, tracks),
+    let render = move || {
+        let tracks = stretch::aligned(tracks);
+        if tracks.iter().any(Vec::is_empty) {
+            return Err(Refusal::StretchGone);
+        }
+        Ok(match index {
+            Some(index) => playlist(&plan, index, tracks),
+            None => mpd(&plan, tracks),
+        })
     };
-    let rendered = tokio::task::spawn_blocking(render).await.map_err(|_| Refusal::StoreUnavailable)?;
+    let rendered = tokio::task::spawn_blocking(render).await.map_err(|_| Refusal::StoreUnavailable)??;
     Ok(Arc::new(rendered))
 }
 
@@ -141,7 +144,12 @@ fn mpd(plan: &Plan, tracks: Vec<Vec<Segment>>) -> Rendered {
             open: None,
         })
         .collect();
-    let kind = if plan.is_complete() { dash::Kind::LiveEnded } else { growing(plan, &windows) };
+    let kind = match (plan.is_complete(), plan.clipped) {
+        (false, _) => growing(plan, &windows),
+        // As it counted while it grew, or would have.
+        (true, Some(zero)) => dash::Kind::Grown { zero },
+        (true, None) => dash::Kind::LiveEnded,
+    };
     let presentation = dash::Presentation { representations: &representations, kind, segment: plan.segment };
     let document = Document::new(dash::mpd(&presentation));
     let document = document.described(cmsd::manifest(Format::Dash, !plan.is_complete()));

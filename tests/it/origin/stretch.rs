@@ -71,7 +71,7 @@ async fn a_stretch_of_the_past_is_a_video_on_demand_rounded_outwards() {
     for track in ["720p", "audio-en"] {
         let said = server.get(&format!("/live/demo/{track}/index.m3u8?start={start}&end={end}")).await;
         // One segment of before is kept, so the first of it for six seconds more at least.
-        assert_eq!(field(said.headers(), "cache-control"), "public, max-age=6, stale-if-error=0");
+        assert_eq!(field(said.headers(), "cache-control"), "public, max-age=60, stale-if-error=0");
         assert_eq!(field(said.headers(), "cmsd-static"), "ot=m,sf=h,st=v");
         let (playlist, text) = media(said).await;
         assert_eq!(numbers(&playlist), named(LAST - 8..=LAST - 7));
@@ -99,7 +99,7 @@ async fn children_are_asked_for_with_one_spelling_whatever_was_asked() {
         "start=2147-05-24T16%3A00%3A06Z&end=2147-05-24T16%3A00%3A17.25Z".into(),
     ] {
         let said = server.get(&format!("/live/demo/index.m3u8?{query}")).await;
-        assert_eq!(field(said.headers(), "cache-control"), "public, max-age=6, stale-if-error=0");
+        assert_eq!(field(said.headers(), "cache-control"), "public, max-age=60, stale-if-error=0");
         let text = text(said).await;
         let (_, playlist) = m3u8_rs::parse_master_playlist(text.as_bytes()).unwrap();
         assert_eq!(playlist.variants[0].uri, format!("720p/index.m3u8{expected}"), "{query}");
@@ -117,7 +117,7 @@ async fn what_is_no_stretch_is_refused_in_words() {
         (format!("end={END}"), 400, "stretch-times"),
         (format!("start={END}&end={BEGIN}"), 400, "stretch-times"),
         (format!("start={BEGIN}&start={BEGIN}"), 400, "stretch-times"),
-        (format!("start={}&end={}", BEGIN - day, BEGIN + 1), 400, "stretch-too-long"),
+        (format!("start={}&end={}", BEGIN - day, BEGIN + 13), 400, "stretch-too-long"),
         (format!("start={}&end={}", BEGIN - 60, BEGIN), 410, "stretch-gone"),
         (format!("start={END}"), 404, "stretch-ahead"),
         (format!("start={}&end={}", END + 600, END + 700), 404, "stretch-ahead"),
@@ -153,8 +153,8 @@ async fn what_begins_before_the_archive_begins_with_it() {
     let server = serve_demo().await;
     let query = format!("start={}&end={}", BEGIN - 3600, BEGIN + 6);
     let said = server.get(&format!("/live/demo/720p/index.m3u8?{query}")).await;
-    // It may leave with the next segment.
-    assert_eq!(field(said.headers(), "cache-control"), "public, max-age=1, stale-if-error=0");
+    // It may be the next to leave, and is not deleted before it would have left the playlist.
+    assert_eq!(field(said.headers(), "cache-control"), "public, max-age=60, stale-if-error=0");
     assert_eq!(numbers(&media(said).await.0), named(LAST - 9..=LAST - 9));
 }
 
@@ -166,9 +166,13 @@ struct Going {
 
 impl Going {
     fn start() -> Self {
-        let mut edge = edge("demo");
-        let tracks = ["720p", "audio-en"].map(|name| {
-            let (sender, receiver) = watch::channel(edge.tracks[name].borrow().clone());
+        Self::with(["720p", "audio-en"])
+    }
+
+    fn with<const N: usize>(names: [&'static str; N]) -> Self {
+        let mut edge = Edge { renditions: names.map(rendition).into(), ..edge("demo") };
+        let tracks = names.map(|name| {
+            let (sender, receiver) = watch::channel(edge.tracks["720p"].borrow().clone());
             edge.tracks.insert(name.into(), receiver);
             (name, sender)
         });
@@ -257,4 +261,82 @@ async fn a_stretch_begins_where_every_track_has_it() {
     });
     let path = format!("/live/demo/720p/index.m3u8?start={BEGIN}&end={END}");
     assert_eq!(numbers(&media(going.server.get(&path).await).await.0), named(LAST - 4..=LAST));
+}
+
+#[tokio::test]
+async fn a_stretch_has_no_rung_that_came_later_if_others_go_back_to_where_it_begins() {
+    let going = Going::with(["720p", "480p", "audio-en"]);
+    let begins = |first: i64| {
+        going.tracks["480p"].send_modify(|edge| {
+            *edge = Arc::new(TrackEdge { listing: listing("480p", first..=LAST), ..TrackEdge::clone(edge) });
+        });
+    };
+    let rungs = async |start: i64| {
+        let said = going.server.get(&format!("/live/demo/index.m3u8?start={start}&end={END}")).await;
+        assert_eq!(said.status(), 200);
+        text(said).await.lines().filter(|line| line.contains("p/index.m3u8")).count()
+    };
+    begins(LAST - 2);
+    assert_eq!((rungs(BEGIN).await, rungs(BEGIN - 3600).await, rungs(END - 12).await), (1, 1, 2));
+    let path = |track: &str| format!("/live/demo/{track}/index.m3u8?start={BEGIN}&end={END}");
+    assert_eq!(numbers(&media(going.server.get(&path("720p")).await).await.0), named(LAST - 9..=LAST));
+    let left_out = going.server.get(&path("480p")).await;
+    assert_eq!(field(left_out.headers(), "headwater-reason"), "unknown-track");
+    // One of which nothing is published yet is in nobody's way.
+    begins(LAST + 1);
+    assert_eq!(rungs(END - 12).await, 1);
+}
+
+#[tokio::test]
+async fn a_stretch_of_a_track_that_has_ended_is_complete_once_its_last_segment_is_listed() {
+    let going = Going::start();
+    let path = format!("/live/demo/720p/index.m3u8?start={}", BEGIN + 12);
+    going.tracks["720p"].send_modify(|edge| {
+        let head = Some(Head { last: LAST + 1, parts: 0 });
+        *edge = Arc::new(TrackEdge { ended: true, head, ..TrackEdge::clone(edge) });
+    });
+    assert!(!media(going.server.get(&path).await).await.0.end_list);
+    let next = format!("{path}&_HLS_msn={}", LAST + 1);
+    let publish = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        going.list("720p", LAST + 1);
+    };
+    let (said, ()) = tokio::join!(going.server.get(&next), publish);
+    let (playlist, _) = media(said).await;
+    assert!(playlist.end_list);
+    assert_eq!(numbers(&playlist), named(LAST - 7..=LAST + 1));
+}
+
+#[tokio::test]
+async fn presentation_time_counts_from_where_a_stretch_was_asked_to_begin() {
+    let server = serve_demo().await;
+    let mpd = async |start: i64, end: i64| {
+        let said = server.get(&format!("/live/demo/manifest.mpd?start={start}&end={end}")).await;
+        text(said).await
+    };
+    let began = |mpd: &str| {
+        let value = mpd.split("availabilityStartTime=\"").nth(1).unwrap();
+        value.split('"').next().unwrap().to_owned()
+    };
+    for end in [END + 600, BEGIN + 12] {
+        let (hour, half) = (mpd(BEGIN - 3600, end).await, mpd(BEGIN - 1800, end).await);
+        assert_eq!(began(&hour), "2147-05-24T15:00:00.000Z", "{hour}");
+        assert_eq!(began(&half), "2147-05-24T15:30:00.000Z", "{half}");
+        for mpd in [hour, half] {
+            assert!(mpd.contains("<Period id=\"p1\" start=\"PT0S\""), "{mpd}");
+        }
+    }
+    let complete = mpd(BEGIN - 3600, BEGIN + 12).await;
+    assert!(complete.contains("type=\"static\"") && complete.contains("=\"PT3612S\""), "{complete}");
+    assert!(complete.contains("presentationTimeOffset=\"5597996400000\""), "{complete}");
+}
+
+#[tokio::test]
+async fn what_a_multivariant_playlist_names_is_not_too_long_although_it_is_rounded() {
+    let server = serve_demo().await;
+    let query = format!("start={}.5&end={}.5", BEGIN - 86_400 + 6, BEGIN + 6);
+    let said = text(server.get(&format!("/live/demo/index.m3u8?{query}")).await).await;
+    let (_, playlist) = m3u8_rs::parse_master_playlist(said.as_bytes()).unwrap();
+    let child = server.get(&format!("/live/demo/{}", playlist.variants[0].uri)).await;
+    assert_eq!(numbers(&media(child).await.0), named(LAST - 9..=LAST - 8));
 }
