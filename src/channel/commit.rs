@@ -257,6 +257,11 @@ impl Committer {
         }
     }
 
+    /// True if no document is left to be written.
+    pub(super) fn has_written(&self) -> bool {
+        self.papers.is_clear()
+    }
+
     /// Waits until all documents are written as far as they can be.
     pub(super) fn papers_written(&self) -> impl Future<Output = ()> + 'static {
         let papers = self.papers.clone();

@@ -35,6 +35,13 @@ pub(super) struct Stamp {
     pub(super) beat: u64,
     /// True if nothing follows of this writer: others need not wait.
     pub(super) released: bool,
+    /// Counts how often it was written again, as nothing else could be: each time it is another to those who watch.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) again: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Stamp {
@@ -57,6 +64,9 @@ struct Stamped {
     fence: Stamp,
     #[serde(default)]
     ended: bool,
+    /// With the end of every track.
+    #[serde(default)]
+    complete: bool,
 }
 
 /// How long what may take.
@@ -73,10 +83,10 @@ pub(super) struct Terms {
 }
 
 impl Terms {
-    /// For a channel of this target duration, whose writes may take so long.
-    pub(super) fn new(target: Duration, attempt: Duration) -> Self {
+    /// For a channel of this target duration, whose writes may take so long altogether.
+    pub(super) fn new(target: Duration, budget: Duration) -> Self {
         let patience = target * 2;
-        Self { patience, lease: patience.saturating_sub(attempt), beat: target / 2, poll: target / 8 }
+        Self { patience, lease: patience.saturating_sub(budget), beat: target / 2, poll: target / 8 }
     }
 }
 

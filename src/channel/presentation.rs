@@ -155,6 +155,20 @@ impl Presentation {
                 self.writers.push(writer);
             }
         }
+        self.begin_eras_together();
+    }
+
+    /// Who was killed around a change of encoder has recorded that of some tracks only, or of none: it is a discontinuity
+    /// in all of them, as discontinuities are counted alike (rfc8216bis 6.2.4).
+    fn begin_eras_together(&mut self) {
+        let Some(newest) = self.writers.iter().map(|writer| writer.era().first).max() else { return };
+        let is_listed =
+            self.writers.iter().any(|writer| writer.unused() > newest && writer.era().first == newest);
+        for writer in &mut self.writers {
+            if writer.era().first < newest && (!is_listed || writer.unused() <= newest) {
+                writer.begin_era_at(newest);
+            }
+        }
     }
 
     /// Fills what was missed.
@@ -231,7 +245,7 @@ impl Presentation {
         let mut inits = Vec::new();
         for writer in &self.writers {
             inits.extend(
-                writer.inits().map(|(name, body)| (self.path(writer.name(), name), body.chunks.clone())),
+                writer.inits().map(|(name, body)| (self.path(writer.name(), &name), body.chunks.clone())),
             );
         }
         Some(Work::Foundation { opening, inits })

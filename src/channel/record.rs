@@ -72,6 +72,15 @@ pub enum Error {
     /// The segments that are listed could not be read.
     #[error(transparent)]
     Archive(#[from] archive::Error),
+    /// Something has deleted what everything else needs.
+    #[error(
+        "{path} is not there, and the channel cannot go on without it: does a rule of the bucket delete by age? Move the \
+         channel's directory away to start afresh"
+    )]
+    Incomplete {
+        /// The object.
+        path: String,
+    },
     /// It is not what this version writes.
     #[error(
         "{path} is damaged or from another version ({reason}); move the channel's directory away to start afresh"
@@ -186,8 +195,12 @@ pub(super) async fn read(store: &Store, prefix: &str) -> Result<Option<(Record, 
         record.read_bound(store, prefix, track).await?;
     }
     let path = opening_path_in(prefix);
-    let Some(bytes) = read_one(store, &path).await? else { return Ok(None) };
-    Ok(Some((record, decode_opening(&path, &bytes)?)))
+    match read_one(store, &path).await? {
+        Some(bytes) => Ok(Some((record, decode_opening(&path, &bytes)?))),
+        // It is written before the first record that has any.
+        None if record.tracks.is_empty() => Ok(None),
+        None => Err(Error::Incomplete { path }),
+    }
 }
 
 /// The record that lies at `path`, without what lies in chapters.

@@ -13,7 +13,7 @@ use std::{
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
-    time::sleep_until,
+    time::{sleep, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::Instrument;
@@ -89,7 +89,7 @@ pub async fn check(setup: &Setup) -> Result<(), record::Error> {
 pub async fn start(setup: Setup) -> Result<(Reader, JoinHandle<()>), record::Error> {
     let (prefix, store) = (setup.prefix(), setup.edge_store());
     let target = render::target_duration(setup.config.grid);
-    let terms = Terms::new(target, store.effort().attempt);
+    let terms = Terms::new(target, store.effort().budget);
     let mut candidate = Candidate::new(store.clone(), &prefix, terms, &setup.config);
     let (claim, why) = match candidate.attempt().await {
         Ok(claim) => (claim, String::new()),
@@ -209,7 +209,7 @@ impl Task {
                 self.take_over(claim, &setup);
             }
             self.announce();
-            self.catch_up().await;
+            self.catch_up(&setup).await;
             if self.publish_on(&mut inbox, &setup).await == Over::Stopped {
                 break;
             }
@@ -294,7 +294,8 @@ impl Task {
 
     /// When a record is due at the latest.
     fn beat_due(&self) -> Option<Instant> {
-        self.committer.tenure().due().filter(|_| self.presentation.wants_beat())
+        let written = self.committer.has_written();
+        self.committer.tenure().due().filter(|_| self.presentation.wants_beat(written))
     }
 
     fn hear(&mut self, report: Report) {
@@ -424,15 +425,18 @@ impl Task {
 
     /// Hands what was filled for the time of a restart to the store, at its speed unless it fails: that may be more
     /// than may wait for it.
-    async fn catch_up(&mut self) {
+    async fn catch_up(&mut self, setup: &Setup) {
         for work in self.presentation.commits() {
             let bytes = if let Work::Segment { body, .. } = &work { body.length } else { 0 };
             while self.committer.is_full(bytes) && self.status.borrow().store_degraded.is_none() {
-                if self.committer.tenure().is_lost() {
+                if self.committer.tenure().is_lost() || setup.shutdown.is_cancelled() {
                     return;
                 }
-                let news = self.committer.news().await;
-                self.settle(news);
+                tokio::select! {
+                    news = self.committer.news() => self.settle(news),
+                    () = sleep(IDLE) => self.degrade(self.committer.trouble(clock::now())),
+                    () = setup.shutdown.cancelled() => {}
+                }
                 self.record();
             }
             self.committer.submit(work);
@@ -458,7 +462,7 @@ impl Task {
     }
 
     fn record(&mut self) {
-        if self.committer.tenure().due().is_some_and(|due| due <= clock::now()) {
+        if self.beat_due().is_some_and(|due| due <= clock::now()) {
             self.presentation.beat();
         }
         self.presentation.record_due().into_iter().for_each(|work| self.committer.submit(work));

@@ -102,6 +102,16 @@ impl Writer {
         };
     }
 
+    /// What its next samples need.
+    pub(super) fn era(&self) -> &Era {
+        &self.era
+    }
+
+    /// Begins another era with segment `number`, or with the next one that it makes.
+    pub(super) fn begin_era_at(&mut self, number: i64) {
+        self.era = Arc::new(Era { first: number.max(self.unused()), init: self.era.init.clone() });
+    }
+
     /// A track that another server makes, as far as its record goes.
     pub(super) fn follow(description: Description, grid: Grid, record: &TrackRecord) -> Self {
         // Whether it is of the filler is not recorded.
@@ -147,7 +157,7 @@ impl Writer {
     }
 
     /// The number of the first segment of which nothing was ever published.
-    fn unused(&self) -> i64 {
+    pub(super) fn unused(&self) -> i64 {
         let opened = self.shelf.opened().map(|open| open.number);
         let last = opened.max(self.shelf.window().segments().back().map(|last| last.number));
         last.map_or(self.first, |last| last + 1)
@@ -377,9 +387,10 @@ impl Writer {
         Fresh { track: &self.description.track, init, samples }
     }
 
-    /// Init segments made since the start, by file name.
-    pub(super) fn inits(&self) -> impl Iterator<Item = (&String, &Arc<Body>)> {
-        self.inits.iter()
+    /// Init segments made since the start, by file name, and the one that is about to be needed.
+    pub(super) fn inits(&self) -> impl Iterator<Item = (String, Arc<Body>)> {
+        let made = self.inits.iter().map(|(name, body)| (name.clone(), body.clone()));
+        made.chain(self.successor.iter().map(|successor| init(&successor.track)))
     }
 
     /// What is published after `before`, with its rendered playlist.

@@ -20,7 +20,8 @@ pub(super) struct Descriptions {
 }
 
 impl Descriptions {
-    /// How an object is put at `path`. Class and tags are for what stays: segments.
+    /// How an object is put at `path`. Class and tags are for segments alone: rules of the bucket may delete by them, and
+    /// init segments and chapters are needed for as long as any list names them.
     pub(super) fn options(&self, path: &str, etag: &str, cache: CachePolicy, mode: PutMode) -> PutOptions {
         if self.none {
             return PutOptions { mode, ..PutOptions::default() };
@@ -30,7 +31,7 @@ impl Descriptions {
         attributes.insert(Attribute::CacheControl, said(cache).into());
         attributes.insert(Attribute::Metadata(HASH.into()), etag.trim_matches('"').to_owned().into());
         let mut tags = TagSet::default();
-        if cache == CachePolicy::Immutable {
+        if path.ends_with(".m4s") {
             self.storage_class.iter().for_each(|class| {
                 attributes.insert(Attribute::StorageClass, class.clone().into());
             });

@@ -88,6 +88,11 @@ impl Effort {
         Self { hedge: None, ..self }
     }
 
+    /// The same for what is large: if it was sent twice early, it would take the line from itself.
+    pub(super) fn hedged_late(self) -> Self {
+        Self { hedge: self.hedge.map(|hedge| hedge * 2), ..self }
+    }
+
     /// Tries until it is done, decided or too late.
     pub(super) async fn spend<T, F: Future<Output = Result<T, Error>>>(
         &self,

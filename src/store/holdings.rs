@@ -13,6 +13,9 @@ use super::{
 };
 use crate::policy::CachePolicy;
 
+/// What is larger takes its time on a slow line.
+const LARGE: usize = 256 << 10;
+
 /// What is kept. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub(super) struct Holdings {
@@ -213,7 +216,9 @@ impl Holdings {
                 Err(error) => Err(Error::of(writing.path, error)),
             }
         };
-        self.writing(effort).spend(writing.path, put).await
+        let effort = self.writing(effort);
+        let is_large = writing.payload.content_length() > LARGE;
+        if is_large { effort.hedged_late() } else { effort }.spend(writing.path, put).await
     }
 
     /// What lies there decides whether we were first: an answer may have been lost, and object_store reads a 409, which

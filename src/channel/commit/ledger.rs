@@ -54,11 +54,11 @@ async fn enter(pen: &mut Pen, entry: &Work) -> Result<(), Error> {
         Work::Record { path, record, .. } => pen.write(path, record.clone()).await,
         Work::Foundation { opening: (path, pieces), inits } => {
             let store = &pen.permit().await?;
-            store.put(path, pieces.clone()).await?;
+            // First: whoever goes on from an opening lists its init segments.
             for (path, pieces) in inits {
                 init(store, path, pieces).await?;
             }
-            Ok(())
+            store.put(path, pieces.clone()).await
         }
         _ => Ok(()),
     }

@@ -44,6 +44,11 @@ impl Papers {
         self.more.notify_one();
     }
 
+    /// True if nothing is left to do.
+    pub(super) fn is_clear(&self) -> bool {
+        self.desk(|desk| desk.is_clear())
+    }
+
     /// Waits until nothing is left to do.
     pub(super) async fn written(&self) {
         loop {
@@ -62,10 +67,11 @@ impl Papers {
         loop {
             while let Some(document) = self.desk(Desk::next) {
                 let store = tenure.permit().await;
-                if let Err(error) = known.write(&store, &document).await {
+                if let Err(error) = known.write(&store, &document, &tenure).await {
                     self.desk(|desk| desk.put_back(document));
                     // It is looked at anew; whether that is still for us to do, the record says.
                     if matches!(error, Error::Superseded { .. }) {
+                        sleep(effort.pause_after(0)).await;
                         continue;
                     }
                     let why = Some(error.to_string());
@@ -89,12 +95,16 @@ impl Papers {
 struct Known(HashMap<String, Option<Version>>);
 
 impl Known {
-    async fn write(&mut self, store: &Store, document: &Paper) -> Result<(), Error> {
+    async fn write(&mut self, store: &Store, document: &Paper, tenure: &Tenure) -> Result<(), Error> {
         let Paper { path, cache, .. } = document;
         let over = match self.0.remove(path) {
             Some(over) => over,
             None => store.version(path).await?,
         };
+        if !tenure.is_held() {
+            // What was seen may be a successor's.
+            return Err(Error::Superseded { path: path.clone() });
+        }
         let version = store.revise_document(path, document.body(), *cache, over.as_ref()).await?;
         self.0.insert(path.clone(), version);
         Ok(())

@@ -246,3 +246,78 @@ fn a_store_has_the_room_that_it_is_configured_to_have() {
     room.free(room::Where::Memory, 10);
     assert!(room.has(10) && !room.has(11));
 }
+
+/// A committer whose lease runs out while the store is away, and who has written a record.
+async fn leased(faults: &FaultStore, segment: Duration) -> Committer {
+    let effort = Effort::edge(segment);
+    let store = Store::over(Arc::new(faults.clone())).spending(effort);
+    let pen = Pen::fresh(store, Terms::new(segment, effort.budget));
+    let mut committer = Committer::start("a", pen, Storing::default());
+    faults.calm(true);
+    committer.submit(Work::Record { path: "live/a/state.json".into(), record: "{}".into(), ended: false });
+    assert!(matches!(committer.news().await, News::Recorded));
+    faults.calm(false);
+    committer
+}
+
+async fn truth(faults: &FaultStore, path: &str) -> Option<Bytes> {
+    let found = faults.truth().get(&Path::from(path)).await.ok()?;
+    Some(found.bytes().await.unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_opening_that_outlasts_the_lease_is_written_when_the_store_is_back_and_its_inits_before_it() {
+    let faults = FaultStore::new(1, Odds(vec![(Fault::Refused, 1000)])).lingering();
+    let mut committer = leased(&faults, 2 * SECOND).await;
+    let inits = vec![("live/a/180p/init-1.mp4".to_owned(), vec![Bytes::from("i")])];
+    let opening = ("live/a/opening.wire".to_owned(), vec![Bytes::from("o")]);
+    committer.submit(Work::Foundation { opening, inits });
+    committer.submit(Work::Record { path: "live/a/state.json".into(), record: "[]".into(), ended: false });
+    let away = async {
+        loop {
+            committer.news().await;
+        }
+    };
+    let _ = tokio::time::timeout(10 * SECOND, away).await;
+    faults.calm(true);
+    let back = async { while !matches!(committer.news().await, News::Recorded) {} };
+    tokio::time::timeout(10 * SECOND, back).await.expect("it goes on");
+    let history = faults.history();
+    let order: Vec<&str> = history.iter().rev().take(4).map(|(path, _)| path.as_str()).collect();
+    // The record that was there is written again first, and is another to those who watch it.
+    assert_eq!(
+        order,
+        ["live/a/state.json", "live/a/opening.wire", "live/a/180p/init-1.mp4", "live/a/state.json"]
+    );
+    let again: serde_json::Value = serde_json::from_slice(&history[history.len() - 4].1).unwrap();
+    assert!(again["fence"]["again"].as_u64() > Some(0), "{again}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_written_without_a_condition_once_another_may_have_taken_over() {
+    let faults = FaultStore::new(1, Odds(vec![(Fault::Refused, 1000)]));
+    let mut committer = leased(&faults, 6 * SECOND).await;
+    tokio::time::sleep(Duration::from_millis(7_100)).await;
+    let (late, segment) = (Arc::new(Body::new(vec!["late".into()])), path("180p", 1));
+    committer.submit(Work::Segment {
+        track: "180p".into(),
+        number: 1,
+        path: segment.clone(),
+        body: late,
+        rewrites: true,
+    });
+    let list = "live/a/index.m3u8";
+    let (text, cache) = (vec![Bytes::from("late")], CachePolicy::LiveManifest);
+    committer.submit(Work::Documents(vec![Paper { path: list.into(), text, cache }]));
+    // Two target durations after the record another has taken over, and has written.
+    tokio::time::sleep(Duration::from_millis(5_400)).await;
+    for at in [&segment, list] {
+        faults.truth().put(&Path::from(at), Bytes::from("successor").into()).await.unwrap();
+    }
+    faults.calm(true);
+    tokio::time::sleep(20 * SECOND).await;
+    for at in [&segment, list] {
+        assert_eq!(truth(&faults, at).await, Some("successor".into()), "{at}");
+    }
+    drop(committer);
+}

@@ -130,7 +130,12 @@ impl Candidate {
         let stamped = Stamp::of(&seen.body).unwrap_or_default();
         let stamp = stamped.fence;
         let gone = writer::is_gone(&stamp.writer) || self.store.is_left(&self.prefix, stamp.epoch).await;
-        Ok(Sight { version: Some(seen.version), over: stamp.released || stamped.ended, stamp, gone })
+        Ok(Sight {
+            version: Some(seen.version),
+            over: stamp.released || stamped.ended && stamped.complete,
+            stamp,
+            gone,
+        })
     }
 
     /// Fences off all earlier epochs, and writes the record of this one.
@@ -157,16 +162,18 @@ impl Candidate {
         }
         let stamp = self.stamp(epoch);
         let (over, bytes) = self.claiming(before.map(|seen| (seen.version, seen.body)), &stamp)?;
-        let version = store.revise(&path, vec![bytes], over.as_ref()).await.map_err(Hindrance::Store)?;
+        let version =
+            store.revise(&path, vec![bytes.clone()], over.as_ref()).await.map_err(Hindrance::Store)?;
         tracing::info!(epoch, writer = self.writer, "this server publishes the channel");
         let tenure = Tenure::new(self.terms, store.clone(), asked);
         let past = Some(past::clear(self.store.clone(), self.prefix.clone(), epoch));
-        Ok(Some(Claim { pen: Pen { past, ..Pen::new(store, stamp, Some(version), tenure) }, kept }))
+        let last = Some((path, bytes));
+        Ok(Some(Claim { pen: Pen { past, last, ..Pen::new(store, stamp, Some(version), tenure) }, kept }))
     }
 
     /// That of the first record.
     pub(super) fn stamp(&self, epoch: u64) -> Stamp {
-        Stamp { epoch, writer: self.writer.clone(), beat: 1, released: false }
+        Stamp { epoch, writer: self.writer.clone(), beat: 1, ..Stamp::default() }
     }
 
     /// True if the epoch is ours.

@@ -20,6 +20,10 @@ pub(in crate::channel) struct Pen {
     pub(super) tenure: Tenure,
     /// Until it is claimed.
     pub(super) ahead: Option<Ahead>,
+    /// Path and text of the record that was written last.
+    pub(super) last: Option<(String, Bytes)>,
+    /// How often one was written again.
+    pub(super) again: u64,
     /// Clears away what earlier ones have left, and ends with this.
     pub(super) past: Option<AbortOnDropHandle<()>>,
 }
@@ -27,7 +31,7 @@ pub(in crate::channel) struct Pen {
 impl Pen {
     /// Of who may publish from now on.
     pub(super) fn new(store: Store, stamp: Stamp, version: Option<Version>, tenure: Tenure) -> Self {
-        Self { store, stamp, version, tenure, ahead: None, past: None }
+        Self { store, stamp, version, tenure, ahead: None, last: None, again: 0, past: None }
     }
 
     /// Of who writes nothing.
@@ -76,7 +80,20 @@ impl Pen {
             self.fail(&error, asked);
             return Err(error);
         }
+        if !self.tenure.is_held() {
+            self.write_again().await?;
+        }
         Ok(self.tenure.permit().await)
+    }
+
+    /// Writes the last record once more: what waits for that comes before the next one.
+    async fn write_again(&mut self) -> Result<(), Error> {
+        let Some((path, record)) = self.last.clone() else { return Ok(()) };
+        self.again += 1;
+        // It is one of ours, and so is JSON.
+        let mut again: serde_json::Value = serde_json::from_slice(&record).unwrap_or_default();
+        again["fence"]["again"] = self.again.into();
+        self.write(&path, again.to_string().into()).await
     }
 
     /// Writes a record.
@@ -85,9 +102,12 @@ impl Pen {
     /// [`Error::Superseded`] once somebody else has written one; those of the store.
     pub(in crate::channel) async fn write(&mut self, path: &str, record: Bytes) -> Result<(), Error> {
         let asked = clock::now();
-        let written = self.write_once(path, record, asked).await;
+        let written = self.write_once(path, record.clone(), asked).await;
         match &written {
-            Ok(()) => self.tenure.confirm(asked),
+            Ok(()) => {
+                self.tenure.confirm(asked);
+                self.last = Some((path.to_owned(), record));
+            }
             Err(error) => self.fail(error, asked),
         }
         written
@@ -125,7 +145,7 @@ impl Pen {
         let Some(ahead) = &mut self.ahead else { return Ok(()) };
         let claimed = ahead.claim(self.stamp.epoch).await?.pen;
         tracing::info!(epoch = self.stamp.epoch, "the store takes this server for the one that publishes");
-        (self.version, self.past) = (claimed.version, claimed.past);
+        (self.version, self.last, self.past) = (claimed.version, claimed.last, claimed.past);
         self.store = claimed.store.clone();
         self.tenure.begin(claimed.store, asked);
         self.ahead = None;

@@ -90,6 +90,11 @@ impl Tenure {
         self.until.borrow().is_none()
     }
 
+    /// True if something may be written now.
+    pub(in crate::channel) fn is_held(&self) -> bool {
+        self.holds(clock::now())
+    }
+
     /// True if something may be written at `now`.
     fn holds(&self, now: Instant) -> bool {
         self.until.borrow().is_some_and(|until| now < until)

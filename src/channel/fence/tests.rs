@@ -299,3 +299,16 @@ async fn nothing_is_published_to_a_store_without_a_fence_if_there_has_to_be_one_
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_has_yet_to_write_the_end_is_not_succeeded_at_once_and_who_has_is() {
+    let store = Store::open("memory://").unwrap().spending(Effort::edge(2 * SECOND));
+    let terms = Terms::new(2 * SECOND, store.effort().budget);
+    for complete in [false, true] {
+        let stamp = Stamp { epoch: 1, writer: "elsewhere/1".into(), beat: 9, ..Stamp::default() };
+        let record = Record::new("test:", &config::Ladder::default(), true, BTreeMap::new());
+        store.put(STATE, vec![record.completed(complete).stamped(stamp).to_bytes()]).await.unwrap();
+        let claim = Candidate::new(store.clone(), PREFIX, terms, &config()).attempt().await;
+        assert_eq!(matches!(claim, Ok(Some(_))), complete);
+    }
+}

@@ -2,6 +2,11 @@
 
 use std::{fmt, fs, hash::BuildHasher, str::FromStr};
 
+use rustix::{
+    io::Errno,
+    process::{Pid, test_kill_process},
+};
+
 /// A process. Two that are the same in all of this are one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Process {
@@ -28,13 +33,27 @@ impl Process {
     fn is_gone(&self) -> bool {
         let Some(this) = Self::this() else { return false };
         let seen_from_here = (&this.boot, &this.namespace) == (&self.boot, &self.namespace);
-        seen_from_here && started(self.pid) != Some(self.started)
+        seen_from_here && !self.runs()
+    }
+
+    /// False only where that is certain: processes of other users may be hidden.
+    fn runs(&self) -> bool {
+        match fs::read_to_string(format!("/proc/{}/stat", self.pid)) {
+            Ok(stat) => started_of(&stat) == Some(self.started),
+            Err(_) => {
+                let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+                pid.is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
+            }
+        }
     }
 }
 
 /// When a process was started, of which there is more than what its parent has yet to hear.
 fn started(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    started_of(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+fn started_of(stat: &str) -> Option<u64> {
     // proc_pid_stat(5): the second field is a name in brackets, in which may be anything; 3 is the state, 22 the start.
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
     let state = fields.next()?;

@@ -64,7 +64,7 @@ impl Presentation {
 
     /// A record is due although nothing is new, so that others see that somebody is there.
     pub(in crate::channel) fn beat(&mut self) {
-        self.unrecorded |= !self.is_over();
+        self.unrecorded = true;
     }
 
     /// The record that comes next is the last.
@@ -73,8 +73,9 @@ impl Presentation {
         self.unrecorded = true;
     }
 
-    /// True if a record is not on its way, and is to be written from time to time.
-    pub(in crate::channel) fn wants_beat(&self) -> bool {
-        !self.recording && !self.is_over()
+    /// True if a record is not on its way, and is to be written from time to time: as long as anything follows, and be it
+    /// documents that are yet to be `written`.
+    pub(in crate::channel) fn wants_beat(&self, written: bool) -> bool {
+        !self.recording && !(self.is_over() && written)
     }
 }

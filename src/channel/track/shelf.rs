@@ -323,7 +323,10 @@ impl Shelf {
         let parts = self.segments_in(Duration::from_secs(PARTS_KEPT * self.target()));
         self.window.forget_parts(last - parts);
         let from = last - parts.max(self.segments_in(self.window.length().min(IN_MEMORY)));
-        self.segments.retain(|number, _| *number >= from || self.closed.contains_key(number));
+        // What waits for the store is had from here, as long as it is listed.
+        let first = self.window.media_sequence();
+        self.segments
+            .retain(|number, _| *number >= from || *number >= first && self.closed.contains_key(number));
         let in_memory = self.lost.split_off(&from);
         let lost = mem::replace(&mut self.lost, in_memory);
         lost.last().into_iter().for_each(|lost| self.window.begin_behind(*lost));

@@ -335,3 +335,66 @@ async fn the_oldest_chapters_of_all_tracks_go_when_there_are_too_many_bytes_and_
         assert!(named.is_subset(&all));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_the_store_is_not_in_memory_once_it_is_listed_no_more() {
+    let faults = FaultStore::new(1, Odds::default());
+    let mut rig = Rig::start(&faults, &short(), i128::from(START) * NANOS).await;
+    rig.encoder_begins(30);
+    assert!(rig.plays(START + 20).await);
+    for index in (START + 21) * 10..(START + 620) * 10 {
+        rig.now = i128::from(index + 1) * NANOS / 10;
+        for track in [0, 1] {
+            rig.presentation.take(media(track, false, index, track == 1 || index % 10 == 0), rig.now);
+        }
+        if index % 10 == 9 {
+            rig.presentation.commits();
+            rig.presentation.release();
+            rig.presentation.publish(rig.now);
+        }
+    }
+    let held = rig.presentation.edge().tracks["180p"].borrow().segments.len();
+    assert!(held < 30, "{} are listed and {held} held in memory", rig.numbers("180p").len());
+}
+
+/// The encoder of another configuration begins, is killed after so many requests, and begins again.
+async fn reconfigured(requests: u64) -> (FaultStore, Rig) {
+    let faults = FaultStore::new(1, Odds::default());
+    let mut rig = Rig::start(&faults, &config(), i128::from(START) * NANOS).await;
+    rig.encoder_begins(30);
+    assert!(rig.plays(START + 20).await);
+    faults.crash_after(requests);
+    rig.encoder_begins(60);
+    rig.plays(START + 24).await;
+    let rig = rig.restart(Duration::from_secs(5)).await;
+    (faults, rig)
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_init_segment_that_is_listed_is_there_whenever_it_is_killed() {
+    for requests in 0..40 {
+        let (_, rig) = reconfigured(requests).await;
+        let list = rig.truth("live/a/180p/index.m3u8").await.unwrap();
+        let list = String::from_utf8(list.to_vec()).unwrap();
+        for line in list.lines().filter_map(|line| line.strip_prefix("#EXT-X-MAP:URI=\"")) {
+            let path = format!("live/a/180p/{}", line.trim_end_matches('"'));
+            assert!(rig.truth(&path).await.is_some(), "{requests}: {path} is listed and not there");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn discontinuities_are_those_of_all_tracks_whenever_it_is_killed() {
+    for requests in 0..40 {
+        let (_, mut rig) = reconfigured(requests).await;
+        rig.encoder_begins(60);
+        rig.plays(START + 33).await;
+        let edge = rig.presentation.edge();
+        let counts = TRACKS.map(|track| {
+            let list = edge.tracks[track].borrow().playlist.clone().unwrap().whole.body();
+            let list = String::from_utf8(list.to_vec()).unwrap();
+            list.lines().filter(|line| *line == "#EXT-X-DISCONTINUITY").count()
+        });
+        assert!(counts[0] == counts[1] && counts[0] > 0, "killed after {requests}: {counts:?}");
+    }
+}
