@@ -2,6 +2,7 @@
 
 mod archiving;
 mod followed;
+mod gone;
 mod takeover;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 
 use self::archiving::Retention;
 use super::{
+    archive::Gone,
     cmsd::Format,
     commit::{Paper, Work},
     edge::{Edge, LowLatency, TrackEdge},
@@ -68,6 +70,8 @@ pub(super) struct Presentation {
     low_latency_off: Option<String>,
     /// The tracks of the running encoder in the order of its catalog, then those that only the filler keeps on air.
     writers: Vec<Writer>,
+    /// What is left of tracks that there are no more.
+    gone: BTreeMap<String, Gone>,
     /// True if what is kept was made with another ladder than the configured one.
     reconfigured: bool,
     /// What the encoder has said before its first picture: catalog and filler.
@@ -115,6 +119,7 @@ impl Presentation {
             low_latency: None,
             low_latency_off: None,
             writers: Vec::new(),
+            gone: BTreeMap::new(),
             reconfigured: false,
             opening: Vec::new(),
             arriving: false,
@@ -155,6 +160,7 @@ impl Presentation {
                 self.writers.push(writer);
             }
         }
+        self.resume_gone(record);
     }
 
     /// Fills what was missed.
@@ -214,7 +220,13 @@ impl Presentation {
         for description in arriving {
             let name = &description.track.name;
             let writer = match before.iter().position(|writer| writer.name() == name) {
-                Some(index) => before.remove(index).succeed(description, discontinuity),
+                Some(index) => {
+                    let writer = before.remove(index);
+                    if writer.begins_anew(&description) {
+                        self.retire(&writer);
+                    }
+                    writer.succeed(description, discontinuity)
+                }
                 None => Writer::new(description, self.grid, self.window),
             };
             self.writers.push(writer);
@@ -224,6 +236,7 @@ impl Presentation {
         if !self.reconfigured {
             self.writers.append(&mut before);
         }
+        before.iter().for_each(|writer| self.retire(writer));
         self.reconfigured = false;
         self.lay_out_parts();
         let opening =
@@ -525,7 +538,9 @@ impl Presentation {
         let tracks =
             self.writers.iter().map(|writer| (writer.name().to_owned(), writer.shelf().record())).collect();
         let complete = self.ended() && self.writers.iter().all(|writer| writer.shelf().all_entered());
-        Record::new(&self.source, &self.ladder, self.ended(), tracks).completed(complete)
+        Record::new(&self.source, &self.ladder, self.ended(), tracks)
+            .completed(complete)
+            .beside(self.gone.clone())
     }
 
     fn path(&self, track: &str, file: &str) -> String {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{
-    archive::{self, Archive, Entry},
+    archive::{self, Archive, Entry, Gone},
     fence::Stamp,
 };
 use crate::{
@@ -38,6 +38,9 @@ pub(super) struct Record {
     pub(super) fence: Stamp,
     /// Tracks by name.
     pub(super) tracks: BTreeMap<String, TrackRecord>,
+    /// What is left of tracks that there are no more, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) gone: BTreeMap<String, Gone>,
 }
 
 #[derive(Deserialize)]
@@ -92,13 +95,20 @@ impl Record {
         tracks: BTreeMap<String, TrackRecord>,
     ) -> Self {
         let (source, ladder, fence) = (source.to_owned(), ladder.clone(), Stamp::default());
-        Self { version: VERSION, source, ladder, ended, complete: false, fence, tracks }
+        let gone = BTreeMap::new();
+        Self { version: VERSION, source, ladder, ended, complete: false, fence, tracks, gone }
     }
 
     /// The same that says whether nothing is missing.
     #[must_use]
     pub(super) fn completed(self, complete: bool) -> Self {
         Self { complete, ..self }
+    }
+
+    /// The same that knows what is left of other tracks.
+    #[must_use]
+    pub(super) fn beside(self, gone: BTreeMap<String, Gone>) -> Self {
+        Self { gone, ..self }
     }
 
     /// The same, of this writer.

@@ -17,6 +17,8 @@ pub(in crate::channel) enum Errand {
     Weigh,
     /// Nobody may ask for it or its segments any more.
     Delete,
+    /// The same, of a track that there is no more: its list goes too, as it names what is deleted.
+    Clear,
 }
 
 /// What has become of it.

@@ -30,7 +30,7 @@ pub(super) async fn work(
     let mut failures = 0;
     while let Some(work) = errands.recv().await {
         let Work::Chapter { prefix, track, chapter, errand } = work else { continue };
-        if errand == Errand::Delete {
+        if matches!(errand, Errand::Delete | Errand::Clear) {
             // Only now, as lists that have them may lie there until now.
             papers.written().await;
         }
@@ -63,7 +63,10 @@ async fn attend(
     match errand {
         Errand::Write(text) => store.create(&path, vec![text.clone()]).await?,
         Errand::Weigh => return weigh(store, &path, chapter).await.map(Fate::Weighed),
-        Errand::Delete => {
+        Errand::Delete | Errand::Clear => {
+            if *errand == Errand::Clear {
+                store.delete(&format!("{prefix}/{track}/index.m3u8")).await?;
+            }
             delete(store, prefix, track, chapter).await?;
             store.delete(&path).await?;
             return Ok(Fate::Deleted);
