@@ -10,7 +10,7 @@ use tokio::{sync::mpsc, time::sleep};
 use super::{News, Papers, Work};
 use crate::{
     channel::{
-        archive::{self, Chapter, Errand, Fate, LENGTH, Weight},
+        archive::{self, Chapter, Errand, Fate, LENGTH},
         fence::Tenure,
     },
     store::{Effort, Error, Store},
@@ -62,7 +62,7 @@ async fn attend(
     let path = archive::path_in(prefix, track, chapter);
     match errand {
         Errand::Write(text) => store.create(&path, vec![text.clone()]).await?,
-        Errand::Weigh => return weigh(store, &path, chapter).await.map(Fate::Weighed),
+        Errand::Weigh => return weigh(store, &path, chapter).await,
         Errand::Delete | Errand::Clear => {
             if *errand == Errand::Clear {
                 store.delete(&format!("{prefix}/{track}/index.m3u8")).await?;
@@ -75,15 +75,16 @@ async fn attend(
     Ok(Fate::Written)
 }
 
-/// One that is damaged goes like others: what it weighs nobody knows.
-async fn weigh(store: &Store, path: &str, chapter: i64) -> Result<Weight, Error> {
-    let read = |bytes: Bytes| Chapter::read(path, &bytes, chapter).map(|chapter| chapter.weight());
+/// One that is damaged goes like others.
+async fn weigh(store: &Store, path: &str, chapter: i64) -> Result<Fate, Error> {
+    let read =
+        |bytes: Bytes| Chapter::read(path, &bytes, chapter).map(|chapter| Fate::Weighed(chapter.weight()));
     match store.get(path).await {
         Ok(bytes) => Ok(read(bytes).unwrap_or_else(|error| {
             tracing::warn!(%error, "a chapter cannot be read, and goes unweighed when it is old");
-            Weight::default()
+            Fate::Unreadable
         })),
-        Err(Error::NotFound { .. } | Error::Damaged { .. }) => Ok(Weight::default()),
+        Err(Error::NotFound { .. } | Error::Damaged { .. }) => Ok(Fate::Unreadable),
         Err(error) => Err(error),
     }
 }
