@@ -3,6 +3,7 @@
 //! record is small, however long the archive is.
 
 mod chapter;
+mod gone;
 mod keeping;
 mod listing;
 mod reading;
@@ -18,6 +19,7 @@ pub use self::reading::stretch;
 use self::runs::Runs;
 pub(super) use self::{
     chapter::Chapter,
+    gone::Gone,
     keeping::{Errand, Fate, Keeping},
     reading::entries,
 };
@@ -145,6 +147,12 @@ impl Weight {
 
     fn with(self, other: Self) -> Self {
         Self { bytes: self.bytes + other.bytes, segments: self.segments + other.segments }
+    }
+
+    /// One of `count` equal parts.
+    fn shared_by(self, count: u64) -> Self {
+        let count = count.max(1);
+        Self { bytes: self.bytes / count, segments: self.segments / count }
     }
 
     /// Less than nothing is nothing: what a damaged chapter weighs nobody knows.

@@ -2,6 +2,7 @@
 
 mod archiving;
 mod followed;
+mod gone;
 mod takeover;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 
 use self::archiving::Retention;
 use super::{
+    archive::Gone,
     cmsd::Format,
     commit::{Paper, Work},
     edge::{Edge, LowLatency, TrackEdge},
@@ -68,6 +70,8 @@ pub(super) struct Presentation {
     low_latency_off: Option<String>,
     /// The tracks of the running encoder in the order of its catalog, then those that only the filler keeps on air.
     writers: Vec<Writer>,
+    /// What is left of tracks that there are no more.
+    gone: BTreeMap<String, Gone>,
     /// True if what is kept was made with another ladder than the configured one.
     reconfigured: bool,
     /// What the encoder has said before its first picture: catalog and filler.
@@ -115,6 +119,7 @@ impl Presentation {
             low_latency: None,
             low_latency_off: None,
             writers: Vec::new(),
+            gone: BTreeMap::new(),
             reconfigured: false,
             opening: Vec::new(),
             arriving: false,
@@ -156,19 +161,7 @@ impl Presentation {
             }
         }
         self.begin_eras_together();
-    }
-
-    /// Who was killed around a change of encoder has recorded that of some tracks only, or of none: it is a discontinuity
-    /// in all of them, as discontinuities are counted alike (rfc8216bis 6.2.4).
-    fn begin_eras_together(&mut self) {
-        let Some(newest) = self.writers.iter().map(|writer| writer.era().first).max() else { return };
-        let is_listed =
-            self.writers.iter().any(|writer| writer.unused() > newest && writer.era().first == newest);
-        for writer in &mut self.writers {
-            if writer.era().first < newest && (!is_listed || writer.unused() <= newest) {
-                writer.begin_era_at(newest);
-            }
-        }
+        self.resume_gone(record);
     }
 
     /// Fills what was missed.
@@ -228,7 +221,13 @@ impl Presentation {
         for description in arriving {
             let name = &description.track.name;
             let writer = match before.iter().position(|writer| writer.name() == name) {
-                Some(index) => before.remove(index).succeed(description, discontinuity),
+                Some(index) => {
+                    let writer = before.remove(index);
+                    if writer.begins_anew(&description) {
+                        self.retire(&writer);
+                    }
+                    writer.succeed(description, discontinuity)
+                }
                 None => Writer::new(description, self.grid, self.window),
             };
             self.writers.push(writer);
@@ -238,6 +237,7 @@ impl Presentation {
         if !self.reconfigured {
             self.writers.append(&mut before);
         }
+        before.iter().for_each(|writer| self.retire(writer));
         self.reconfigured = false;
         self.lay_out_parts();
         let opening =
@@ -539,7 +539,9 @@ impl Presentation {
         let tracks =
             self.writers.iter().map(|writer| (writer.name().to_owned(), writer.shelf().record())).collect();
         let complete = self.ended() && self.writers.iter().all(|writer| writer.shelf().all_entered());
-        Record::new(&self.source, &self.ladder, self.ended(), tracks).completed(complete)
+        Record::new(&self.source, &self.ladder, self.ended(), tracks)
+            .completed(complete)
+            .beside(self.gone.clone())
     }
 
     fn path(&self, track: &str, file: &str) -> String {

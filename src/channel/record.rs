@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{
-    archive::{self, Archive, Entry},
+    archive::{self, Archive, Entry, Gone},
     fence::Stamp,
 };
 use crate::{
@@ -38,6 +38,9 @@ pub(super) struct Record {
     pub(super) fence: Stamp,
     /// Tracks by name.
     pub(super) tracks: BTreeMap<String, TrackRecord>,
+    /// What is left of tracks that there are no more, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) gone: BTreeMap<String, Gone>,
 }
 
 #[derive(Deserialize)]
@@ -101,13 +104,20 @@ impl Record {
         tracks: BTreeMap<String, TrackRecord>,
     ) -> Self {
         let (source, ladder, fence) = (source.to_owned(), ladder.clone(), Stamp::default());
-        Self { version: VERSION, source, ladder, ended, complete: false, fence, tracks }
+        let gone = BTreeMap::new();
+        Self { version: VERSION, source, ladder, ended, complete: false, fence, tracks, gone }
     }
 
     /// The same that says whether nothing is missing.
     #[must_use]
     pub(super) fn completed(self, complete: bool) -> Self {
         Self { complete, ..self }
+    }
+
+    /// The same that knows what is left of other tracks.
+    #[must_use]
+    pub(super) fn beside(self, gone: BTreeMap<String, Gone>) -> Self {
+        Self { gone, ..self }
     }
 
     /// The same, of this writer.
@@ -170,7 +180,31 @@ impl TrackRecord {
         let tail = self.archive.tail().first_key_value().map_or(i64::MAX, |(number, _)| *number);
         let numbers = self.first..=tail.saturating_sub(1);
         self.bound = archive::entries(store, prefix, track, &self.archive, numbers).await?;
+        self.begin_behind_holes(tail);
         Ok(())
+    }
+
+    /// What is listed has no holes: one that a damaged chapter leaves is where the list begins anew. `tail` is the first
+    /// number that lies in no chapter.
+    fn begin_behind_holes(&mut self, tail: i64) {
+        let follows = |pair: &[Entry]| pair[0].segment.number + 1 == pair[1].segment.number;
+        let ends = |last: &Entry| tail == i64::MAX || last.segment.number + 1 == tail;
+        let from = match self.bound.last() {
+            Some(last) if ends(last) => {
+                self.bound.windows(2).rposition(|pair| !follows(pair)).map_or(0, |at| at + 1)
+            }
+            _ => self.bound.len(),
+        };
+        let begins = self.bound.get(from).map_or(tail, |entry| entry.segment.number);
+        if begins == i64::MAX || begins <= self.first {
+            return;
+        }
+        let kept = self.bound.get(from).or_else(|| self.archive.tail().values().next());
+        let eras = self.bound[..from].iter().chain(kept).map(|entry| &entry.segment.era);
+        let changes = eras.clone().zip(eras.skip(1)).filter(|(before, behind)| before != behind).count();
+        self.discontinuity_sequence += changes as u64;
+        self.bound.drain(..from);
+        self.first = begins;
     }
 }
 

@@ -142,7 +142,7 @@ impl Writer {
 
     /// Goes on with what another encoder says of this track, behind a discontinuity if there is one for all tracks.
     pub(super) fn succeed(mut self, description: Description, discontinuity: bool) -> Self {
-        if description.track.timescale != self.timescale() {
+        if self.begins_anew(&description) {
             tracing::warn!(track = self.name(), "the timescale has changed: the track begins anew");
             let anew = Self::new(description, self.grid, self.window().length());
             return Self { first: self.unused(), ..anew };
@@ -154,6 +154,11 @@ impl Writer {
             self.successor = None;
         }
         self
+    }
+
+    /// True if what it has made cannot be gone on with as `description` says: times in one list are all of one timescale.
+    pub(super) fn begins_anew(&self, description: &Description) -> bool {
+        description.track.timescale != self.timescale()
     }
 
     /// The number of the first segment of which nothing was ever published.

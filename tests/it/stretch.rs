@@ -11,7 +11,10 @@ use headwater::check::{self, Options};
 use m3u8_rs::{MediaPlaylist, MediaPlaylistType};
 use tokio_util::sync::CancellationToken;
 
-use crate::served::Served;
+use crate::{
+    served::Served,
+    store::s3::{Mood, S3},
+};
 
 /// Segments of a second, of which playlists list five and a minute is kept.
 const CHANNEL: &str = "[channel.a]\nsource = \"test:?size=320x180&rate=25\"\nsegment = \"1s\"\npart = \"200ms\"\n\
@@ -24,11 +27,16 @@ const RATE: usize = 25;
 /// A server whose channel has been on air for some segments more than its playlists list, and the number of its first.
 async fn on_air(more: u64) -> (Served, i64) {
     let server = Served::start(CHANNEL).await;
+    let first = has_been_on_air(&server, more).await;
+    (server, first)
+}
+
+async fn has_been_on_air(server: &Served, more: u64) -> i64 {
     let first = server.playlist_with("a/180p", 30, |list| list.segments.len() >= 3).await.media_sequence;
     for track in ["a/180p", "a/90p", "a/audio-und"] {
         server.playlist_with(track, 30, |list| list.media_sequence >= first + more).await;
     }
-    (server, first as i64)
+    first as i64
 }
 
 async fn playlist(server: &Served, track: &str, query: &str) -> (MediaPlaylist, String) {
@@ -219,4 +227,57 @@ async fn a_clip_that_cannot_be_made_leaves_nothing_behind() {
     assert!(said(&refused).contains("is there already"), "{}", said(&refused));
     assert_eq!(std::fs::read(&out).unwrap(), b"mine");
     assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
+}
+
+/// `headwater clip a` of six segments, on its way.
+fn started(server: &Served, first: i64, out: &str) -> std::process::Child {
+    let time = |seconds| chrono::DateTime::from_timestamp(seconds, 0).unwrap().to_rfc3339();
+    let config = server.directory.path().join("headwater.toml");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_headwater"));
+    command.args(["clip", "a", "--from", &time(first), "--to", &time(first + 6), "--out", out, "--config"]);
+    command.arg(config).stderr(std::process::Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits for it, no longer than half a minute; gives its exit status and what it said.
+async fn ended(mut child: std::process::Child) -> (Option<i32>, String) {
+    for _ in 0..300 {
+        if child.try_wait().unwrap().is_some() {
+            let output = child.wait_with_output().unwrap();
+            return (output.status.code(), said(&output));
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    child.kill().unwrap();
+    panic!("the clip does not end");
+}
+
+/// Waits until something is so, and presses Ctrl-C.
+async fn interrupt_when(child: &std::process::Child, so: impl Fn() -> bool) {
+    for _ in 0..300 {
+        if so() {
+            let pid = child.id().to_string();
+            assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the clip is not on its way");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clip_that_is_stopped_in_its_midst_leaves_nothing() {
+    let s3 = S3::start().await;
+    let server = Served::storing(&s3.toml(""), CHANNEL).await;
+    let first = has_been_on_air(&server, 4).await;
+    s3.turn(Mood::SlowReads(Duration::from_millis(400)));
+    let directory = server.directory.path().join("clips");
+    for name in ["goal.mp4", "goal"] {
+        let out = directory.join(name);
+        let partial = directory.join(format!("{name}.partial"));
+        let clip = started(&server, first, &out.display().to_string());
+        interrupt_when(&clip, || partial.exists()).await;
+        let (code, words) = ended(clip).await;
+        assert!(code == Some(130) && words.contains("interrupted"), "{name}: {code:?} {words}");
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0, "after {name}");
+    }
 }

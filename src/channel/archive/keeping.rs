@@ -17,6 +17,8 @@ pub(in crate::channel) enum Errand {
     Weigh,
     /// Nobody may ask for it or its segments any more.
     Delete,
+    /// The same, of a track that there is no more: its list goes too, as it names what is deleted.
+    Clear,
 }
 
 /// What has become of it.
@@ -26,6 +28,8 @@ pub(in crate::channel) enum Fate {
     Written,
     /// It weighs so much.
     Weighed(Weight),
+    /// It is damaged or gone, and what it weighs nobody knows.
+    Unreadable,
     /// It is gone, and its segments are.
     Deleted,
     /// Nothing has, and it is to be tried again.
@@ -136,6 +140,11 @@ impl Keeping {
         match fate {
             Fate::Written => self.bind(chapter),
             Fate::Weighed(weight) => self.oldest = Some((chapter, Some(weight))),
+            // As much as the others: else what it weighed would count for ever.
+            Fate::Unreadable => {
+                let weight = self.archive.weight.shared_by(self.archive.chapters.count());
+                self.oldest = Some((chapter, Some(weight)));
+            }
             Fate::Deleted => {
                 self.deleting = None;
                 Arc::make_mut(&mut self.archive).doomed.retain(|doom| doom.chapter != chapter);

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use headwater_packager::window::Segment;
 
 use super::{Archive, Chapter, Entry, Error, chapter_of, path_in, vouch};
-use crate::store::Store;
+use crate::store::{self, Store};
 
 /// How many chapters are read at once.
 const AT_ONCE: usize = 16;
@@ -17,7 +17,7 @@ const AT_ONCE: usize = 16;
 /// what the content of each segment has to be.
 ///
 /// # Errors
-/// When a chapter cannot be read or used.
+/// When a chapter cannot be read at the moment. One that is damaged or gone is a hole.
 pub async fn stretch(
     store: &Store,
     prefix: &str,
@@ -44,15 +44,23 @@ pub(in crate::channel) async fn entries(
     let chapters = chapter_of(*numbers.start())..=chapter_of(*numbers.end());
     let chapters: Vec<i64> = archive.chapters.within(chapters).collect();
     let read = |chapter| async move { read_one(store, path_in(prefix, track, chapter), chapter).await };
-    let chapters: Vec<Chapter> = stream::iter(chapters).map(read).buffered(AT_ONCE).try_collect().await?;
-    let mut entries: Vec<Entry> = chapters.into_iter().flat_map(Chapter::into_entries).collect();
+    let chapters: Vec<Option<Chapter>> =
+        stream::iter(chapters).map(read).buffered(AT_ONCE).try_collect().await?;
+    let mut entries: Vec<Entry> = chapters.into_iter().flatten().flat_map(Chapter::into_entries).collect();
     entries.retain(|entry| numbers.contains(&entry.segment.number));
     entries.extend(archive.tail.range(numbers).map(|(_, entry)| entry.clone()));
     Ok(entries)
 }
 
-async fn read_one(store: &Store, path: String, chapter: i64) -> Result<Chapter, Error> {
+/// A chapter. One that is not what was written is none: it does not get better, and what else is kept is not to suffer.
+async fn read_one(store: &Store, path: String, chapter: i64) -> Result<Option<Chapter>, Error> {
     // A chapter that is named never changes, so the cache may have it.
-    let object = store.object(&path).await?;
-    Chapter::read(&path, &object.body, chapter)
+    let read = match store.object(&path).await {
+        Ok(object) => Chapter::read(&path, &object.body, chapter),
+        Err(error @ (store::Error::NotFound { .. } | store::Error::Damaged { .. })) => Err(error.into()),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(read
+        .map_err(|error| tracing::warn!(%error, path, "what a chapter lists is a hole, as it is no use"))
+        .ok())
 }

@@ -30,6 +30,10 @@ impl Runs {
         Some(popped)
     }
 
+    pub(super) fn count(&self) -> u64 {
+        self.0.iter().map(|(first, last)| last.abs_diff(*first) + 1).sum()
+    }
+
     pub(super) fn first(&self) -> Option<i64> {
         self.0.first().map(|(first, _)| *first)
     }
@@ -56,7 +60,7 @@ mod tests {
         assert_eq!(runs, Runs(vec![(3, 5), (9, 9)]));
         assert_eq!(runs.within(4..=20).collect::<Vec<_>>(), [4, 5, 9]);
         assert_eq!(runs.within(6..=8).count(), 0);
-        assert_eq!((runs.first(), runs.last()), (Some(3), Some(9)));
+        assert_eq!((runs.first(), runs.last(), runs.count()), (Some(3), Some(9), 4));
         let popped: Vec<i64> = std::iter::from_fn(|| runs.pop()).collect();
         assert_eq!(popped, [3, 4, 5, 9]);
     }

@@ -141,19 +141,66 @@ async fn any_stretch_is_read_back_as_it_was_listed_over_chapters_tail_and_holes(
     assert!(matches!(error, store::Error::Damaged { .. }), "{error}");
 }
 
-#[tokio::test]
-async fn a_chapter_that_is_damaged_or_gone_is_told_by_its_name() {
-    let store = Store::open("memory://").unwrap();
-    let mut keeping = keeping(START..START + 200);
-    write(&mut keeping, &store).await;
-    let archive = keeping.archive().clone();
-    store.put("live/a/v/chapter-1000.json", vec![Bytes::from("{\"version\":3}")]).await.unwrap();
-    store.delete("live/a/v/chapter-1001.json").await.unwrap();
-    for (number, why) in [(START, "damaged"), (START + 64, "there is no live/a/v/chapter-1001.json")] {
-        let error = stretch(&store, "live/a", "v", &archive, number..=number).await.unwrap_err().to_string();
-        assert!(error.contains(why), "{error}");
+/// Does to a chapter what may happen to one.
+async fn damage(store: &Store, path: &str, how: usize) {
+    let written = store.get(path).await.unwrap();
+    let mut flipped = written.to_vec();
+    flipped[1] ^= 0x40;
+    let bodies = [written.slice(..written.len() / 2), flipped.into(), Bytes::from("{\"version\":3}")];
+    store.delete(path).await.unwrap();
+    if let Some(body) = bodies.get(how) {
+        store.put(path, vec![body.clone()]).await.unwrap();
     }
-    assert_eq!(stretch(&store, "live/a", "v", &archive, START + 128..=START + 140).await.unwrap().len(), 13);
+}
+
+#[tokio::test]
+async fn a_chapter_that_is_truncated_flipped_of_another_version_or_gone_is_a_hole() {
+    for how in 0..4 {
+        let store = Store::open("memory://").unwrap();
+        let mut keeping = keeping(START..START + 200);
+        write(&mut keeping, &store).await;
+        damage(&store, "live/a/v/chapter-1001.json", how).await;
+        let read = stretch(&store, "live/a", "v", keeping.archive(), START..=START + 199).await.unwrap();
+        let numbers: Vec<i64> = read.iter().map(|segment| segment.number).collect();
+        let expected: Vec<i64> = (START..START + 64).chain(START + 128..START + 200).collect();
+        assert_eq!(numbers, expected, "{how}");
+    }
+}
+
+#[tokio::test]
+async fn a_restart_lists_what_lies_behind_a_chapter_that_is_damaged() {
+    let timescale = Timescale::new(100).unwrap();
+    for (chapter, first, eras) in [(1001, START + 128, 1), (1002, START + 192, 1), (1000, START + 64, 0)] {
+        let store = Store::open("memory://").unwrap();
+        let (mut keeping, mut window) =
+            (Keeping::new(timescale), Window::new(Duration::from_secs(200), timescale));
+        for number in START..START + 200 {
+            let era = era(if number < START + 70 { 1 } else { START + 70 });
+            keeping.add(entry(number, &era));
+            window.push(Segment { parts: Vec::new(), ..entry(number, &era).segment });
+        }
+        write(&mut keeping, &store).await;
+        let mut read = record(keeping.archive(), &window);
+        damage(&store, &format!("live/a/v/chapter-{chapter}.json"), 0).await;
+        read.read_bound(&store, "live/a", "v").await.unwrap();
+        let listed = read.window();
+        assert_eq!((read.first, listed.media_sequence()), (first, first), "{chapter}");
+        assert_eq!(listed.segments().len() as i64, START + 200 - first);
+        assert_eq!(listed.discontinuity_sequence(), eras, "{chapter}");
+    }
+}
+
+#[test]
+fn a_chapter_that_nobody_can_read_counts_as_heavy_as_the_others_when_it_goes() {
+    let mut keeping = keeping(START..START + 200);
+    while let Some((chapter, Errand::Write(_))) = keeping.write(None) {
+        keeping.hear(chapter, Fate::Written);
+    }
+    let before = keeping.archive().weight().bytes;
+    assert_eq!(keeping.weigh(), Some((C, Errand::Weigh)));
+    keeping.hear(C, Fate::Unreadable);
+    assert!(keeping.doom());
+    assert_eq!(before - keeping.archive().weight().bytes, 64 * 1000);
 }
 
 /// What the record of a track says that lists `length`.

@@ -10,7 +10,7 @@ use tokio::{sync::mpsc, time::sleep};
 use super::{News, Papers, Work};
 use crate::{
     channel::{
-        archive::{self, Chapter, Errand, Fate, LENGTH, Weight},
+        archive::{self, Chapter, Errand, Fate, LENGTH},
         fence::Tenure,
     },
     store::{Effort, Error, Store},
@@ -30,7 +30,7 @@ pub(super) async fn work(
     let mut failures = 0;
     while let Some(work) = errands.recv().await {
         let Work::Chapter { prefix, track, chapter, errand } = work else { continue };
-        if errand == Errand::Delete {
+        if matches!(errand, Errand::Delete | Errand::Clear) {
             // Only now, as lists that have them may lie there until now.
             papers.written().await;
         }
@@ -62,8 +62,11 @@ async fn attend(
     let path = archive::path_in(prefix, track, chapter);
     match errand {
         Errand::Write(text) => store.create(&path, vec![text.clone()]).await?,
-        Errand::Weigh => return weigh(store, &path, chapter).await.map(Fate::Weighed),
-        Errand::Delete => {
+        Errand::Weigh => return weigh(store, &path, chapter).await,
+        Errand::Delete | Errand::Clear => {
+            if *errand == Errand::Clear {
+                store.delete(&format!("{prefix}/{track}/index.m3u8")).await?;
+            }
             delete(store, prefix, track, chapter).await?;
             store.delete(&path).await?;
             return Ok(Fate::Deleted);
@@ -72,15 +75,16 @@ async fn attend(
     Ok(Fate::Written)
 }
 
-/// One that is damaged goes like others: what it weighs nobody knows.
-async fn weigh(store: &Store, path: &str, chapter: i64) -> Result<Weight, Error> {
-    let read = |bytes: Bytes| Chapter::read(path, &bytes, chapter).map(|chapter| chapter.weight());
+/// One that is damaged goes like others.
+async fn weigh(store: &Store, path: &str, chapter: i64) -> Result<Fate, Error> {
+    let read =
+        |bytes: Bytes| Chapter::read(path, &bytes, chapter).map(|chapter| Fate::Weighed(chapter.weight()));
     match store.get(path).await {
         Ok(bytes) => Ok(read(bytes).unwrap_or_else(|error| {
             tracing::warn!(%error, "a chapter cannot be read, and goes unweighed when it is old");
-            Weight::default()
+            Fate::Unreadable
         })),
-        Err(Error::NotFound { .. } | Error::Damaged { .. }) => Ok(Weight::default()),
+        Err(Error::NotFound { .. } | Error::Damaged { .. }) => Ok(Fate::Unreadable),
         Err(error) => Err(error),
     }
 }

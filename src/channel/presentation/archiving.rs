@@ -15,9 +15,9 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Retention {
     /// Once all of one is so many numbers old.
-    segments: i64,
+    pub(super) segments: i64,
     /// Once all that is kept is more than so many bytes.
-    bytes: Option<u64>,
+    pub(super) bytes: Option<u64>,
     /// The window alone is more than that, and an operator has been told.
     warned: bool,
 }
@@ -39,7 +39,10 @@ impl Presentation {
         for (index, writer) in self.writers.iter_mut().enumerate() {
             errands.extend(writer.shelf_mut().errands().into_iter().map(|errand| (index, errand)));
         }
-        errands.into_iter().map(|(index, errand)| self.errand(index, errand)).collect()
+        let mut works: Vec<Work> =
+            errands.into_iter().map(|(index, errand)| self.errand(index, errand)).collect();
+        works.extend(self.clear_gone());
+        works
     }
 
     fn errand(&self, index: usize, (chapter, errand): (i64, Errand)) -> Work {
@@ -70,8 +73,12 @@ impl Presentation {
     fn doom_by_bytes(&mut self) -> Vec<(usize, (i64, Errand))> {
         let (mut errands, mut waits) = (Vec::new(), false);
         let Some(limit) = self.retention.bytes else { return errands };
-        while !waits && self.archived().map(|(_, weight, _)| weight.bytes).sum::<u64>() > limit {
+        while !waits && self.bytes() > limit {
             let spare = self.writers.iter().filter_map(|writer| writer.shelf().spare()).min();
+            // What nobody can watch goes before what is as old.
+            if self.doom_gone(spare.map(|oldest| oldest + 1)) {
+                continue;
+            }
             let Some(oldest) = spare else {
                 self.warn_of_window(limit);
                 break;
@@ -101,6 +108,7 @@ impl Presentation {
     /// What has become of an errand.
     pub(in crate::channel) fn hear(&mut self, track: &str, chapter: i64, fate: Fate) {
         self.writer(track).into_iter().for_each(|writer| writer.shelf_mut().hear(chapter, fate));
+        self.hear_of_gone(track, chapter, fate);
     }
 
     /// What is kept of each track: how much, and how much time there is from the first segment to the last.

@@ -45,6 +45,19 @@ impl Presentation {
         work
     }
 
+    /// Who was killed around a change of encoder has recorded that of some tracks only, or of none: it is a discontinuity
+    /// in all of them, as discontinuities are counted alike (rfc8216bis 6.2.4).
+    pub(super) fn begin_eras_together(&mut self) {
+        let Some(newest) = self.writers.iter().map(|writer| writer.era().first).max() else { return };
+        let is_listed =
+            self.writers.iter().any(|writer| writer.unused() > newest && writer.era().first == newest);
+        for writer in &mut self.writers {
+            if writer.era().first < newest && (!is_listed || writer.unused() <= newest) {
+                writer.begin_era_at(newest);
+            }
+        }
+    }
+
     /// Another packager goes on with the channel: nothing is published of it. Gives what its encoder has said before its
     /// first picture.
     pub(in crate::channel) fn step_back(&mut self, config: &config::Channel) -> Vec<Message> {
@@ -76,6 +89,6 @@ impl Presentation {
     /// True if a record is not on its way, and is to be written from time to time: as long as anything follows, and be it
     /// documents that are yet to be `written`.
     pub(in crate::channel) fn wants_beat(&self, written: bool) -> bool {
-        !self.recording && !(self.is_over() && written)
+        !(self.recording || self.is_over() && written)
     }
 }

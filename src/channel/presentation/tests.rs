@@ -12,6 +12,7 @@ use super::*;
 use crate::channel::edge::Head;
 
 mod followed;
+mod gone;
 mod killed;
 mod long;
 mod relayed;

@@ -19,7 +19,7 @@ use http::HeaderValue;
 
 use crate::{
     channel::{
-        archive::{Archive, Entry, Errand, Fate, Keeping},
+        archive::{Archive, Entry, Errand, Fate, Gone, Keeping},
         edge::{self, Body, Head},
         record::TrackRecord,
     },
@@ -359,8 +359,7 @@ impl Shelf {
     /// What is to be done with chapters now. Readers do without one before it is deleted.
     pub(in crate::channel) fn errands(&mut self) -> Vec<(i64, Errand)> {
         let open = self.closed.first_key_value().map(|(number, _)| *number);
-        let grace = self.stored.segments().len().max(self.window.segments().len()) as i64;
-        let delete = self.keeping.delete(grace);
+        let delete = self.keeping.delete(self.grace());
         if delete.is_some() {
             self.tell(News::Bytes);
         }
@@ -380,6 +379,16 @@ impl Shelf {
     /// The oldest chapter is to go: false if it must be weighed first, for which there is an errand if there was none.
     pub(in crate::channel) fn doom(&mut self) -> (bool, Option<(i64, Errand)>) {
         if self.keeping.doom() { (true, None) } else { (false, self.keeping.weigh()) }
+    }
+
+    /// What is left when the track goes.
+    pub(in crate::channel) fn gone(&self) -> Gone {
+        Gone::of(self.archive(), self.closed.keys().copied(), self.grace())
+    }
+
+    /// How long somebody may read a list that is old.
+    pub(in crate::channel) fn grace(&self) -> i64 {
+        self.stored.segments().len().max(self.window.segments().len()) as i64
     }
 
     /// What is kept.

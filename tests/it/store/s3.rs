@@ -39,6 +39,8 @@ pub(crate) enum Mood {
     Conflicting(usize),
     /// They take so long.
     Slow(usize, Duration),
+    /// Reads take so long, and writes are well.
+    SlowReads(Duration),
 }
 
 struct State {
@@ -151,9 +153,12 @@ impl Mood {
     fn next(&mut self) -> Mood {
         let now = *self;
         match self {
-            Mood::Failing(0) | Mood::Deaf(0) | Mood::Conflicting(0) | Mood::Slow(0, _) | Mood::Well => {
-                Mood::Well
-            }
+            Mood::Failing(0)
+            | Mood::Deaf(0)
+            | Mood::Conflicting(0)
+            | Mood::Slow(0, _)
+            | Mood::SlowReads(_)
+            | Mood::Well => Mood::Well,
             Mood::Failing(left) | Mood::Deaf(left) | Mood::Conflicting(left) | Mood::Slow(left, _) => {
                 *left -= 1;
                 now
@@ -186,6 +191,10 @@ async fn answer(
     }
     if request.method() == Method::GET {
         state.gets.lock().unwrap().push(request.uri().path().to_owned());
+        let mood = *state.mood.lock().unwrap();
+        if let Mood::SlowReads(time) = mood {
+            tokio::time::sleep(time).await;
+        }
     }
     let broken = || std::io::Error::other("in a mood");
     let status = |status| Response::builder().status(status).body(Body::empty()).map_err(|_| broken());
@@ -193,7 +202,7 @@ async fn answer(
         Mood::Failing(_) => return status(StatusCode::SERVICE_UNAVAILABLE),
         Mood::Conflicting(_) => return status(StatusCode::CONFLICT),
         Mood::Slow(_, time) => tokio::time::sleep(time).await,
-        Mood::Deaf(_) | Mood::Well => {}
+        Mood::Deaf(_) | Mood::SlowReads(_) | Mood::Well => {}
     }
     let answer = s3.call(request.map(Body::from)).await.map_err(|_| broken())?;
     if matches!(mood, Mood::Deaf(_)) { Err(broken()) } else { Ok(answer) }

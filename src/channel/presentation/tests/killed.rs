@@ -56,7 +56,11 @@ impl Rig {
     }
 
     pub(super) fn encoder_begins(&mut self, level: u8) {
-        self.presentation.open(Catalog { tracks: tracks(level) });
+        self.encoder_begins_with(tracks(level));
+    }
+
+    pub(super) fn encoder_begins_with(&mut self, tracks: Vec<Track>) {
+        self.presentation.open(Catalog { tracks });
         for index in 0..5 {
             self.presentation.take(media(0, true, index, index == 0), self.now);
         }
@@ -160,13 +164,13 @@ impl Rig {
     }
 
     /// All that lies there, in whichever way it came.
-    async fn all(&self) -> BTreeSet<String> {
+    pub(super) async fn all(&self) -> BTreeSet<String> {
         let all: Vec<_> = self.faults.truth().list(None).try_collect().await.unwrap();
         all.into_iter().map(|object| object.location.to_string()).collect()
     }
 
     /// All that record, chapters and lists name.
-    async fn named(&self) -> BTreeSet<String> {
+    pub(super) async fn named(&self) -> BTreeSet<String> {
         let mut named = BTreeSet::new();
         let Some(bytes) = self.truth("live/a/state.json").await else { return named };
         for (track, record) in record::decode("state.json", &bytes).unwrap().tracks {
