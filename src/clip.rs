@@ -17,6 +17,7 @@ pub use self::error::Error;
 use self::target::Target;
 use crate::{
     channel::stretch::{Kept, aligned},
+    config,
     package::Progress,
     store::Store,
 };
@@ -67,11 +68,11 @@ impl Request {
     }
 }
 
-/// Cuts it out.
+/// Cuts it out of the `store` that `config` says.
 ///
 /// # Errors
 /// What, where, and what would be right. Nothing is left of what was written to this machine, also if the future is dropped.
-pub async fn run(store: &Store, request: &Request) -> Result<Summary, Error> {
+pub async fn run(store: &Store, config: &config::Store, request: &Request) -> Result<Summary, Error> {
     let unknown = || Error::UnknownChannel { channel: request.channel.clone(), store: store.url().into() };
     let kept = Kept::read(store, &request.channel).await?.ok_or_else(unknown)?;
     let wanted = request.numbers();
@@ -85,7 +86,7 @@ pub async fn run(store: &Store, request: &Request) -> Result<Summary, Error> {
     if parts.is_empty() || parts.iter().any(|part| part.window.segments().is_empty()) {
         return Err(Error::nothing(request, kept.numbers()));
     }
-    let target = Target::new(&request.out, file).await?;
+    let target = Target::new(&request.out, file, config).await?;
     let mut progress = Progress::start();
     progress.of(length(&parts));
     let source = Source { store, channel: &request.channel };

@@ -98,6 +98,21 @@ impl Store {
         Self::of(&config::Store::at(url))
     }
 
+    /// Opens what lies beside the store of the configuration: a bucket of the same kind is spoken to as that says, but its tags
+    /// are for rules about segments of channels.
+    ///
+    /// # Errors
+    /// As [`Store::of`].
+    pub fn beside(config: &config::Store, url: &str) -> Result<Self, Error> {
+        let kind = |url: &str| url.split_once("://").map(|(scheme, _)| scheme.to_owned());
+        let other = config::Store::at(url);
+        if kind(&config.url) != kind(url) {
+            return Self::of(&other);
+        }
+        let bucket = config::Bucket { tags: Default::default(), ..config.bucket.clone() };
+        Self::of(&config::Store { bucket, ..other })
+    }
+
     /// Anything that object_store has, for tests of what goes wrong.
     pub fn over(objects: Arc<dyn ObjectStore>) -> Self {
         Self::new(Place::of(objects, Descriptions::default()), &config::Store::at("memory://"), None)

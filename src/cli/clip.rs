@@ -75,7 +75,7 @@ pub(super) fn run(arguments: Clip) -> anyhow::Result<()> {
     let summary = runtime.block_on(async {
         let mut signals = Signals::listen().context("cannot listen for signals")?;
         tokio::select! {
-            made = clip::run(&store, &request) => anyhow::Ok(made?),
+            made = clip::run(&store, &config.store, &request) => anyhow::Ok(made?),
             () = signals.next() => Err(clip::Error::Interrupted.into()),
         }
     })?;

@@ -9,7 +9,10 @@ use std::{
 use bytes::Bytes;
 
 use super::Error;
-use crate::store::{self, Store};
+use crate::{
+    config,
+    store::{self, Store},
+};
 
 /// A place that was looked at, and is free.
 pub(super) enum Target {
@@ -26,12 +29,12 @@ pub(super) struct Draft {
 }
 
 impl Target {
-    /// Looks whether `out` is free, and if so, makes room for it.
-    pub(super) async fn new(out: &str, file: bool) -> Result<Self, Error> {
+    /// Looks whether `out` is free, and if so, makes room for it. `config` says how buckets are spoken to.
+    pub(super) async fn new(out: &str, file: bool, config: &config::Store) -> Result<Self, Error> {
         let path = match out.split_once("://") {
             Some(("file", path)) => PathBuf::from(path),
             Some(_) if file => return Err(Error::FileElsewhere(out.to_owned())),
-            Some(_) => return Self::in_store(out).await,
+            Some(_) => return Self::in_store(out, config).await,
             None => PathBuf::from(out),
         };
         let is_empty = fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none());
@@ -48,8 +51,8 @@ impl Target {
         Ok(Self::Here(Draft { path, partial }))
     }
 
-    async fn in_store(url: &str) -> Result<Self, Error> {
-        let store = Store::open(url)?;
+    async fn in_store(url: &str, config: &config::Store) -> Result<Self, Error> {
+        let store = Store::beside(config, url)?;
         match store.get("index.m3u8").await {
             Err(store::Error::NotFound { .. }) => Ok(Self::Store(Box::new(store))),
             Ok(_) => Err(Error::Taken(url.to_owned())),

@@ -22,7 +22,7 @@ const UPSTREAM: &[(&str, &[&str])] = &[
     ("channel", &["ladder", "store", "config", "clock", "metrics", "pages", "policy"]),
     ("replica", &["channel", "store", "config", "clock"]),
     ("package", &["ladder", "store", "config", "clock"]),
-    ("clip", &["channel", "package", "store"]),
+    ("clip", &["channel", "package", "store", "config"]),
     ("inspect", &[]),
     ("check", &["clock"]),
     ("access", &["config", "follow"]),
@@ -42,7 +42,7 @@ const UPSTREAM: &[(&str, &[&str])] = &[
             "policy",
         ],
     ),
-    ("control", &["origin", "channel", "store", "config", "metrics"]),
+    ("control", &["origin", "channel", "config", "metrics"]),
     (
         "cli",
         &[

@@ -281,3 +281,33 @@ async fn a_clip_that_is_stopped_in_its_midst_leaves_nothing() {
         assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0, "after {name}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clip_goes_into_the_bucket_that_the_configuration_speaks_to_and_one_that_is_stopped_has_no_list() {
+    let s3 = S3::start().await;
+    let server = Served::storing(&(s3.toml("/live") + "tags = { keep = \"week\" }\n"), CHANNEL).await;
+    let first = has_been_on_air(&server, 4).await;
+    let root = s3.root();
+    let url = |name: &str| format!("{}/clips/{name}", s3.url());
+    let (code, words) = ended(started(&server, first, &url("goal"))).await;
+    assert_eq!(code, Some(0), "{words}");
+    let clip = root.join("clips/goal");
+    let list = std::fs::read_to_string(clip.join("180p/index.m3u8")).unwrap();
+    let (_, list) = m3u8_rs::parse_media_playlist(list.as_bytes()).unwrap();
+    assert!(list.end_list && list.segments.len() >= 4, "{list:?}");
+    for segment in &list.segments {
+        assert!(clip.join("180p").join(&segment.uri).exists(), "{}", segment.uri);
+    }
+    let first_put = format!("clips/goal/180p/{}", list.segments[0].uri);
+    assert_eq!(s3.put_header(&first_put, "x-amz-tagging"), None, "tags are for rules about the channel");
+    let (code, words) = ended(started(&server, first, &url("goal"))).await;
+    assert!(code == Some(1) && words.contains("clips/goal"), "what is there stays: {code:?} {words}");
+
+    s3.turn(Mood::SlowReads(Duration::from_millis(400)));
+    let clip = root.join("clips/other");
+    let other = started(&server, first, &url("other"));
+    interrupt_when(&other, || clip.join("180p").exists()).await;
+    let (code, words) = ended(other).await;
+    assert!(code == Some(130) && words.contains("interrupted"), "{code:?} {words}");
+    assert!(!clip.join("index.m3u8").exists() && !clip.join("manifest.mpd").exists());
+}

@@ -29,10 +29,17 @@ pub(super) struct Papers {
 
 #[derive(Debug, Default)]
 struct Desk {
-    documents: VecDeque<Paper>,
-    /// Something is being written.
-    busy: bool,
+    documents: VecDeque<Numbered>,
+    /// Number of the one that is being written.
+    busy: Option<u64>,
+    /// How many were put.
+    put: u64,
 }
+
+/// A document and which it is of those that were put. One takes the number over of an older version that was not written:
+/// until it is, whatever that replaces may lie in the store.
+#[derive(Debug)]
+struct Numbered(u64, Paper);
 
 impl Papers {
     fn desk<T>(&self, act: impl FnOnce(&mut Desk) -> T) -> T {
@@ -49,11 +56,12 @@ impl Papers {
         self.desk(|desk| desk.is_clear())
     }
 
-    /// Waits until nothing is left to do.
+    /// Waits until all is written that was put until now, or something newer in its place.
     pub(super) async fn written(&self) {
+        let put = self.desk(|desk| desk.put);
         loop {
             let done = self.done.notified();
-            if self.desk(|desk| desk.is_clear()) {
+            if self.desk(|desk| desk.oldest().is_none_or(|oldest| oldest > put)) {
                 return;
             }
             done.await;
@@ -67,7 +75,7 @@ impl Papers {
         loop {
             while let Some(document) = self.desk(Desk::next) {
                 let store = tenure.permit().await;
-                if let Err(error) = known.write(&store, &document, &tenure).await {
+                if let Err(error) = known.write(&store, &document.1, &tenure).await {
                     self.desk(|desk| desk.put_back(document));
                     // It is looked at anew; whether that is still for us to do, the record says.
                     if matches!(error, Error::Superseded { .. }) {
@@ -81,8 +89,8 @@ impl Papers {
                 } else if mem::take(&mut failures) > 0 {
                     let _ = tell.send(News::Trouble { whose: WHOSE.into(), why: None }).await;
                 }
+                self.done.notify_waiters();
             }
-            self.desk(|desk| desk.busy = false);
             self.done.notify_waiters();
             self.more.notified().await;
         }
@@ -113,24 +121,34 @@ impl Known {
 
 impl Desk {
     fn put(&mut self, document: Paper) {
-        self.documents.retain(|other| other.path != document.path);
-        self.documents.push_back(document);
-    }
-
-    /// What could not be written is the next again, unless there is a newer one.
-    fn put_back(&mut self, document: Paper) {
-        if self.documents.iter().all(|other| other.path != document.path) {
-            self.documents.push_front(document);
+        self.put += 1;
+        match self.documents.iter_mut().find(|Numbered(_, other)| other.path == document.path) {
+            // In its place, too: others would get in front of it for ever.
+            Some(before) => before.1 = document,
+            None => self.documents.push_back(Numbered(self.put, document)),
         }
     }
 
-    fn next(&mut self) -> Option<Paper> {
+    /// What could not be written is the next again, unless there is a newer one.
+    fn put_back(&mut self, Numbered(number, document): Numbered) {
+        match self.documents.iter_mut().find(|Numbered(_, other)| other.path == document.path) {
+            Some(newer) => newer.0 = number,
+            None => self.documents.push_front(Numbered(number, document)),
+        }
+    }
+
+    fn next(&mut self) -> Option<Numbered> {
         let next = self.documents.pop_front();
-        self.busy = next.is_some();
+        self.busy = next.as_ref().map(|Numbered(number, _)| *number);
         next
     }
 
+    /// Number of the oldest that is not written.
+    fn oldest(&self) -> Option<u64> {
+        self.documents.iter().map(|Numbered(number, _)| *number).chain(self.busy).min()
+    }
+
     fn is_clear(&self) -> bool {
-        !self.busy && self.documents.is_empty()
+        self.oldest().is_none()
     }
 }

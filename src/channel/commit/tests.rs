@@ -321,3 +321,29 @@ async fn nothing_is_written_without_a_condition_once_another_may_have_taken_over
     }
     drop(committer);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_chapter_is_deleted_although_documents_never_run_dry() {
+    let faults = FaultStore::new(1, Odds(vec![(Fault::Slow(Duration::from_millis(400)), 1000)]));
+    let mut committer = leased(&faults, 1_000_000 * SECOND).await;
+    let put = |committer: &mut Committer, count: u64| {
+        let papers = (0..8).map(|track| Paper {
+            path: format!("live/a/{track}/index.m3u8"),
+            text: vec![count.to_string().into()],
+            cache: CachePolicy::LiveManifest,
+        });
+        committer.submit(Work::Documents(papers.collect()));
+    };
+    put(&mut committer, 0);
+    let (prefix, track) = ("live/a".to_owned(), "180p".to_owned());
+    committer.submit(Work::Chapter { prefix, track, chapter: 1, errand: Errand::Delete });
+    for count in 1..100 {
+        put(&mut committer, count);
+        assert!(!committer.has_written(), "there is always one more");
+        if let Ok(news) = tokio::time::timeout(SECOND, committer.news()).await {
+            assert!(matches!(news, News::Chapter { fate: Fate::Deleted, .. }), "{news:?}");
+            return;
+        }
+    }
+    panic!("it is never deleted");
+}

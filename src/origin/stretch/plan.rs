@@ -17,6 +17,9 @@ use crate::{
 /// A client is told to come again after so many seconds at most: clocks are wrong, and channels end.
 const LATEST: i64 = 3600;
 
+/// So many segments later a track begins that was not there before.
+const YOUNGER: i64 = 2 * LENGTH;
+
 /// A stretch of a channel, of which there is something.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -133,13 +136,13 @@ pub(super) fn lists_all(track: &TrackEdge) -> bool {
 }
 
 /// A rung or a language that came later is not in a stretch that others of its kind have from where it was `wanted`: it would
-/// leave nothing of what lies before it.
+/// leave nothing of what lies before it. Tracks lose their oldest chapters one after another, which makes nobody younger.
 fn leave_out_younger(tracks: &mut Vec<Part>, wanted: i64) {
     let is_video = |part: &Part| part.track.video().is_some();
     for kind in [true, false] {
         let of_kind = tracks.iter().filter(|part| is_video(part) == kind);
         let Some(oldest) = of_kind.map(|part| part.kept.0).min() else { continue };
-        tracks.retain(|part| is_video(part) != kind || part.kept.0 <= wanted.max(oldest));
+        tracks.retain(|part| is_video(part) != kind || part.kept.0 <= wanted.max(oldest) + YOUNGER);
     }
 }
 

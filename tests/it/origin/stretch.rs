@@ -266,9 +266,9 @@ async fn a_stretch_begins_where_every_track_has_it() {
 #[tokio::test]
 async fn a_stretch_has_no_rung_that_came_later_if_others_go_back_to_where_it_begins() {
     let going = Going::with(["720p", "480p", "audio-en"]);
-    let begins = |first: i64| {
-        going.tracks["480p"].send_modify(|edge| {
-            *edge = Arc::new(TrackEdge { listing: listing("480p", first..=LAST), ..TrackEdge::clone(edge) });
+    let begins = |track: &'static str, first: i64| {
+        going.tracks[track].send_modify(|edge| {
+            *edge = Arc::new(TrackEdge { listing: listing(track, first..=LAST), ..TrackEdge::clone(edge) });
         });
     };
     let rungs = async |start: i64| {
@@ -276,14 +276,20 @@ async fn a_stretch_has_no_rung_that_came_later_if_others_go_back_to_where_it_beg
         assert_eq!(said.status(), 200);
         text(said).await.lines().filter(|line| line.contains("p/index.m3u8")).count()
     };
-    begins(LAST - 2);
-    assert_eq!((rungs(BEGIN).await, rungs(BEGIN - 3600).await, rungs(END - 12).await), (1, 1, 2));
-    let path = |track: &str| format!("/live/demo/{track}/index.m3u8?start={BEGIN}&end={END}");
-    assert_eq!(numbers(&media(going.server.get(&path("720p")).await).await.0), named(LAST - 9..=LAST));
+    let begin = END - 300 * 6;
+    begins("720p", LAST - 299);
+    begins("audio-en", LAST - 299);
+    begins("480p", LAST - 2);
+    assert_eq!((rungs(begin).await, rungs(begin - 3600).await, rungs(END - 12).await), (1, 1, 2));
+    let path = |track: &str| format!("/live/demo/{track}/index.m3u8?start={begin}&end={END}");
+    assert_eq!(numbers(&media(going.server.get(&path("720p")).await).await.0), named(LAST - 299..=LAST));
     let left_out = going.server.get(&path("480p")).await;
     assert_eq!(field(left_out.headers(), "headwater-reason"), "unknown-track");
+    // Tracks lose their chapters one after another.
+    begins("480p", LAST - 299 + 64);
+    assert_eq!(rungs(begin).await, 2);
     // One of which nothing is published yet is in nobody's way.
-    begins(LAST + 1);
+    begins("480p", LAST + 1);
     assert_eq!(rungs(END - 12).await, 1);
 }
 

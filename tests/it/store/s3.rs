@@ -106,6 +106,10 @@ impl S3 {
         )
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("s3://{BUCKET}")
+    }
+
     /// Where the bucket's objects are files.
     pub(crate) fn root(&self) -> PathBuf {
         self.directory.path().join("s3").join(BUCKET)
