@@ -16,7 +16,7 @@ use headwater_packager::{
 pub use self::error::Error;
 use self::target::Target;
 use crate::{
-    channel::stretch::{Kept, aligned},
+    channel::stretch::{Kept, aligned, leave_out_younger},
     config,
     package::Progress,
     store::Store,
@@ -77,12 +77,15 @@ pub async fn run(store: &Store, config: &config::Store, request: &Request) -> Re
     let kept = Kept::read(store, &request.channel).await?.ok_or_else(unknown)?;
     let wanted = request.numbers();
     let file = request.out.ends_with(".mp4");
-    let tracks = if file {
-        file::chosen(kept.tracks(), request.rung.as_deref())?
-    } else {
-        kept.tracks().iter().collect()
+    let tracks = match &request.rung {
+        Some(rung) => file::with_rung(kept.tracks(), rung)?,
+        None => kept.tracks().iter().collect(),
     };
-    let parts = gather(store, &kept, tracks, &wanted).await?;
+    let mut listed = list(store, &kept, tracks, &wanted).await?;
+    if file {
+        listed = file::with_best(listed);
+    }
+    let parts = gather(listed);
     if parts.is_empty() || parts.iter().any(|part| part.window.segments().is_empty()) {
         return Err(Error::nothing(request, kept.numbers()));
     }
@@ -119,25 +122,37 @@ impl Source<'_> {
     }
 }
 
-async fn gather<'a>(
+/// The segments of a track, oldest first.
+type Listed<'a> = (&'a Track, Vec<Segment>);
+
+/// What there is of the tracks, without those that came later than others of their kind.
+async fn list<'a>(
     store: &Store,
     kept: &Kept,
     tracks: Vec<&'a Track>,
     wanted: &RangeInclusive<i64>,
-) -> Result<Vec<Part<'a>>, Error> {
-    let mut listed: Vec<Vec<Segment>> = Vec::new();
-    for track in &tracks {
-        listed.push(kept.segments(store, &track.name, wanted.clone()).await?);
+) -> Result<Vec<Listed<'a>>, Error> {
+    let mut listed = Vec::new();
+    for track in tracks {
+        listed.push((track, kept.segments(store, &track.name, wanted.clone()).await?));
     }
+    leave_out_younger(&mut listed, *wanted.start(), |(track, segments)| {
+        (track.video().is_some(), segments.first().map(|first| first.number))
+    });
+    Ok(listed)
+}
+
+fn gather<'a>(listed: Vec<Listed<'a>>) -> Vec<Part<'a>> {
+    let (tracks, mut listed): (Vec<_>, Vec<_>) = listed.into_iter().unzip();
     // Tracks come into the record one after the other.
     let last = listed.iter().map(|segments| segments.last().map_or(i64::MIN, |last| last.number)).min();
     let last = last.unwrap_or(i64::MIN);
     listed.iter_mut().for_each(|segments| segments.retain(|segment| segment.number <= last));
-    let part = |(track, segments): (&'a Track, Vec<Segment>)| {
+    let part = |(track, segments): Listed<'a>| {
         let window = Window::of(track.timescale, segments);
         Part { track, window }
     };
-    Ok(tracks.into_iter().zip(aligned(listed)).map(part).collect())
+    tracks.into_iter().zip(aligned(listed)).map(part).collect()
 }
 
 /// Nanoseconds of media time before the first segment of any track.

@@ -406,9 +406,19 @@ mod tests {
             (&one.replace("http://", ""), Role::Origin, "no URL of a media listener"),
             (&one.replace("8080", "8080/live"), Role::Origin, "no URL of a media listener"),
             (&one.replace("\"http://a:8080\"", "7"), Role::Origin, "has to be a URL"),
+            (&one.replace("a:8080", "me:hunter2@a:8080"), Role::Origin, "\"http://***@a:8080\" is no URL"),
+            (&one.replace("http://a:8080", "me:hunter2@a:8080"), Role::Origin, "\"***@a:8080\" is no URL"),
+            (&one.replace("a:8080", "hunter2@a b:80800"), Role::Origin, "\"http://***@a b:80800\" is no URL"),
+            (&one.replace("a:8080", "a:80/?token=hunter2"), Role::Origin, "\"http://a:80/?***\" is no URL"),
+            (
+                &format!("{one}edge_key_file = \"k\"\n"),
+                Role::Origin,
+                "server.edge_certificate_file: is missing",
+            ),
+            (&format!("{one}edge_certificate_file = \"c\"\n"), Role::All, "server.edge_key_file: is missing"),
         ] {
             let error = edge(lines, role).unwrap_err();
-            assert!(error.contains(expected), "{error}");
+            assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
         }
     }
 

@@ -3,6 +3,7 @@
 //! docs/metrics.md has the table.
 
 mod http;
+mod relaying;
 mod storing;
 mod track;
 mod viewing;
@@ -14,6 +15,7 @@ pub use prometheus_client::metrics::histogram::Histogram;
 
 pub use self::{
     http::{Http, Listener, Outcome},
+    relaying::{Listening, Relaying},
     storing::Storing,
     track::{Part, Track, Tracks},
     viewing::{Viewers, Viewing},
@@ -35,6 +37,8 @@ pub struct Metrics {
     pub waiting: Waiting,
     /// Of viewers over WebSockets.
     pub viewing: Viewing,
+    /// Of origin nodes that are told the edge.
+    pub relaying: Relaying,
     /// Of the listeners.
     pub http: Http,
 }
@@ -52,6 +56,7 @@ impl Exposition {
         metrics.tracks.register(&mut registry);
         metrics.waiting.register(&mut registry);
         metrics.viewing.register(&mut registry);
+        metrics.relaying.register(&mut registry);
         metrics.http.register(&mut registry);
         Self(registry)
     }

@@ -64,7 +64,7 @@ use self::{
     vod::Assets,
     waiters::{Waiters, Waiting},
 };
-use crate::{access::Access, channel::edge::Reader, clock, store::Store};
+use crate::{access::Access, channel::edge::Reader, clock, metrics::Relaying, store::Store};
 pub use crate::{media_type, policy};
 
 /// What answers the requests of a listener.
@@ -122,7 +122,7 @@ impl Origin {
             stretches: Stretches::new(channels.clone(), store.clone(), waiters.clone()),
             live: Channels::new(channels.clone(), store.clone(), waiters),
             preview: Preview::new(channels.clone(), viewers, origins),
-            relays: Relays::new(channels.clone(), None),
+            relays: Relays::new(channels.clone(), None, Relaying::default()),
             readers: channels,
             assets: Assets::new(store.clone()),
             names: Names::new(store),
@@ -138,8 +138,8 @@ impl Origin {
 
     /// The same, which tells the edge of its channels to who says `secret`.
     #[must_use]
-    pub fn relaying(self, secret: Option<Arc<Secret>>) -> Self {
-        Self { relays: Relays::new(self.readers.clone(), secret), ..self }
+    pub fn relaying(self, secret: Option<Arc<Secret>>, metrics: Relaying) -> Self {
+        Self { relays: Relays::new(self.readers.clone(), secret, metrics), ..self }
     }
 
     /// What is signed may be watched `until` that second of Unix time.

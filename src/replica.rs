@@ -65,7 +65,7 @@ pub fn start(setup: Setup) -> (Reader, JoinHandle<()>) {
     let (edge, follow) = match uplink {
         None => (recorded, None),
         Some(uplink) => {
-            let (screen, edge) = Screen::new(recorded, feed, config.low_latency.then_some(told));
+            let (screen, edge) = Screen::new(recorded, feed, told, config.low_latency);
             let follow = async move { tokio::join!(uplink.follow(&name, &tell), screen.run()) };
             (edge, Some(follow))
         }

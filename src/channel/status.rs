@@ -65,4 +65,6 @@ pub struct Status {
     pub unfenced: Option<String>,
     /// Why parts are not published one by one although they should be, if they are not.
     pub low_latency_off: Option<String>,
+    /// Which packager tells the edge, of a node.
+    pub edge_from: Option<String>,
 }

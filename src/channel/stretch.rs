@@ -61,12 +61,36 @@ impl Kept {
         archive::stretch(store, &self.prefix, track, &kept.archive, numbers).await
     }
 
-    /// Numbers of the first and the last segment that all tracks may have.
+    /// Numbers of the first and the last segment that picture and sound may have.
     pub fn numbers(&self) -> Option<RangeInclusive<i64>> {
-        let tracks = || self.tracks.iter().filter_map(|track| self.record.tracks.get(&track.name));
-        let numbers = tracks().map(|kept| kept.archive.numbers()).collect::<Option<Vec<_>>>()?;
-        let first = numbers.iter().map(|numbers| *numbers.start()).max()?;
-        Some(first..=numbers.iter().map(|numbers| *numbers.end()).min()?)
+        let of_kind = |kind: bool| {
+            let tracks = self.tracks.iter().filter(|track| track.video().is_some() == kind);
+            let numbers: Vec<_> =
+                tracks.filter_map(|track| self.record.tracks.get(&track.name)?.archive.numbers()).collect();
+            let first = numbers.iter().map(|numbers| *numbers.start()).min()?;
+            Some((first, numbers.iter().map(|numbers| *numbers.end()).max()?))
+        };
+        let kinds: Vec<_> = [true, false].into_iter().filter_map(of_kind).collect();
+        Some(kinds.iter().map(|kind| kind.0).max()?..=kinds.iter().map(|kind| kind.1).min()?)
+    }
+}
+
+/// So many segments later a track begins that was not there before. Tracks lose their oldest chapters one after another,
+/// which makes nobody younger.
+const YOUNGER: i64 = 2 * archive::LENGTH;
+
+/// Leaves out rungs and languages that came later than others of their kind, which go back to where a stretch is `wanted`:
+/// they would leave nothing of what lies before them. `of` says whether a track is video, and the number of the first
+/// segment that it has, if it has any.
+pub fn leave_out_younger<T>(tracks: &mut Vec<T>, wanted: i64, of: impl Fn(&T) -> (bool, Option<i64>)) {
+    for kind in [true, false] {
+        let firsts = tracks.iter().map(&of).filter(|(is_video, _)| *is_video == kind);
+        let Some(oldest) = firsts.filter_map(|(_, first)| first).min() else { continue };
+        let is_old = |first: Option<i64>| first.is_some_and(|first| first <= wanted.max(oldest) + YOUNGER);
+        tracks.retain(|track| {
+            let (is_video, first) = of(track);
+            is_video != kind || is_old(first)
+        });
     }
 }
 
@@ -147,6 +171,22 @@ mod tests {
     /// Numbers and where their eras begin.
     fn told(segments: &[Segment]) -> Vec<(i64, i64)> {
         segments.iter().map(|segment| (segment.number, segment.era.first)).collect()
+    }
+
+    #[test]
+    fn rungs_and_languages_that_came_later_are_left_out_of_what_others_go_back_to() {
+        let left = |wanted, mut tracks: Vec<(bool, Option<i64>)>| {
+            leave_out_younger(&mut tracks, wanted, |track| *track);
+            tracks
+        };
+        let (old, new, none, sound) =
+            ((true, Some(100)), (true, Some(400)), (true, None), (false, Some(101)));
+        assert_eq!(left(150, vec![new, old, none, sound]), [old, sound]);
+        assert_eq!(left(0, vec![old, new, sound]), [old, sound]);
+        assert_eq!(left(400, vec![old, new, sound]), [old, new, sound]);
+        let chapter_less = (true, Some(164));
+        assert_eq!(left(0, vec![old, chapter_less]), [old, chapter_less]);
+        assert_eq!(left(150, vec![none, sound]), [none, sound], "of pictures there are none");
     }
 
     #[test]

@@ -95,7 +95,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         let over = shutdown.clone();
         tokio::spawn(async move { over.run_until_cancelled(secret.follow()).await });
     }
-    let origin = Origin::new(readers.clone(), store, admission).stretching(longest).relaying(nodes);
+    let origin = Origin::new(readers.clone(), store, admission)
+        .stretching(longest)
+        .relaying(nodes, metrics.relaying.clone());
     let state = Control::new(readers, &metrics, shutdown.clone());
     let over = CancellationToken::new();
     let work = async {
@@ -137,7 +139,7 @@ fn nodes(server: &config::Server) -> anyhow::Result<Option<Arc<Secret>>> {
 fn uplink(server: &config::Server) -> anyhow::Result<Option<Uplink>> {
     let Some(feed) = server.edge.as_ref().filter(|_| server.role == Role::Origin) else { return Ok(None) };
     let secret = secret::first(&feed.secret).context("server.edge_secret_file")?;
-    Uplink::new(&feed.from, &secret).context("server.edge_from").map(Some)
+    Uplink::new(feed, &secret).context("server.edge_from").map(Some)
 }
 
 /// Each connection is a file to the system, which by default allows a program a thousand.

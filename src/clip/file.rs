@@ -2,22 +2,25 @@
 
 use headwater_packager::{bmff, track::Track, window::Segment};
 
-use super::{Error, Part, Source, begin, length, target::Target};
+use super::{Error, Listed, Part, Source, begin, length, target::Target};
 use crate::package::Progress;
 
-/// The tracks that go into a file: the rung that is named or the best, and all sound.
-pub(super) fn chosen<'a>(tracks: &'a [Track], rung: Option<&str>) -> Result<Vec<&'a Track>, Error> {
+/// The rung that is named, and all sound.
+pub(super) fn with_rung<'a>(tracks: &'a [Track], rung: &str) -> Result<Vec<&'a Track>, Error> {
     let videos = || tracks.iter().filter(|track| track.video().is_some());
-    let best = || videos().max_by_key(|track| (track.video().map(|video| video.height), track.bitrate));
-    let video = match rung {
-        None => best(),
-        Some(rung) => {
-            let named = videos().find(|track| track.name == rung);
-            let names = || videos().map(|track| track.name.as_str()).collect::<Vec<_>>().join(", ");
-            Some(named.ok_or_else(|| Error::UnknownRung { rung: rung.into(), names: names() })?)
-        }
-    };
-    Ok(video.into_iter().chain(tracks.iter().filter(|track| track.audio().is_some())).collect())
+    let names = || videos().map(|track| track.name.as_str()).collect::<Vec<_>>().join(", ");
+    let unknown = || Error::UnknownRung { rung: rung.into(), names: names() };
+    let video = videos().find(|track| track.name == rung).ok_or_else(unknown)?;
+    Ok(std::iter::once(video).chain(tracks.iter().filter(|track| track.audio().is_some())).collect())
+}
+
+/// The best rung of those that have the stretch, and all sound.
+pub(super) fn with_best(mut listed: Vec<Listed<'_>>) -> Vec<Listed<'_>> {
+    let quality = |track: &Track| track.video().map(|video| (video.height, track.bitrate));
+    let best = listed.iter().map(|(track, _)| *track).filter(|track| track.video().is_some());
+    let best = best.max_by_key(|track| quality(track)).map(|track| track.name.clone());
+    listed.retain(|(track, _)| track.audio().is_some() || Some(&track.name) == best.as_ref());
+    listed
 }
 
 /// Writes it, segment by segment of all tracks.

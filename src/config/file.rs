@@ -48,6 +48,9 @@ pub(super) struct Server {
     pub(super) limits: Limits,
     pub(super) edge_from: Option<OneOrMore>,
     pub(super) edge_secret_file: Option<PathBuf>,
+    pub(super) edge_ca_file: Option<PathBuf>,
+    pub(super) edge_certificate_file: Option<PathBuf>,
+    pub(super) edge_key_file: Option<PathBuf>,
 }
 
 /// One value, or a list of them.

@@ -68,6 +68,17 @@ fn unknown(given: &str, known: &[&str]) -> String {
     }
 }
 
+/// A URL, or what was meant for one, as it may be shown: who it is spoken to as, and what is asked for, may be secrets.
+pub(super) fn without_secrets(written: &str) -> String {
+    let begin = written.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = written.split_at(begin);
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at(end);
+    let host = authority.rsplit_once('@').map_or(authority.to_owned(), |(_, host)| format!("***@{host}"));
+    let (path, query) = rest.split_once('?').map_or((rest, ""), |(path, _)| (path, "?***"));
+    format!("{scheme}{host}{path}{query}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -44,6 +44,10 @@ pub struct EdgeFeed {
     pub from: Vec<String>,
     /// File with what only these servers know: one a line, if there are several while one is being replaced.
     pub secret: PathBuf,
+    /// File with the authorities by whom packagers are known over https; `None` for those of the system.
+    pub ca: Option<PathBuf>,
+    /// Certificate and key that a node shows to packagers.
+    pub identity: Option<Pair>,
 }
 
 impl Server {

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::{Bucket, Cache, Encryption, Fence, Spool, Store, check::Refusal, defaults, file, unit::Size};
+use super::{
+    Bucket, Cache, Encryption, Fence, Spool, Store, check::Refusal, defaults, file, mistake::without_secrets,
+    unit::Size,
+};
 
 /// What a bucket's objects can be told apart by (S3: Object tagging): at most so many, so long.
 const MOST_TAGS: usize = 10;
@@ -151,10 +154,12 @@ fn endpoint(written: &str, allow_http: bool) -> Result<(), (&'static str, String
         Some(("https", _)) | Some(("http", true)) => Ok(()),
         Some(("http", false)) if allow_http => Ok(()),
         Some(("http", false)) => refused(format!(
-            "{written:?} sends everything in the clear; give an https:// URL, or write allow_http = true as well"
+            "{:?} sends everything in the clear; give an https:// URL, or write allow_http = true as well",
+            without_secrets(written)
         )),
         _ => refused(format!(
-            "{written:?} is no URL of a server; write for example \"https://s3.example.com\""
+            "{:?} is no URL of a server; write for example \"https://s3.example.com\"",
+            without_secrets(written)
         )),
     }
 }

@@ -16,7 +16,10 @@ use super::{
     reply::Reply,
     secret::Secret,
 };
-use crate::channel::{edge::Reader, relay::Teller};
+use crate::{
+    channel::{edge::Reader, relay::Teller},
+    metrics::Relaying,
+};
 
 /// Tells nodes of the channels.
 #[derive(Debug)]
@@ -24,12 +27,19 @@ pub struct Relays {
     readers: Arc<BTreeMap<String, Reader>>,
     /// Without one there is nothing here.
     secret: Option<Arc<Secret>>,
+    metrics: Relaying,
 }
 
 impl Relays {
     /// Tells of `readers` who says `secret`, and nobody if there is none.
-    pub fn new(readers: Arc<BTreeMap<String, Reader>>, secret: Option<Arc<Secret>>) -> Self {
-        Self { readers, secret }
+    pub fn new(
+        readers: Arc<BTreeMap<String, Reader>>,
+        secret: Option<Arc<Secret>>,
+        metrics: Relaying,
+    ) -> Self {
+        // Told from the beginning, so that a rise from zero is seen.
+        readers.keys().for_each(|channel| drop(metrics.begin(channel)));
+        Self { readers, secret, metrics }
     }
 
     /// True if somebody may be told.
@@ -51,10 +61,11 @@ impl Relays {
         if reader.edge.borrow().tracks.is_empty() {
             return Err(public::not_yet(&reader.status.borrow().state));
         }
-        let teller = Teller::new(reader.edge.clone());
-        let pieces = stream::unfold(teller, |mut teller| async {
+        let teller = (Teller::new(reader.edge.clone()), self.metrics.begin(channel));
+        let pieces = stream::unfold(teller, |(mut teller, listening)| async {
             let piece = teller.next().await?;
-            Some((Ok(piece), teller))
+            listening.told(piece.len());
+            Some((Ok(piece), (teller, listening)))
         });
         let mut reply = Reply::new(StatusCode::OK, Body::growing(pieces.boxed()), CachePolicy::NoStore);
         reply.set(header::CONTENT_TYPE, HeaderValue::from_static(media_type::BINARY));

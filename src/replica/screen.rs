@@ -44,8 +44,9 @@ pub(super) struct Screen {
     of: (Arc<Edge>, Option<Arc<Whole>>),
     /// Since when there is something to be shown that would be less than what is.
     behind: Option<Instant>,
-    /// Set if parts are wanted.
-    status: Option<watch::Sender<Status>>,
+    status: watch::Sender<Status>,
+    /// It is told in the status if there are none.
+    wants_parts: bool,
 }
 
 struct Track {
@@ -62,11 +63,12 @@ struct Offer {
 }
 
 impl Screen {
-    /// One that shows nothing yet. In `status` it says why parts are not had, if they are not.
+    /// One that shows nothing yet. In `status` it says who tells the edge; and why parts are not had, if they are wanted.
     pub(super) fn new(
         recorded: watch::Receiver<Arc<Edge>>,
         feed: watch::Receiver<Feed>,
-        status: Option<watch::Sender<Status>>,
+        status: watch::Sender<Status>,
+        wants_parts: bool,
     ) -> (Self, watch::Receiver<Arc<Edge>>) {
         let (edge, edges) = watch::channel(recorded.borrow().clone());
         let of = (recorded.borrow().clone(), None);
@@ -79,6 +81,7 @@ impl Screen {
             of,
             behind: None,
             status,
+            wants_parts,
         };
         (screen, edges)
     }
@@ -105,7 +108,7 @@ impl Screen {
         let offers = match feed {
             Feed::Awaited => return,
             Feed::Away { .. } => vec![store],
-            Feed::Here { connection, picture: Picture { channel, tracks } } => {
+            Feed::Here { connection, picture: Picture { channel, tracks }, .. } => {
                 let told = Offer { source: Source::Told(connection), whole: channel, told: tracks };
                 if self.source == Source::Store { vec![told, store] } else { vec![told] }
             }
@@ -195,12 +198,19 @@ impl Screen {
     }
 
     fn say(&self, feed: &Feed) {
-        let Some(status) = &self.status else { return };
-        let why = match feed {
-            Feed::Awaited | Feed::Here { .. } => None,
-            Feed::Away { why } => Some(format!("no packager tells its edge: {why}")),
+        let (from, why) = match feed {
+            Feed::Awaited => (None, None),
+            Feed::Here { from, .. } => (Some(&**from), None),
+            Feed::Away { why } => (None, Some(format!("no packager tells its edge: {why}"))),
         };
-        status.send_if_modified(|status| std::mem::replace(&mut status.low_latency_off, why.clone()) != why);
+        let why = why.filter(|_| self.wants_parts);
+        self.status.send_if_modified(|status| {
+            let is_new = (status.edge_from.as_deref(), &status.low_latency_off) != (from, &why);
+            if is_new {
+                (status.edge_from, status.low_latency_off) = (from.map(str::to_owned), why.clone());
+            }
+            is_new
+        });
     }
 }
 

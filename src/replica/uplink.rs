@@ -2,8 +2,13 @@
 //! it now.
 
 mod failure;
+mod tls;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::{HeaderValue, header};
 use reqwest::{Client, Response, redirect::Policy};
@@ -13,10 +18,12 @@ use tokio::{
 };
 
 use self::failure::Failure;
+pub use self::tls::Error;
 use super::jittered;
 use crate::{
     channel::relay::{BEAT, Hearer, Picture},
     clock,
+    config::EdgeFeed,
 };
 
 /// Who says nothing for so long is gone, or out of reach.
@@ -24,6 +31,9 @@ const SILENCE: Duration = BEAT.saturating_mul(4);
 /// How soon another is tried, and how seldom at the least.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// How seldom the log says again that nobody answers.
+const REMINDER: Duration = Duration::from_secs(60);
 
 /// What is told of a channel.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +50,8 @@ pub(super) enum Feed {
     Here {
         /// Counts connections: what one tells follows from what it told before.
         connection: u64,
+        /// URL of the packager.
+        from: Arc<str>,
         /// What can be seen.
         picture: Picture,
     },
@@ -49,47 +61,54 @@ pub(super) enum Feed {
 #[derive(Clone, Debug)]
 pub struct Uplink {
     client: Client,
-    from: Arc<[String]>,
+    from: Arc<[Arc<str>]>,
     secret: HeaderValue,
 }
 
 impl Uplink {
-    /// Asks those whose media listeners have these URLs, and tells them the secret.
+    /// Asks the packagers of `feed`, and tells them the `secret`.
     ///
     /// # Errors
-    /// When the system has no certificates to know others by.
-    pub fn new(from: &[String], secret: &str) -> Result<Self, reqwest::Error> {
+    /// When certificates cannot be used, or the system has none to know others by.
+    pub fn new(feed: &EdgeFeed, secret: &str) -> Result<Self, Error> {
         let client = Client::builder()
             .user_agent(concat!("headwater/", env!("CARGO_PKG_VERSION")))
             .http1_only()
             .redirect(Policy::none())
-            .connect_timeout(SILENCE)
-            .build()?;
+            .connect_timeout(SILENCE);
+        let client = tls::configured(client, feed)?.build().map_err(Error::Client)?;
         // A secret was checked to be of visible characters.
         let mut secret =
             HeaderValue::try_from(format!("Bearer {secret}")).unwrap_or(HeaderValue::from_static(""));
         secret.set_sensitive(true);
-        Ok(Self { client, from: from.into(), secret })
+        Ok(Self { client, from: feed.from.iter().map(|from| from.as_str().into()).collect(), secret })
     }
 
     /// Tells what is told of `channel`, for ever.
     pub(super) async fn follow(self, channel: &str, tell: &watch::Sender<Feed>) {
         let began = clock::now();
         let mut pause = FIRST_PAUSE;
+        let mut warned: BTreeMap<&str, (Instant, String)> = BTreeMap::new();
         for (connection, from) in (0..).zip(self.from.iter().cycle()) {
             let url = format!("{}/live/{channel}/edge", from.trim_end_matches('/'));
             let mut told = false;
             let failure = self
                 .listen(&url, |picture| {
                     told = true;
-                    tell.send_replace(Feed::Here { connection, picture: picture.clone() });
+                    let (from, picture) = (from.clone(), picture.clone());
+                    tell.send_replace(Feed::Here { connection, from, picture });
                 })
                 .await;
             // The first may stand by while the second publishes; but nobody waits for all of many that do not answer.
             let asked_all = connection + 1 >= self.from.len() as u64 || clock::now() - began > SILENCE;
             if told || asked_all {
                 let why = format!("{from}: {failure}");
-                if told || !matches!(&*tell.borrow(), Feed::Away { why: before } if *before == why) {
+                // Of several, each has its own reason, again and again.
+                let is_known = warned.get(&**from).is_some_and(|(at, before)| {
+                    *before == why && clock::now().saturating_duration_since(*at) < REMINDER
+                });
+                if told || !is_known {
+                    warned.insert(from, (clock::now(), why.clone()));
                     tracing::warn!(
                         why,
                         "the edge is not told; whole segments are shown as the store has them"

@@ -100,6 +100,7 @@ fn reader(edge: Edge) -> Reader {
         store_degraded: None,
         unfenced: None,
         low_latency_off: None,
+        edge_from: None,
     };
     Reader {
         edge: watch::channel(Arc::new(edge)).1,

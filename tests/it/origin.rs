@@ -15,7 +15,7 @@ mod refusals;
 mod slow;
 mod smuggling;
 mod stretch;
-mod tls;
+pub(crate) mod tls;
 mod unfit;
 mod waiters;
 mod wire;
@@ -138,6 +138,7 @@ fn status(state: State) -> Status {
         store_degraded: None,
         unfenced: None,
         low_latency_off: None,
+        edge_from: None,
     }
 }
 

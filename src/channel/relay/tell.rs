@@ -24,6 +24,9 @@ use crate::{
 /// that are not in the store yet.
 const RECENT: i64 = 8;
 
+/// Bytes of segments in one frame. While the store is away, who joins has to be told all that it does not have.
+const MOST: u64 = 32 << 20;
+
 /// Tells one node of one channel.
 #[derive(Debug)]
 pub struct Teller {
@@ -32,6 +35,8 @@ pub struct Teller {
     tracks: BTreeMap<String, Track>,
     /// What is said and not sent.
     waiting: VecDeque<Bytes>,
+    /// So many bytes of segments go into a frame before another one begins.
+    most: u64,
     greeted: bool,
 }
 
@@ -48,7 +53,14 @@ impl Teller {
     /// Tells what `edge` says from now on, and what there is.
     pub fn new(mut edge: watch::Receiver<Arc<Edge>>) -> Self {
         edge.mark_changed();
-        Self { edge, told: Arc::default(), tracks: BTreeMap::new(), waiting: VecDeque::new(), greeted: false }
+        let (told, tracks, waiting) = Default::default();
+        Self { edge, told, tracks, waiting, most: MOST, greeted: false }
+    }
+
+    /// The same in smaller frames.
+    #[cfg(test)]
+    pub fn in_frames_of(self, most: u64) -> Self {
+        Self { most, ..self }
     }
 
     /// The next piece of what is said, when there is something to say. `None` when nothing more is published here.
@@ -114,7 +126,8 @@ impl Teller {
                 self.tracks.entry(name.clone()).or_insert_with(|| Track::new(track.clone()));
             }
         }
-        let news = self.tracks.iter_mut().map(|(name, track)| track.news(name));
+        let most = self.most;
+        let news = self.tracks.iter_mut().map(|(name, track)| track.news(name, most));
         let news: Vec<_> = news.collect::<Result<_, Torn>>().ok()?;
         news.into_iter().flatten().for_each(|(track, bytes)| self.say(&Told::Track(track.into()), bytes));
         // Behind its tracks: who sees it sees what it speaks of.
@@ -132,37 +145,64 @@ impl Track {
         Self { edge, told: None, segments: BTreeMap::new() }
     }
 
-    /// What is new, if anything is.
-    fn news(&mut self, name: &str) -> Result<Option<(frame::Track, Vec<Bytes>)>, Torn> {
+    /// What is new, in as many frames as it takes.
+    fn news(&mut self, name: &str, most: u64) -> Result<Vec<(frame::Track, Vec<Bytes>)>, Torn> {
         let now = self.edge.borrow_and_update().clone();
         let before = match self.told.replace(now.clone()) {
-            Some(before) if Arc::ptr_eq(&before, &now) => return Ok(None),
+            Some(before) if Arc::ptr_eq(&before, &now) => return Ok(Vec::new()),
             Some(before) => before,
             None => {
                 self.skip(&now);
                 Arc::default()
             }
         };
+        let mut frames = self.in_front(name, &now, &before, most)?;
         let mut bytes = Vec::new();
-        let age = |since: Option<Instant>| since.map(|since| millis(clock::now() - since));
         let is_new = now.playlist != before.playlist;
         let playlist = now.playlist.as_ref().filter(|_| is_new);
         let track = frame::Track {
-            name: name.to_owned(),
-            ended: now.ended,
-            head: now.head.map(|head| (head.last, head.parts)),
-            low_latency: now.low_latency.map(|it| (micros(it.part_target), it.parts_per_segment)),
-            cmsd: now.cmsd.as_ref().map(text),
-            stored: now.stored.as_ref().map(|stored| (*stored.start(), *stored.end())),
-            moved_ms: age(now.moved_at),
-            slate_ms: age(now.slate_since),
             playlist: playlist.map(|playlist| list(playlist, before.playlist.as_deref(), &mut bytes)),
             delta: playlist.and_then(|it| it.delta.as_ref()).map(|delta| put(delta.body(), &mut bytes)),
             inits: inits(&now, &before, &mut bytes),
             segments: self.segments(&now, &mut bytes)?,
             gone: self.gone(&now),
+            ..state(name, &now)
         };
-        Ok(Some((track, bytes)))
+        frames.push((track, bytes));
+        Ok(frames)
+    }
+
+    /// Segments for which one frame is too small, in frames of their own that say nothing else than `before`.
+    fn in_front(
+        &mut self,
+        name: &str,
+        now: &TrackEdge,
+        before: &TrackEdge,
+        most: u64,
+    ) -> Result<Vec<(frame::Track, Vec<Bytes>)>, Torn> {
+        let is_new = |(number, segment): &(&i64, &Arc<Segment>)| {
+            self.segments.get(*number).is_none_or(|told| !Arc::ptr_eq(told, segment))
+        };
+        let news: Vec<(i64, Arc<Segment>)> =
+            now.segments.iter().filter(is_new).map(|(number, segment)| (*number, segment.clone())).collect();
+        let mut frames = Vec::new();
+        if news.iter().map(|(_, segment)| size(segment)).sum::<u64>() <= most {
+            return Ok(frames);
+        }
+        let (mut segments, mut bytes, mut length) = (Vec::new(), Vec::new(), 0);
+        for (number, segment) in news {
+            let told = self.segments.get(&number);
+            segments.push(growth(number, &segment, told.map(|told| &**told), &mut bytes)?);
+            length += size(&segment);
+            self.segments.insert(number, segment);
+            if length > most {
+                let segments = std::mem::take(&mut segments);
+                frames.push((frame::Track { segments, ..state(name, before) }, std::mem::take(&mut bytes)));
+                length = 0;
+            }
+        }
+        frames.push((frame::Track { segments, ..state(name, before) }, bytes));
+        Ok(frames)
     }
 
     /// Who joins reads from the store what has been there for long.
@@ -195,6 +235,28 @@ impl Track {
         gone.iter().for_each(|number| drop(self.segments.remove(number)));
         gone
     }
+}
+
+/// What is told of a track each time, and nothing that is new of it.
+fn state(name: &str, now: &TrackEdge) -> frame::Track {
+    let age = |since: Option<Instant>| since.map(|since| millis(clock::now() - since));
+    frame::Track {
+        name: name.to_owned(),
+        ended: now.ended,
+        head: now.head.map(|head| (head.last, head.parts)),
+        low_latency: now.low_latency.map(|it| (micros(it.part_target), it.parts_per_segment)),
+        cmsd: now.cmsd.as_ref().map(text),
+        stored: now.stored.as_ref().map(|stored| (*stored.start(), *stored.end())),
+        moved_ms: age(now.moved_at),
+        slate_ms: age(now.slate_since),
+        ..frame::Track::default()
+    }
+}
+
+/// Bytes of a segment, at least.
+fn size(segment: &Segment) -> u64 {
+    let chunks = segment.chunks.iter().map(|chunk| chunk.length).sum();
+    segment.whole.as_ref().map_or(chunks, |whole| whole.length)
 }
 
 /// What is published does not follow from what was told, as too much has happened between: who listens has to begin anew.

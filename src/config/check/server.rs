@@ -11,7 +11,10 @@ use http::HeaderName;
 use reqwest::Url;
 
 use super::Refusal;
-use crate::config::{Cdn, EdgeFeed, Limits, Pair, Role, Secret, Server, Tls, defaults, file, unit::Span};
+use crate::config::{
+    Cdn, EdgeFeed, Limits, Pair, Role, Secret, Server, Tls, defaults, file, mistake::without_secrets,
+    unit::Span,
+};
 
 /// hyper reads no head of more than 64 KiB, and a player of ours needs half a kilobyte.
 const HEADER_BYTES: RangeInclusive<usize> = 1 << 10..=60 << 10;
@@ -22,8 +25,10 @@ const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration
 pub(super) fn check(written: file::Server) -> Result<Server, Refusal> {
     let count = |written: Option<NonZeroUsize>, default| written.map_or(default, NonZeroUsize::get);
     let role = written.role.unwrap_or_default();
+    let identity = identity(written.edge_certificate_file, written.edge_key_file)?;
+    let edge = edge(written.edge_from, written.edge_secret_file, role)?;
     Ok(Server {
-        edge: edge(written.edge_from, written.edge_secret_file, role)?,
+        edge: edge.map(|edge| EdgeFeed { ca: written.edge_ca_file, identity, ..edge }),
         role,
         media: written.media.map_or(defaults::MEDIA, |address| address.0),
         control: written.control.map_or(defaults::CONTROL, |address| address.0),
@@ -67,8 +72,22 @@ fn edge(
             "edge_from",
             "is missing: it comes with edge_secret_file; write for example \"http://packager:8080\"",
         ),
-        (Some(secret), Role::Origin, false) => Ok(Some(EdgeFeed { from, secret })),
-        (Some(secret), Role::All, _) => Ok(Some(EdgeFeed { from: Vec::new(), secret })),
+        (Some(secret), Role::Origin, false) => Ok(Some(EdgeFeed { from, secret, ca: None, identity: None })),
+        (Some(secret), Role::All, _) => {
+            Ok(Some(EdgeFeed { from: Vec::new(), secret, ca: None, identity: None }))
+        }
+    }
+}
+
+fn identity(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<Pair>, Refusal> {
+    let missing = |key: &str, other: &str| {
+        Err((format!("server.{key}"), format!("is missing: it comes with {other}; write both, or neither")))
+    };
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some(Pair { certificate, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => missing("edge_key_file", "edge_certificate_file"),
+        (None, Some(_)) => missing("edge_certificate_file", "edge_key_file"),
     }
 }
 
@@ -80,7 +99,8 @@ fn packager(written: &str) -> Result<(), String> {
     });
     is_one.then_some(()).ok_or_else(|| {
         format!(
-            "{written:?} is no URL of a media listener; write scheme, host and port, for example \"http://packager:8080\""
+            "{:?} is no URL of a media listener; write scheme, host and port, for example \"http://packager:8080\"",
+            without_secrets(written)
         )
     })
 }

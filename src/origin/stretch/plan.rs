@@ -10,15 +10,13 @@ use crate::{
     channel::{
         archive::LENGTH,
         edge::{Edge, Rendition, TrackEdge},
+        stretch::leave_out_younger,
     },
     origin::{error::HttpError, policy::CachePolicy, refusal::Refusal},
 };
 
 /// A client is told to come again after so many seconds at most: clocks are wrong, and channels end.
 const LATEST: i64 = 3600;
-
-/// So many segments later a track begins that was not there before.
-const YOUNGER: i64 = 2 * LENGTH;
 
 /// A stretch of a channel, of which there is something.
 #[derive(Clone, Debug)]
@@ -72,7 +70,7 @@ impl Plan {
         let (wanted, last) = stretch.numbers(edge.segment, longest).into_inner();
         let mut tracks: Vec<Part> =
             edge.renditions.iter().filter_map(|rendition| part(edge, rendition)).collect();
-        leave_out_younger(&mut tracks, wanted);
+        leave_out_younger(&mut tracks, wanted, |part| (part.track.video().is_some(), Some(part.kept.0)));
         let oldest = tracks.iter().map(|part| part.kept.0).max().ok_or(Refusal::NotYetPublished)?;
         let newest = tracks.iter().map(|part| part.kept.1).min().ok_or(Refusal::NotYetPublished)?;
         if wanted > newest && !edge.ended {
@@ -133,17 +131,6 @@ impl Plan {
 /// recorded a moment later.
 pub(super) fn lists_all(track: &TrackEdge) -> bool {
     track.head.is_none_or(|head| track.listing.last().is_some_and(|last| last >= head.last))
-}
-
-/// A rung or a language that came later is not in a stretch that others of its kind have from where it was `wanted`: it would
-/// leave nothing of what lies before it. Tracks lose their oldest chapters one after another, which makes nobody younger.
-fn leave_out_younger(tracks: &mut Vec<Part>, wanted: i64) {
-    let is_video = |part: &Part| part.track.video().is_some();
-    for kind in [true, false] {
-        let of_kind = tracks.iter().filter(|part| is_video(part) == kind);
-        let Some(oldest) = of_kind.map(|part| part.kept.0).min() else { continue };
-        tracks.retain(|part| is_video(part) != kind || part.kept.0 <= wanted.max(oldest) + YOUNGER);
-    }
 }
 
 impl Part {

@@ -29,7 +29,7 @@ fn told(connection: u64, last: i64, parts: u32) -> Feed {
     };
     let picture =
         Picture { channel: Some(Arc::new(whole)), tracks: [("a".into(), track(last, parts))].into() };
-    Feed::Here { connection, picture }
+    Feed::Here { connection, from: "http://packager".into(), picture }
 }
 
 fn away() -> Feed {
@@ -41,7 +41,7 @@ impl Stage {
         let (recorded, records) = watch::channel(Arc::new(Edge::default()));
         let (feed, feeds) = watch::channel(Feed::Awaited);
         let (told, status) = watch::channel(Status::default());
-        let (screen, shown) = Screen::new(records, feeds, Some(told));
+        let (screen, shown) = Screen::new(records, feeds, told, true);
         Self { recorded, feed, screen, shown, status }
     }
 
@@ -95,10 +95,10 @@ async fn nothing_that_was_shown_is_missing_in_what_is_shown_next() {
 #[tokio::test(start_paused = true)]
 async fn without_a_record_what_was_told_stays_and_what_the_store_has_is_what_was_told_of_it() {
     let mut stage = Stage::new();
-    let Feed::Here { connection, mut picture } = told(0, 11, 3) else { unreachable!() };
+    let Feed::Here { connection, from, mut picture } = told(0, 11, 3) else { unreachable!() };
     let track = TrackEdge { stored: Some(4..=10), ..TrackEdge::clone(&picture.tracks["a"]) };
     picture.tracks.insert("a".into(), Arc::new(track));
-    assert_eq!(stage.hears(Feed::Here { connection, picture }), Some((11, 3)));
+    assert_eq!(stage.hears(Feed::Here { connection, from, picture }), Some((11, 3)));
     let stored = |stage: &Stage| stage.shown.borrow().tracks["a"].borrow().stored.clone();
     assert_eq!(stored(&stage), Some(4..=10), "listed segments that nobody has told can be fetched");
     assert_eq!(stage.records(11), Some((11, 3)));

@@ -78,6 +78,7 @@ impl Synthetic {
             store_degraded: None,
             unfenced: None,
             low_latency_off: None,
+            edge_from: None,
         };
         let reader = reading(edge.clone(), watch::channel(status).1);
         let waiters = Waiters::new(Limits { all: 10_000, of_connection: 1000 }, Metrics::default().waiting);

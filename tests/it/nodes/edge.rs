@@ -7,6 +7,7 @@ use headwater::clock;
 use reqwest::{Client, StatusCode};
 
 use super::*;
+use crate::{openmetrics::Metrics, origin::tls::Authority};
 
 const SECRET: &str = "what only our servers know";
 
@@ -242,4 +243,44 @@ async fn only_who_says_the_secret_is_told_and_who_is_not_says_why() {
     let silent = Served::storing(&site.store().replace("data", "other"), &low_latency(TEST)).await;
     let answer = client.get(silent.url("live/a/edge")).bearer_auth(&right).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::NOT_FOUND, "there is nothing where no secret is set");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_edge_is_told_over_https_between_those_whom_an_authority_vouches_for() {
+    let site = Site::new();
+    let (authority, another) = (Authority::new(), Authority::new());
+    let pair = authority.pair("packager", &["127.0.0.1"]);
+    let (certificate, key, ca) = (&pair.certificate, &pair.key, authority.file());
+    let tls = format!("[server.tls]\ncertificate = {certificate:?}\nkey = {key:?}\nclient_ca = {ca:?}\n");
+    let packager = Served::packager_with(&(site.secret() + &tls), &site.store(), &low_latency(TEST)).await;
+    let from = format!("https://{}", packager.address());
+    let node = async |ca: &Path, pair: Option<&headwater::config::Pair>| {
+        let shown = pair.map_or_else(String::new, |pair| {
+            let (certificate, key) = (&pair.certificate, &pair.key);
+            format!("edge_certificate_file = {certificate:?}\nedge_key_file = {key:?}\n")
+        });
+        let lines = format!("{}edge_from = {from:?}\nedge_ca_file = {ca:?}\n{shown}", site.secret());
+        Served::node_with(&lines, &site.store(), &low_latency("")).await
+    };
+    let ours = authority.pair("node", &["node.example"]);
+    let stranger = node(&another.file(), Some(&ours)).await;
+    let why = parts(&stranger, false).await;
+    assert!(why.contains(&from) && why.contains("invalid peer certificate"), "{why}");
+    let nobody = node(&ca, None).await;
+    let why = parts(&nobody, false).await;
+    assert!(why.contains(&from) && why.contains("CertificateRequired"), "{why}");
+    drop((stranger, nobody));
+
+    let node = node(&ca, Some(&ours)).await;
+    lists_parts(&node).await;
+    assert_eq!(node.status("a").await["edge_from"], from.as_str());
+    let listening = async || {
+        let (_, text) = packager.metrics().await;
+        // It says loudly that it has no parser.
+        let Some(told) = Metrics::parse(&text) else { return Some(()) };
+        let of = [("channel", "a")];
+        let bytes = told.value("headwater_edge_told_bytes_total", &of);
+        (told.value("headwater_edge_listening_nodes", &of) == 1.0 && bytes > 1000.0).then_some(())
+    };
+    eventually("the packager counts its node", 10, listening).await;
 }

@@ -60,7 +60,7 @@ async fn operators_are_told_everything_and_only_reading_is_allowed() {
             "name": "demo", "state": "restarting", "why": "rtsp://user:secret@cam/ is gone", "epoch": 1,
             "takeovers": 0,
             "encoder_starts": 1,
-            "encoder_pid": 7, "filler_parts": 0, "encoders": {}, "store_degraded": null, "unfenced": null, "low_latency_off": null,
+            "encoder_pid": 7, "filler_parts": 0, "encoders": {}, "store_degraded": null, "unfenced": null, "low_latency_off": null, "edge_from": null,
         }]})
     );
     let refused = sent(rig.server.request(Method::POST, "/api/v1/channels")).await;

@@ -1,6 +1,10 @@
 //! TLS: certificates for names, files that change, and who is let in.
 
-use std::{fs, io::ErrorKind, path::Path};
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use headwater::{config, origin::tls::Tls};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -14,13 +18,13 @@ use tokio::{
 use super::*;
 
 /// An authority of our own, and the files of a listener whose certificates it signs.
-struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     directory: TempDir,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -35,7 +39,7 @@ impl Authority {
         (certificate.pem(), key.serialize_pem())
     }
 
-    fn pair(&self, file: &str, names: &[&str]) -> config::Pair {
+    pub(crate) fn pair(&self, file: &str, names: &[&str]) -> config::Pair {
         let pair = config::Pair {
             certificate: self.directory.path().join(format!("{file}.pem")),
             key: self.directory.path().join(format!("{file}.key")),
@@ -44,6 +48,13 @@ impl Authority {
         fs::write(&pair.certificate, certificate).unwrap();
         fs::write(&pair.key, key).unwrap();
         pair
+    }
+
+    /// A file with what it is known by.
+    pub(crate) fn file(&self) -> PathBuf {
+        let file = self.directory.path().join("authority.pem");
+        fs::write(&file, self.issuer.pem()).unwrap();
+        file
     }
 
     fn files(&self) -> config::Tls {
@@ -194,9 +205,7 @@ async fn a_certificate_that_changes_on_the_disk_is_shown_soon() {
 #[tokio::test]
 async fn only_who_shows_a_certificate_is_let_in_where_one_is_asked_for() {
     let authority = Authority::new();
-    let client_ca = authority.directory.path().join("clients.pem");
-    fs::write(&client_ca, authority.issuer.pem()).unwrap();
-    let server = serve(config::Tls { client_ca: Some(client_ca), ..authority.files() }).await;
+    let server = serve(config::Tls { client_ca: Some(authority.file()), ..authority.files() }).await;
     let (certificate, key) = authority.sign(&["cdn.example"]);
     let identity = Identity::from_pem(format!("{certificate}{key}").as_bytes()).unwrap();
     let known = authority.client(server.address).identity(identity).build().unwrap();

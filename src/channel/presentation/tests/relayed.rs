@@ -22,6 +22,11 @@ impl Node {
         Self { teller: Teller::new(edge.subscribe()), hearer: Hearer::default(), told: 0 }
     }
 
+    /// One for which a frame is too small for what is new of a track.
+    fn joins_in_small_frames(edge: &watch::Sender<Arc<Edge>>) -> Self {
+        Self { teller: Teller::new(edge.subscribe()).in_frames_of(400), ..Self::joins(edge) }
+    }
+
     fn listens(&mut self) {
         // A test that never waits would use up what a task may do at a time.
         while let Some(said) = unconstrained(self.teller.next()).now_or_never() {
@@ -103,7 +108,8 @@ async fn a_node_has_what_is_published_whatever_happens_and_whenever_it_joins() {
             node.has_the_same_documents(rig);
         }
         nodes.push(Node::joins(&edge));
-        if nodes.len() > 8 {
+        nodes.push(Node::joins_in_small_frames(&edge));
+        while nodes.len() > 8 {
             nodes.remove(1);
         }
     };
