@@ -408,14 +408,18 @@ mod tests {
         store.create("vod/a/1.m4s", vec![Bytes::from("x")]).await.unwrap();
         let read = async || store.object("vod/a/1.m4s").await.unwrap().body.clone();
         assert_eq!(read().await, "x");
+        // It is written beside those who read.
         let kept = async {
-            while fs::read_dir(directory.path()).unwrap().count() == 0 {
+            loop {
+                let before = store.fills();
+                assert_eq!(read().await, "x");
+                if store.fills() == before {
+                    break;
+                }
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(20), kept).await.unwrap();
-        assert_eq!(read().await, "x");
-        assert_eq!(store.fills(), 1);
+        tokio::time::timeout(std::time::Duration::from_secs(20), kept).await.expect("it is on the disk");
         store.put_media("vod/a/1.m4s", vec![Bytes::from("y")]).await.unwrap();
         assert_eq!(read().await, "y", "what is written over is not on the disk any more");
     }

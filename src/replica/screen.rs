@@ -51,8 +51,14 @@ pub(super) struct Screen {
 
 struct Track {
     edge: watch::Sender<Arc<TrackEdge>>,
-    /// What it was made of: what was told, and what is recorded.
-    of: (Option<Arc<TrackEdge>>, Option<Arc<TrackEdge>>),
+    /// What it was made of.
+    of: Sources,
+}
+
+/// What is known of a track.
+struct Sources {
+    told: Option<Arc<TrackEdge>>,
+    recorded: Option<Arc<TrackEdge>>,
 }
 
 /// What could be shown.
@@ -157,10 +163,11 @@ impl Screen {
         self.tracks.retain(|name, _| names.contains(name));
         let mut is_new = self.tracks.len() != had || source != self.source;
         for name in names {
-            let of = (told.get(&name).cloned(), recorded.tracks.get(&name).map(|it| it.borrow().clone()));
-            let Some(edge) = put_together(&of) else { continue };
+            let recorded = recorded.tracks.get(&name).map(|track| track.borrow().clone());
+            let of = Sources { told: told.get(&name).cloned(), recorded };
+            let Some(edge) = of.put_together() else { continue };
             match self.tracks.get_mut(&name) {
-                Some(track) if is_same(&track.of, &of) => {}
+                Some(track) if track.of.are(&of) => {}
                 Some(track) => {
                     track.of = of;
                     track.edge.send_replace(edge);
@@ -214,17 +221,27 @@ impl Screen {
     }
 }
 
-/// What was told of a track, with what only the store knows; or that alone.
-fn put_together(of: &(Option<Arc<TrackEdge>>, Option<Arc<TrackEdge>>)) -> Option<Arc<TrackEdge>> {
-    match of {
-        (Some(told), Some(recorded)) => Some(Arc::new(TrackEdge {
-            listing: recorded.listing.clone(),
-            stored: both(&told.stored, &recorded.stored),
-            archive: recorded.archive.clone(),
-            ..TrackEdge::clone(told)
-        })),
-        (Some(only), None) | (None, Some(only)) => Some(only.clone()),
-        (None, None) => None,
+impl Sources {
+    /// What was told, with what only the store knows; or that alone.
+    fn put_together(&self) -> Option<Arc<TrackEdge>> {
+        match (&self.told, &self.recorded) {
+            (Some(told), Some(recorded)) => Some(Arc::new(TrackEdge {
+                listing: recorded.listing.clone(),
+                stored: both(&told.stored, &recorded.stored),
+                archive: recorded.archive.clone(),
+                ..TrackEdge::clone(told)
+            })),
+            (Some(only), None) | (None, Some(only)) => Some(only.clone()),
+            (None, None) => None,
+        }
+    }
+
+    /// True if they are the same snapshots.
+    fn are(&self, other: &Self) -> bool {
+        let same = |one: &Option<Arc<TrackEdge>>, other: &Option<Arc<TrackEdge>>| {
+            one.as_ref().map(Arc::as_ptr) == other.as_ref().map(Arc::as_ptr)
+        };
+        same(&self.told, &other.told) && same(&self.recorded, &other.recorded)
     }
 }
 
@@ -237,16 +254,6 @@ fn both(
         (Some(one), Some(other)) => Some(*one.start().min(other.start())..=*one.end().max(other.end())),
         (one, other) => one.clone().or(other.clone()),
     }
-}
-
-fn is_same(
-    one: &(Option<Arc<TrackEdge>>, Option<Arc<TrackEdge>>),
-    other: &(Option<Arc<TrackEdge>>, Option<Arc<TrackEdge>>),
-) -> bool {
-    let same = |one: &Option<Arc<TrackEdge>>, other: &Option<Arc<TrackEdge>>| {
-        one.as_ref().map(Arc::as_ptr) == other.as_ref().map(Arc::as_ptr)
-    };
-    same(&one.0, &other.0) && same(&one.1, &other.1)
 }
 
 fn is_as_far(head: Head, shown: Head) -> bool {
