@@ -423,6 +423,24 @@ mod tests {
     }
 
     #[test]
+    fn a_stretch_is_as_long_as_is_configured_and_neither_nothing_nor_a_year() {
+        let stretch = |lines: &str| {
+            let text = format!("[channel.a]\nsource = \"test:\"\n[server.limits]\n{lines}");
+            Config::parse(Path::new("h.toml"), &text)
+                .map(|config| config.server.limits.stretch)
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(stretch(""), Ok(Duration::from_secs(86_400)));
+        assert_eq!(stretch("stretch = \"3h\"\n"), Ok(Duration::from_secs(10_800)));
+        for wrong in ["0s", "9s", "800h"] {
+            let error = stretch(&format!("stretch = {wrong:?}\n")).unwrap_err();
+            let told =
+                error.contains("server.limits.stretch") && error.contains("10s to 2678400s are possible");
+            assert!(told, "{error}");
+        }
+    }
+
+    #[test]
     fn a_store_may_be_a_bucket_anywhere() {
         let text = "[channel.a]\nsource = \"test:\"\n[store]\nurl = \"s3://bucket/a/b\"\n\
                     endpoint = \"http://127.0.0.1:9000\"\naddressing = \"virtual-host\"\nencryption = \"kms\"\n\

@@ -139,7 +139,7 @@ fn nodes(server: &config::Server) -> anyhow::Result<Option<Arc<Secret>>> {
 fn uplink(server: &config::Server) -> anyhow::Result<Option<Uplink>> {
     let Some(feed) = server.edge.as_ref().filter(|_| server.role == Role::Origin) else { return Ok(None) };
     let secret = secret::first(&feed.secret).context("server.edge_secret_file")?;
-    Uplink::new(feed, &secret).context("server.edge_from").map(Some)
+    Ok(Some(Uplink::new(feed, &secret)?))
 }
 
 /// Each connection is a file to the system, which by default allows a program a thousand.

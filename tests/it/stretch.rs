@@ -311,3 +311,20 @@ async fn a_clip_goes_into_the_bucket_that_the_configuration_speaks_to_and_one_th
     assert!(code == Some(130) && words.contains("interrupted"), "{code:?} {words}");
     assert!(!clip.join("index.m3u8").exists() && !clip.join("manifest.mpd").exists());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_gives_no_longer_stretches_than_it_is_configured_to() {
+    let store = tempfile::TempDir::new().unwrap();
+    let lines = "[server.limits]\nstretch = \"10s\"\n";
+    let url = format!("url = {:?}", store.path().join("data"));
+    let server = Served::packager_with(lines, &url, CHANNEL).await;
+    let first = has_been_on_air(&server, 2).await;
+    for (seconds, status) in [(12, 200), (13, 400)] {
+        let path = format!("live/a/index.m3u8?start={first}&end={}", first + seconds);
+        assert_eq!(
+            server.answer(&path).await.status(),
+            status,
+            "{seconds} s, with two segments for what is rounded"
+        );
+    }
+}

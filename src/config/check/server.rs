@@ -21,6 +21,8 @@ const HEADER_BYTES: RangeInclusive<usize> = 1 << 10..=60 << 10;
 const URL_BYTES: RangeInclusive<usize> = 256..=32 << 10;
 /// Below, nobody on a bad line would get through; above, there is no limit.
 const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(3600);
+/// One of the longest segments, and what nobody would want in one list.
+const STRETCHES: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(31 * 86_400);
 
 pub(super) fn check(written: file::Server) -> Result<Server, Refusal> {
     let count = |written: Option<NonZeroUsize>, default| written.map_or(default, NonZeroUsize::get);
@@ -157,7 +159,7 @@ fn limits(written: file::Limits) -> Result<Limits, Refusal> {
         head_timeout: span("head_timeout", written.head_timeout, default.head_timeout)?,
         idle_timeout: span("idle_timeout", written.idle_timeout, default.idle_timeout)?,
         stall_timeout: span("stall_timeout", written.stall_timeout, default.stall_timeout)?,
-        stretch: written.stretch.map_or(default.stretch, |span| span.0),
+        stretch: span_within("stretch", written.stretch, default.stretch, STRETCHES)?,
         slowest: written.slowest_bytes_per_second.unwrap_or(default.slowest),
     })
 }
@@ -177,11 +179,20 @@ fn bytes(
 }
 
 fn span(key: &str, written: Option<Span>, default: Duration) -> Result<Duration, Refusal> {
+    span_within(key, written, default, TIMEOUTS)
+}
+
+fn span_within(
+    key: &str,
+    written: Option<Span>,
+    default: Duration,
+    possible: RangeInclusive<Duration>,
+) -> Result<Duration, Refusal> {
     let span = written.map_or(default, |span| span.0);
-    if TIMEOUTS.contains(&span) {
+    if possible.contains(&span) {
         return Ok(span);
     }
-    let (least, most) = (Span(*TIMEOUTS.start()), Span(*TIMEOUTS.end()));
+    let (least, most) = (Span(*possible.start()), Span(*possible.end()));
     Err((
         format!("server.limits.{key}"),
         format!("{} is impossible; {least} to {most} are possible", Span(span)),
