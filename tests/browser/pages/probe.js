@@ -22,6 +22,8 @@ class Probe {
     this.complaints = [];
     this.notes = [];
     this.startedAt = null;
+    /** Whether the player has said that it came to the end. */
+    this.finished = false;
     /** While true, play is only tried, and nothing is judged. */
     this.held = false;
     this.maximumGapMs = 0;
@@ -75,7 +77,7 @@ class Probe {
   sample() {
     const now = { wall: performance.now(), media: this.video.currentTime };
     if (!this.held && this.startedAt === null && now.media > 0 && !this.video.paused && this.frames > 1) this.startedAt = now.wall;
-    if (this.settled && this.last && !this.video.ended) {
+    if (this.settled && this.last && !this.video.ended && !this.finished) {
       this.lowestBuffer = Math.min(this.lowestBuffer, this.buffer);
       this.compare(this.last, now);
     }
@@ -123,8 +125,8 @@ class Probe {
       seconds: (performance.now() - judgedFrom.wall) / 1000,
       played: currentTime - judgedFrom.media,
     };
-    return { player, judged, started: startedAt !== null, currentTime, playbackRate, size: `${videoWidth}x${videoHeight}`, paused, ended,
-      frames, buffer, lowestBuffer, maximumGapMs: Math.round(maximumGapMs), complaints, notes, glass: this.glass.report() };
+    return { player, judged, started: startedAt !== null, currentTime, playbackRate, size: `${videoWidth}x${videoHeight}`, paused,
+      ended: ended || this.finished, frames, buffer, lowestBuffer, maximumGapMs: Math.round(maximumGapMs), complaints, notes, glass: this.glass.report() };
   }
 
   /** A small grey picture of what is on the screen, as an array of 32 x 18 brightness values. */
