@@ -62,8 +62,8 @@ struct Key {
     /// Number of the last segment that there is of it.
     upto: i64,
     complete: bool,
-    /// Where the presentation time of an MPD counts from, if not from its first segment.
-    clipped: Option<i128>,
+    /// Where the presentation time of an MPD counts from.
+    zero: Option<i128>,
 }
 
 impl Stretches {
@@ -195,7 +195,7 @@ impl Stretches {
             last: plan.last,
             upto: index.map_or(plan.newest(), |index| plan.upto(index)),
             complete: index.map_or(plan.is_complete(), |index| plan.is_complete_in(index)),
-            clipped: plan.clipped.filter(|_| index.is_none()),
+            zero: index.is_none().then_some(plan.zero),
         };
         if let Some(rendered) = self.rendered.get(&key).await {
             return Ok(rendered);

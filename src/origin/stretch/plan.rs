@@ -33,8 +33,9 @@ pub struct Plan {
     pub segment: Duration,
     /// EXT-X-TARGETDURATION.
     pub target: Duration,
-    /// Where it was asked to begin, in nanoseconds, if nothing is kept of that any more.
-    pub clipped: Option<i128>,
+    /// The line on the grid where it was asked to begin, in nanoseconds: presentation time counts from there, as what it
+    /// begins with may leave and the beginning must not move.
+    pub zero: i128,
     /// How many segments will be made at least before it loses its first.
     spare: i64,
     /// Nothing follows.
@@ -86,7 +87,7 @@ impl Plan {
             last,
             segment: edge.segment,
             target: edge.target_duration,
-            clipped: (first > wanted).then(|| i128::from(wanted) * edge.segment.as_nanos() as i128),
+            zero: i128::from(wanted) * edge.segment.as_nanos() as i128,
             spare: spare(first, oldest) + tracks.iter().map(Part::listed).min().unwrap_or_default(),
             ended: edge.ended,
             tracks,

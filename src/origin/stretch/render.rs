@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use headwater_packager::{
     dash, hls,
-    time::Timescale,
     window::{Segment, Window},
 };
 
@@ -144,12 +143,8 @@ fn mpd(plan: &Plan, tracks: Vec<Vec<Segment>>) -> Rendered {
             open: None,
         })
         .collect();
-    let kind = match (plan.is_complete(), plan.clipped) {
-        (false, _) => growing(plan, &windows),
-        // As it counted while it grew, or would have.
-        (true, Some(zero)) => dash::Kind::Grown { zero },
-        (true, None) => dash::Kind::LiveEnded,
-    };
+    let kind =
+        if plan.is_complete() { dash::Kind::Grown { zero: plan.zero } } else { growing(plan, &windows) };
     let presentation = dash::Presentation { representations: &representations, kind, segment: plan.segment };
     let document = Document::new(dash::mpd(&presentation));
     let document = document.described(cmsd::manifest(Format::Dash, !plan.is_complete()));
@@ -157,13 +152,13 @@ fn mpd(plan: &Plan, tracks: Vec<Vec<Segment>>) -> Rendered {
 }
 
 fn growing(plan: &Plan, windows: &[Window]) -> dash::Kind {
-    let begin = |timescale: Timescale, segment: &Segment| timescale.nanos(segment.start);
-    let firsts = windows.iter().filter_map(|each| Some(begin(each.timescale(), each.segments().front()?)));
-    let newest = windows.iter().filter_map(|each| Some(begin(each.timescale(), each.segments().back()?)));
+    let newest = windows
+        .iter()
+        .filter_map(|window| Some(window.timescale().nanos(window.segments().back()?.start)))
+        .max();
     dash::Kind::Growing {
-        published_at: newest.max().unwrap_or(0),
-        // What it begins with may leave, and the beginning must not move.
-        zero: plan.clipped.or(firsts.min()).unwrap_or(0),
+        published_at: newest.unwrap_or(0),
+        zero: plan.zero,
         delay: plan.segment.saturating_mul(DELAY_SEGMENTS),
     }
 }

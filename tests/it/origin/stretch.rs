@@ -38,10 +38,15 @@ pub(super) fn rendition(name: &str) -> Rendition {
 
 /// What a track of the demo lists.
 pub(super) fn listing(name: &str, numbers: RangeInclusive<i64>) -> Arc<Listing> {
+    listing_late(name, numbers, 0)
+}
+
+/// Pictures of a camera begin so many milliseconds behind the lines of the grid.
+fn listing_late(name: &str, numbers: RangeInclusive<i64>, late: i64) -> Arc<Listing> {
     let timescale = Timescale::new(1000).unwrap();
     let era = Arc::new(Era { first: 1, init: "init-0af3.mp4".into() });
     let segment = |number: i64| {
-        let (start, era) = (number * 6000, era.clone());
+        let (start, era) = (number * 6000 + late, era.clone());
         let size = name.len() as u64;
         Segment { number, start, duration: 6000, size, parts: Vec::new(), era, captured_at: 0 }
     };
@@ -183,10 +188,12 @@ impl Going {
 
     /// Lists segments up to `last` in a track.
     fn list(&self, track: &str, last: i64) {
-        self.tracks[track].send_modify(|edge| {
-            let next = TrackEdge { listing: listing(track, LAST - 9..=last), ..TrackEdge::clone(edge) };
-            *edge = Arc::new(next);
-        });
+        self.lists(track, listing(track, LAST - 9..=last));
+    }
+
+    fn lists(&self, track: &str, listing: Arc<Listing>) {
+        self.tracks[track]
+            .send_modify(|edge| *edge = Arc::new(TrackEdge { listing, ..TrackEdge::clone(edge) }));
     }
 }
 
@@ -335,6 +342,23 @@ async fn presentation_time_counts_from_where_a_stretch_was_asked_to_begin() {
     let complete = mpd(BEGIN - 3600, BEGIN + 12).await;
     assert!(complete.contains("type=\"static\"") && complete.contains("=\"PT3612S\""), "{complete}");
     assert!(complete.contains("presentationTimeOffset=\"5597996400000\""), "{complete}");
+}
+
+#[tokio::test]
+async fn presentation_time_stays_when_the_beginning_of_a_stretch_is_lost() {
+    let going = Going::with(["720p"]);
+    let line = "2147-05-24T16:00:12.000Z";
+    for end in [END + 6, END - 12] {
+        for oldest in [LAST - 9, LAST - 6] {
+            going.lists("720p", listing_late("720p", oldest..=LAST, 33));
+            let path = format!("/live/demo/manifest.mpd?start={}&end={end}", BEGIN + 12);
+            let mpd = text(going.server.get(&path).await).await;
+            let offset = format!("presentationTimeOffset=\"{}\"", (BEGIN + 12) * 1000);
+            for part in [line, offset.as_str(), "start=\"PT0S\""] {
+                assert!(mpd.contains(part), "{part}: {mpd}");
+            }
+        }
+    }
 }
 
 #[tokio::test]
