@@ -4,6 +4,7 @@
 
 mod http;
 mod relaying;
+mod rewinding;
 mod storing;
 mod track;
 mod viewing;
@@ -16,6 +17,7 @@ pub use prometheus_client::metrics::histogram::Histogram;
 pub use self::{
     http::{Http, Listener, Outcome},
     relaying::{Listening, Relaying},
+    rewinding::{Rewinding, Rewound},
     storing::Storing,
     track::{Part, Track, Tracks},
     viewing::{Viewers, Viewing},
@@ -39,6 +41,8 @@ pub struct Metrics {
     pub viewing: Viewing,
     /// Of origin nodes that are told the edge.
     pub relaying: Relaying,
+    /// Of lists of stretches.
+    pub rewinding: Rewinding,
     /// Of the listeners.
     pub http: Http,
 }
@@ -57,6 +61,7 @@ impl Exposition {
         metrics.waiting.register(&mut registry);
         metrics.viewing.register(&mut registry);
         metrics.relaying.register(&mut registry);
+        metrics.rewinding.register(&mut registry);
         metrics.http.register(&mut registry);
         Self(registry)
     }

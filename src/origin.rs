@@ -64,7 +64,13 @@ use self::{
     vod::Assets,
     waiters::{Waiters, Waiting},
 };
-use crate::{access::Access, channel::edge::Reader, clock, metrics::Relaying, store::Store};
+use crate::{
+    access::Access,
+    channel::edge::Reader,
+    clock,
+    metrics::{Relaying, Rewinding},
+    store::Store,
+};
 pub use crate::{media_type, policy};
 
 /// What answers the requests of a listener.
@@ -130,10 +136,10 @@ impl Origin {
         }
     }
 
-    /// The same, of whose channels so much may be asked for at a time.
+    /// The same, of whose channels so much may be asked for at a time, which `metrics` tell of.
     #[must_use]
-    pub fn stretching(self, longest: Duration) -> Self {
-        Self { stretches: self.stretches.up_to(longest), ..self }
+    pub fn stretching(self, longest: Duration, metrics: Rewinding) -> Self {
+        Self { stretches: self.stretches.up_to(longest, metrics), ..self }
     }
 
     /// The same, which tells the edge of its channels to who says `secret`.

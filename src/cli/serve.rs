@@ -96,7 +96,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tokio::spawn(async move { over.run_until_cancelled(secret.follow()).await });
     }
     let origin = Origin::new(readers.clone(), store, admission)
-        .stretching(longest)
+        .stretching(longest, metrics.rewinding.clone())
         .relaying(nodes, metrics.relaying.clone());
     let state = Control::new(readers, &metrics, shutdown.clone());
     let over = CancellationToken::new();

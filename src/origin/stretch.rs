@@ -33,7 +33,7 @@ use crate::{
         fitness,
     },
     clock, config,
-    metrics::Held,
+    metrics::{Held, Rewinding, Rewound},
     store::Store,
 };
 
@@ -48,6 +48,7 @@ pub struct Stretches {
     places: Arc<Places>,
     waiters: Waiters,
     longest: Duration,
+    metrics: Rewinding,
     rendered: future::Cache<Key, Arc<Rendered>>,
 }
 
@@ -81,14 +82,15 @@ impl Stretches {
             places: Arc::default(),
             waiters,
             longest: config::Limits::default().stretch,
+            metrics: Rewinding::default(),
             rendered,
         }
     }
 
-    /// The same, of which so much may be asked for at a time.
+    /// The same, of which so much may be asked for at a time, and which are counted in `metrics`.
     #[must_use]
-    pub fn up_to(self, longest: Duration) -> Self {
-        Self { longest, ..self }
+    pub fn up_to(self, longest: Duration, metrics: Rewinding) -> Self {
+        Self { longest, metrics, ..self }
     }
 
     /// The document of `stretch` that `resource` names.
@@ -197,21 +199,46 @@ impl Stretches {
             complete: index.map_or(plan.is_complete(), |index| plan.is_complete_in(index)),
             zero: index.is_none().then_some(plan.zero),
         };
-        if let Some(rendered) = self.rendered.get(&key).await {
-            return Ok(rendered);
-        }
+        let made = match self.rendered.get(&key).await {
+            Some(rendered) => Ok((rendered, Rewound::Known)),
+            None => self.make(key, plan, index, connection).await,
+        };
+        self.metrics.asked(channel, made.as_ref().map_or_else(outcome, |(_, rewound)| *rewound));
+        Ok(made?.0)
+    }
+
+    /// Makes what `key` is of, unless somebody else does.
+    async fn make(
+        &self,
+        key: Key,
+        plan: &Plan,
+        index: Option<usize>,
+        connection: &Waiting,
+    ) -> Result<(Arc<Rendered>, Rewound), HttpError> {
         let waiter = self.waiters.enter(connection)?;
         let (cache, past, plan) = (self.rendered.clone(), self.past.clone(), plan.clone());
-        let places = self.places.clone();
-        let channel = channel.to_owned();
+        let (places, metrics) = (self.places.clone(), self.metrics.clone());
+        let (channel, begun) = (key.channel.clone(), clock::now());
         // A task of its own: who asked first may go away, and others wait for the same.
         let made = tokio::spawn(async move {
             // As long as this goes on it counts, whether or not anybody waits.
             let _waiter = waiter;
-            let make = render::render(&past, &places, channel, index, plan);
-            cache.try_get_with(key, make).await.map_err(Arc::unwrap_or_clone)
+            let make = render::render(&past, &places, channel.clone(), index, plan);
+            let entry = cache.entry(key).or_try_insert_with(make).await.map_err(Arc::unwrap_or_clone)?;
+            if !entry.is_fresh() {
+                return Ok((entry.into_value(), Rewound::Known));
+            }
+            metrics.made(&channel, clock::now() - begun);
+            Ok((entry.into_value(), Rewound::Made))
         });
         made.await.unwrap_or_else(|_| Err(Refusal::StoreUnavailable.into()))
+    }
+}
+
+fn outcome(error: &HttpError) -> Rewound {
+    match error.cause {
+        Refusal::TooManyWaiters => Rewound::Refused,
+        _ => Rewound::Failed,
     }
 }
 

@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use headwater::metrics::{Exposition, Metrics};
 
-use super::{low_latency::Live, *};
+use super::{low_latency::Live, stretch::BEGIN, *};
 use crate::openmetrics;
 
 fn told(metrics: &Metrics) -> Option<openmetrics::Metrics> {
@@ -26,6 +26,24 @@ async fn told_once(
     };
     let satisfied = timeout(PATIENCE, satisfied).await;
     satisfied.unwrap_or_else(|_| panic!("not told: {}", Exposition::new(metrics).text()))
+}
+
+#[tokio::test]
+async fn lists_of_stretches_are_counted_by_whether_they_had_to_be_made() {
+    let metrics = Metrics::default();
+    let day = Duration::from_secs(86_400);
+    let server = Server::start(demo(memory()).await.stretching(day, metrics.rewinding.clone()));
+    for (track, times) in [("720p", 3), ("audio-en", 1)] {
+        for _ in 0..times {
+            let path = format!("/live/demo/{track}/index.m3u8?start={}&end={}", BEGIN + 12, BEGIN + 24);
+            assert_eq!(server.get(&path).await.status(), 200);
+        }
+    }
+    let told = told(&metrics).unwrap();
+    let lists =
+        |outcome| told.value("headwater_stretch_lists_total", &[("channel", "demo"), ("outcome", outcome)]);
+    assert_eq!((lists("made"), lists("known")), (2.0, 2.0));
+    assert_eq!(told.value("headwater_stretch_making_seconds_count", &[("channel", "demo")]), 2.0);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use super::*;
 /// How long the segments of the demo are.
 pub(super) const SEGMENT: Duration = Duration::from_secs(6);
 /// Where the first that is listed begins, and the last ends, in seconds since 1970.
-const BEGIN: i64 = (LAST - 9) * 6;
+pub(super) const BEGIN: i64 = (LAST - 9) * 6;
 const END: i64 = (LAST + 1) * 6;
 
 /// The record of a High profile stream by x264, as far as its codec string needs.

@@ -1,0 +1,75 @@
+//! Lists of stretches of what is kept of channels.
+
+use std::time::Duration;
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+use super::BUCKETS;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Of {
+    channel: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    channel: String,
+    outcome: &'static str,
+}
+
+/// What became of a request for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rewound {
+    /// It had been made, or was being made for somebody else.
+    Known,
+    /// It was made.
+    Made,
+    /// It was not, as too many were asked for at a time.
+    Refused,
+    /// It could not be made: the store did not answer, or nothing is left of it.
+    Failed,
+}
+
+/// What is measured of all of them. Cloning is cheap and measures the same.
+#[derive(Clone, Debug)]
+pub struct Rewinding {
+    lists: Family<Labels, Counter>,
+    making: Family<Of, Histogram, fn() -> Histogram>,
+}
+
+impl Default for Rewinding {
+    fn default() -> Self {
+        let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
+        Self { lists: Family::default(), making: Family::new_with_constructor(histogram) }
+    }
+}
+
+impl Rewinding {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        let lists = Unit::Other("lists".to_owned());
+        let help = "Media playlists and MPDs of stretches that were asked for";
+        registry.register_with_unit("stretch", help, lists, self.lists.clone());
+        let help = "From the request for one that is not known until it is made, with the wait for a turn";
+        registry.register_with_unit("stretch_making", help, Unit::Seconds, self.making.clone());
+    }
+
+    /// One of `channel` was asked for.
+    pub fn asked(&self, channel: &str, rewound: Rewound) {
+        let outcome = match rewound {
+            Rewound::Known => "known",
+            Rewound::Made => "made",
+            Rewound::Refused => "refused",
+            Rewound::Failed => "failed",
+        };
+        self.lists.get_or_create(&Labels { channel: channel.to_owned(), outcome }).inc();
+    }
+
+    /// One of `channel` was made, which took so long.
+    pub fn made(&self, channel: &str, took: Duration) {
+        self.making.get_or_create(&Of { channel: channel.to_owned() }).observe(took.as_secs_f64());
+    }
+}
