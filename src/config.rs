@@ -295,6 +295,8 @@ pub struct Unfit {
     pub incomplete_after: u32,
     /// How long it may be of slate and silence; `None` for as long as it takes.
     pub slate_after: Option<Duration>,
+    /// How long after its end its playlists and MPD are still answered; `None` for as long as they are kept.
+    pub gone_after: Option<Duration>,
     /// How much of its window its playlists list before viewers are sent here; zero for whatever there is.
     pub ready_after: Duration,
 }

@@ -17,11 +17,13 @@ pub enum Unfit {
     Incomplete,
     /// All tracks have been made of the filler for too long.
     Slate,
+    /// It ended long ago.
+    Over,
 }
 
 impl Unfit {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Stale, Self::Incomplete, Self::Slate];
+    pub const ALL: [Self; 4] = [Self::Stale, Self::Incomplete, Self::Slate, Self::Over];
 
     /// Its name in metrics and for operators.
     pub fn name(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Unfit {
             Self::Stale => "stale",
             Self::Incomplete => "incomplete",
             Self::Slate => "slate",
+            Self::Over => "over",
         }
     }
 }
@@ -42,6 +45,8 @@ pub struct Limits {
     pub incomplete: Option<Duration>,
     /// How long the filler may be on air.
     pub slate: Option<Duration>,
+    /// How long it may be over.
+    pub gone: Option<Duration>,
     /// How much is listed before viewers are sent here: one that was moved from an origin that lists more would see the
     /// media sequence number go back. A track that is new is as short on all origins, so the longest list counts.
     pub depth: Duration,
@@ -60,8 +65,8 @@ pub struct Filling {
 /// filler for long.
 pub fn of_track(edge: &Edge, track: &TrackEdge, now: Instant) -> Option<Unfit> {
     let Limits { stale, slate, .. } = edge.limits;
-    if track.ended {
-        return None;
+    if edge.ended || track.ended {
+        return over(edge, now);
     }
     if is_over(track.moved_at, stale, now) {
         return Some(Unfit::Stale);
@@ -74,7 +79,7 @@ pub fn of_track(edge: &Edge, track: &TrackEdge, now: Instant) -> Option<Unfit> {
 pub fn of_channel(edge: &Edge, now: Instant) -> Option<Unfit> {
     let Limits { stale, incomplete, slate, .. } = edge.limits;
     if edge.ended || edge.tracks.is_empty() {
-        return None;
+        return over(edge, now);
     }
     let all = |over: &dyn Fn(&TrackEdge) -> bool| tracks(edge).all(|track| over(&track));
     if all(&|track| is_over(track.moved_at, stale, now)) {
@@ -85,6 +90,12 @@ pub fn of_channel(edge: &Edge, now: Instant) -> Option<Unfit> {
     }
     let stopped = tracks(edge).any(|track| !track.ended && is_over(track.moved_at, incomplete, now));
     stopped.then_some(Unfit::Incomplete)
+}
+
+/// Whether a channel ended too long ago.
+fn over(edge: &Edge, now: Instant) -> Option<Unfit> {
+    let is_gone = edge.ended && tracks(edge).all(|track| is_over(track.moved_at, edge.limits.gone, now));
+    is_gone.then_some(Unfit::Over)
 }
 
 /// How far a channel's playlists are from being long enough, if they are not yet.
@@ -122,6 +133,7 @@ mod tests {
         stale: Some(Duration::from_secs(6)),
         incomplete: Some(Duration::from_secs(8)),
         slate: Some(Duration::from_secs(30)),
+        gone: None,
         depth: Duration::ZERO,
     };
 
@@ -202,6 +214,19 @@ mod tests {
         assert_eq!(filling_of([0, 0], Duration::ZERO), None);
         let over = Edge { ended: true, ..edge(Limits { depth: seconds(10), ..LIMITS }, Vec::new()) };
         assert_eq!(filling(&over), None);
+    }
+
+    #[test]
+    fn a_channel_that_ended_long_ago_is_over_if_that_is_wanted() {
+        let began = clock::now();
+        let ended = |seconds| TrackEdge { ended: true, ..track(began, seconds, None) };
+        let limits = Limits { gone: Some(Duration::from_secs(60)), ..LIMITS };
+        let goes_on = edge(limits, vec![ended(10), track(began, 100, None)]);
+        assert_eq!(at(&goes_on, began, 100), (None, None));
+        let over = Edge { ended: true, ..edge(limits, vec![ended(10), ended(20)]) };
+        for (seconds, is) in [(79, None), (80, Some(Unfit::Over))] {
+            assert_eq!(at(&over, began, seconds), (is, is), "{seconds}");
+        }
     }
 
     #[test]

@@ -551,12 +551,13 @@ impl Presentation {
 
 /// From when on a channel is not fit to be shown, in time and not in target durations.
 fn limits(config: &config::Channel) -> Limits {
-    let config::Unfit { stale_after, incomplete_after, slate_after, ready_after } = config.unfit;
+    let config::Unfit { stale_after, incomplete_after, slate_after, gone_after, ready_after } = config.unfit;
     let targets = |count: u32| (count > 0).then(|| render::target_duration(config.grid) * count);
     Limits {
         stale: targets(stale_after),
         incomplete: targets(incomplete_after),
         slate: slate_after,
+        gone: gone_after,
         depth: ready_after,
     }
 }

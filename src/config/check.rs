@@ -88,6 +88,7 @@ fn channel(name: &str, written: file::Channel, role: Role) -> Result<Channel, Re
         stale_after: written.stale_after.map_or(usual.stale_after, |targets| targets.0),
         incomplete_after: written.incomplete_after.map_or(usual.incomplete_after, |targets| targets.0),
         slate_after: slate(written.slate_after).map_err(within)?,
+        gone_after: gone(written.gone_after).map_err(within)?,
         ready_after: ready(written.ready_after, window).map_err(within)?,
     };
     let ladder = ladder(written).map_err(within)?;
@@ -166,6 +167,15 @@ fn slate(after: Option<Span>) -> Result<Option<Duration>, Refusal> {
         let reason =
             "0s would make every slate an error; write for example \"30s\", or leave it out for never";
         return Err(("slate_after".into(), reason.into()));
+    }
+    Ok(after.map(|span| span.0))
+}
+
+fn gone(after: Option<Span>) -> Result<Option<Duration>, Refusal> {
+    if after == Some(Span(Duration::ZERO)) {
+        let reason = "0s would keep the end from players that have not seen it; write for example \"1h\", \
+                      or leave it out for never";
+        return Err(("gone_after".into(), reason.into()));
     }
     Ok(after.map(|span| span.0))
 }

@@ -77,7 +77,13 @@ impl Default for Unfit {
     fn default() -> Self {
         // One for the segment that is due, one for the encoder that dies over it, one for a slow machine. Players can do
         // without a track, and a slate is better than nothing unless there is another origin.
-        Self { stale_after: 3, incomplete_after: 0, slate_after: None, ready_after: Duration::ZERO }
+        Self {
+            stale_after: 3,
+            incomplete_after: 0,
+            slate_after: None,
+            gone_after: None,
+            ready_after: Duration::ZERO,
+        }
     }
 }
 

@@ -174,6 +174,7 @@ pub(super) struct Channel {
     pub(super) stale_after: Option<Targets>,
     pub(super) incomplete_after: Option<Targets>,
     pub(super) slate_after: Option<Span>,
+    pub(super) gone_after: Option<Span>,
     pub(super) ready_after: Option<Span>,
     pub(super) ladder: Option<Automatic>,
     #[serde(default)]

@@ -89,6 +89,10 @@ fn belongs(written: &file::Store, kind: Kind, url: &str) -> Result<(), (&'static
         ("tags", !written.tags.is_empty()),
     ];
     let mut stray = Vec::new();
+    if url.starts_with("gs://") {
+        // Its objects have none that lifecycle rules could go by.
+        stray.push((("tags", !written.tags.is_empty()), "s3:// or az://"));
+    }
     if kind != Kind::S3 {
         stray.extend(of_s3.map(|key| (key, "s3://BUCKET/PREFIX")));
     }

@@ -133,11 +133,12 @@ fn a_channel_may_be_an_error_earlier_or_later_or_never() {
     };
     assert_eq!(unfit(""), Unfit::default());
     let seconds = Duration::from_secs;
-    let written = "stale_after = 0\nincomplete_after = 4\nslate_after = \"30s\"\nready_after = \"1m\"\n";
+    let written = "stale_after = 0\nincomplete_after = 4\nslate_after = \"30s\"\ngone_after = \"2h\"\nready_after = \"1m\"\n";
     let (stale_after, incomplete_after, slate_after) = (0, 4, Some(seconds(30)));
+    let gone_after = Some(seconds(7200));
     assert_eq!(
         unfit(written),
-        Unfit { stale_after, incomplete_after, slate_after, ready_after: seconds(60) }
+        Unfit { stale_after, incomplete_after, slate_after, gone_after, ready_after: seconds(60) }
     );
 }
 
@@ -191,6 +192,7 @@ fn every_refusal_names_file_key_and_what_would_be_right() {
             refusal(&channel("incomplete_after = 1\n")),
             refusal(&channel("stale_after = \"3s\"\n")),
             refusal(&channel("slate_after = \"0s\"\n")),
+            refusal(&channel("gone_after = \"0s\"\n")),
             refusal(&channel("window = \"1h\"\nready_after = \"2h\"\n")),
             refusal(&channel("timing = \"ntp\"\n")),
             refusal(&channel("timing = \"source\"\n")),
@@ -211,6 +213,7 @@ fn every_refusal_of_a_store_or_of_access_names_file_key_and_what_would_be_right(
             refusal(&store("url = \"s3:///live\"")),
             refusal(&store("region = \"eu-central-1\"")),
             refusal(&store("tags = { expire = \"soon\" }")),
+            refusal(&store("url = \"gs://bucket\"\ntags = { expire = \"soon\" }")),
             refusal(&bucket("bucket = \"b\"")),
             refusal(&bucket("credentials_file = \"key.json\"")),
             refusal(&bucket("endpoint = \"http://s3.example.com\"")),

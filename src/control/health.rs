@@ -23,7 +23,7 @@ pub(super) fn obstacles(channels: &BTreeMap<String, Reader>, shutdown: &Cancella
     }
     for (name, reader) in channels {
         obstacles.extend(obstacle(name, &reader.status.borrow().state));
-        obstacles.extend(reader.unfit().map(|unfit| format!("channel {name} {}", words(unfit))));
+        obstacles.extend(reader.unfit().and_then(words).map(|words| format!("channel {name} {words}")));
         obstacles.extend(reader.filling().map(|Filling { listed, of }| {
             format!("channel {name} is filling: it lists {} of {}", Span(listed), Span(of))
         }));
@@ -31,12 +31,14 @@ pub(super) fn obstacles(channels: &BTreeMap<String, Reader>, shutdown: &Cancella
     obstacles
 }
 
-fn words(unfit: Unfit) -> &'static str {
-    match unfit {
+fn words(unfit: Unfit) -> Option<&'static str> {
+    Some(match unfit {
         Unfit::Stale => "is stale: nothing new was published for too long",
         Unfit::Incomplete => "is incomplete: a track has stopped, others go on",
         Unfit::Slate => "is on slate: nothing came of the source for too long",
-    }
+        // Nobody else has it either.
+        Unfit::Over => return None,
+    })
 }
 
 fn obstacle(name: &str, state: &State) -> Option<String> {

@@ -69,6 +69,8 @@ pub enum Refusal {
     Incomplete,
     /// The channel has shown its slate for too long.
     Slate,
+    /// The channel ended long ago.
+    ChannelOver,
     /// Another server publishes the channel, and this one stands by.
     Standby,
     /// What was waited for did not come in time.
@@ -105,7 +107,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them, in the order of their statuses.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::RequestBody,
         Self::Host,
         Self::MalformedPath,
@@ -134,6 +136,7 @@ impl Refusal {
         Self::SegmentGone,
         Self::PartGone,
         Self::StretchGone,
+        Self::ChannelOver,
         Self::PreconditionFailed,
         Self::UriTooLong,
         Self::RangeNotSatisfiable,
@@ -179,7 +182,7 @@ impl Refusal {
             | Self::UnknownAsset
             | Self::UnknownPageFile
             | Self::StretchAhead => StatusCode::NOT_FOUND,
-            Self::SegmentGone | Self::PartGone | Self::StretchGone => StatusCode::GONE,
+            Self::SegmentGone | Self::PartGone | Self::StretchGone | Self::ChannelOver => StatusCode::GONE,
             Self::NotYetPublished
             | Self::Stale
             | Self::Incomplete
@@ -246,6 +249,7 @@ impl Refusal {
             Self::Stale => "stale",
             Self::Incomplete => "incomplete",
             Self::Slate => "slate",
+            Self::ChannelOver => "channel-over",
             Self::Standby => "standby",
             Self::WaitedTooLong => "waited-too-long",
             Self::TooManyWaiters => "too-many-waiters",
@@ -314,6 +318,7 @@ impl Refusal {
             Self::Slate => {
                 "The channel has had no picture for too long. Try another origin, or again in a second."
             }
+            Self::ChannelOver => "The channel has ended, and is not shown any more.",
             Self::WaitedTooLong => "This did not come in time. Try again in a second.",
             Self::TooManyWaiters => "Too many requests wait already. Try again in a second.",
             Self::NotAWebSocket => {
@@ -348,6 +353,7 @@ impl From<Unfit> for Refusal {
             Unfit::Stale => Self::Stale,
             Unfit::Incomplete => Self::Incomplete,
             Unfit::Slate => Self::Slate,
+            Unfit::Over => Self::ChannelOver,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
@@ -176,28 +176,25 @@ async fn a_pause_longer_than_the_window_begins_a_new_list_with_higher_numbers() 
     assert_decodes(&server.listed("a/180p").await);
 }
 
-#[tokio::test]
-async fn a_file_that_ends_leaves_a_complete_playlist_and_a_static_mpd() {
-    let directory = tempfile::tempdir().unwrap();
-    let clip = directory.path().join("clip.mp4");
+/// A file of so many seconds.
+fn clip(directory: &Path, seconds: u32) -> PathBuf {
+    let clip = directory.join("clip.mp4");
+    let picture = format!("testsrc=size=320x180:rate=25:duration={seconds}");
+    let sound = format!("sine=duration={seconds}");
     let made = Command::new("ffmpeg")
-        .args(["-v", "error", "-f", "lavfi", "-i", "testsrc=size=320x180:rate=25:duration=4"])
-        .args([
-            "-f",
-            "lavfi",
-            "-i",
-            "sine=duration=4",
-            "-c:v",
-            "libx264",
-            "-preset",
-            "ultrafast",
-            "-c:a",
-            "aac",
-        ])
+        .args(["-v", "error", "-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &sound])
+        .args(["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"])
         .arg(&clip)
         .status()
         .unwrap();
     assert!(made.success());
+    clip
+}
+
+#[tokio::test]
+async fn a_file_that_ends_leaves_a_complete_playlist_and_a_static_mpd() {
+    let directory = tempfile::tempdir().unwrap();
+    let clip = clip(directory.path(), 4);
     let mut server = Served::start(&channel("a", &format!("file:{}", clip.display()))).await;
     let ended = server.in_state("a", "ended", 30).await;
     assert_eq!(ended["encoder_starts"], 1);
@@ -213,6 +210,43 @@ async fn a_file_that_ends_leaves_a_complete_playlist_and_a_static_mpd() {
     server.in_state("a", "ended", 5).await;
     assert_eq!(server.status("a").await["encoder_starts"], 0);
     assert_eq!(server.playlist("a/180p").await.unwrap(), playlist);
+}
+
+#[tokio::test]
+async fn an_event_that_ends_breaks_no_rule_and_is_gone_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = format!("file:{}", clip(directory.path(), 10).display());
+    let event = channel("a", &source).replace("window", "gone_after = \"8s\"\nwindow");
+    let mut server = Served::start(&event).await;
+    eventually("it is on air", 20, async || server.get("live/a/manifest.mpd").await).await;
+    let checking = server.check("a", 10);
+    let documents = ["index.m3u8", "manifest.mpd", "180p/index.m3u8", "audio-und/index.m3u8"];
+    let gone = async |server: &Served| {
+        for document in documents {
+            let answer = server.answer(&format!("live/a/{document}")).await;
+            if answer.status() == 200 {
+                return None;
+            }
+            assert_eq!(
+                (answer.status().as_u16(), &answer.headers()["headwater-reason"]),
+                (410, &"channel-over".parse().unwrap())
+            );
+        }
+        Some(())
+    };
+    let list = server.playlist_with("a/180p", 20, |list| list.end_list).await;
+    eventually("the event is gone", 15, async || gone(&server).await).await;
+    let mut violations = checking.await.unwrap();
+    // By its last dynamic MPD, which has no list of numbers, the segment that never came was due.
+    violations.retain(|each| each["check"] != "segment-missing");
+    assert!(violations.is_empty(), "{violations:#?}");
+    assert_eq!(server.readiness().await, Some(200), "nothing is wrong with the server");
+    let segment = format!("live/a/180p/{}", list.segments[0].uri);
+    assert!(server.get(&segment).await.is_some(), "who has the list can still play it");
+
+    server.crash_and_restart(SECOND).await;
+    server.playlist_with("a/180p", 5, |list| list.end_list).await;
+    eventually("the event is gone", 15, async || gone(&server).await).await;
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::{task::JoinHandle, time::timeout};
 
 pub(crate) struct Served {
     pub(crate) directory: TempDir,
@@ -173,6 +174,39 @@ impl Served {
         let list: Value = serde_json::from_str(&text).unwrap();
         let named = |each: &&Value| each["name"] == channel;
         list["channels"].as_array().unwrap().iter().find(named).unwrap().clone()
+    }
+
+    /// Runs `headwater check` against a channel for so long; gives what it calls violations.
+    pub(crate) fn check(&self, channel: &str, seconds: u64) -> JoinHandle<Vec<Value>> {
+        let documents =
+            ["index.m3u8", "manifest.mpd"].map(|file| self.url(&format!("live/{channel}/{file}")));
+        let run = tokio::process::Command::new(env!("CARGO_BIN_EXE_headwater"))
+            .arg("check")
+            .args(documents)
+            .args(["--json", "--seconds", &seconds.to_string()])
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        tokio::spawn(async move {
+            let run = timeout(Duration::from_secs(seconds + 60), run).await;
+            let output = run.expect("the checker ends").unwrap();
+            let report: Value = serde_json::from_slice(&output.stdout)
+                .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+            let findings = report["findings"].as_array().unwrap().iter();
+            findings.filter(|each| each["level"] == "violation").cloned().collect()
+        })
+    }
+
+    /// A number on the control listener, of a family and with these labels.
+    pub(crate) async fn measured(&self, family: &str, labels: &[(&str, &str)]) -> f64 {
+        let (_, text) = self.metrics().await;
+        let is_it = |line: &&str| {
+            let has = |(name, value): &(&str, &str)| line.contains(&format!("{name}=\"{value}\""));
+            line.starts_with(&format!("{family}{{")) && labels.iter().all(has)
+        };
+        let line = text.lines().find(is_it).unwrap_or_else(|| panic!("{family} {labels:?}: {text}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
     }
 
     /// Waits until a channel is in `state`.

@@ -562,6 +562,7 @@ fn limits_in_target_durations_are_told_in_time() {
         stale_after: 4,
         incomplete_after: 0,
         slate_after: Some(Duration::from_secs(30)),
+        gone_after: Some(Duration::from_secs(60)),
         ready_after: Duration::from_secs(6),
     };
     let mut rig = Rig::configured(&config::Channel { unfit, ..config() }, None, START);
@@ -570,7 +571,7 @@ fn limits_in_target_durations_are_told_in_time() {
     let limits = rig.presentation.edge().limits;
     let told = (limits.stale, limits.incomplete, limits.slate);
     assert_eq!(told, (Some(Duration::from_secs(4)), None, unfit.slate_after));
-    assert_eq!(limits.depth, unfit.ready_after);
+    assert_eq!((limits.gone, limits.depth), (unfit.gone_after, unfit.ready_after));
 }
 
 #[test]

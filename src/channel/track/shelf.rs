@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    mem,
     ops::RangeInclusive,
     sync::Arc,
     time::Duration,
@@ -99,7 +98,7 @@ pub(in crate::channel) struct Shelf {
     segments: BTreeMap<i64, Arc<edge::Segment>>,
     /// How long segments are.
     segment: Duration,
-    /// Those that the store will never have, while they are in memory.
+    /// Those that the store will never have, while they are in memory. They end the list when they are too old to be.
     lost: BTreeSet<i64>,
     /// All segments that the store has.
     keeping: Keeping,
@@ -323,13 +322,16 @@ impl Shelf {
         let parts = self.segments_in(Duration::from_secs(PARTS_KEPT * self.target()));
         self.window.forget_parts(last - parts);
         let from = last - parts.max(self.segments_in(self.window.length().min(IN_MEMORY)));
-        // What waits for the store is had from here, as long as it is listed.
-        let first = self.window.media_sequence();
-        self.segments
-            .retain(|number, _| *number >= from || *number >= first && self.closed.contains_key(number));
-        let in_memory = self.lost.split_off(&from);
-        let lost = mem::replace(&mut self.lost, in_memory);
-        lost.last().into_iter().for_each(|lost| self.window.begin_behind(*lost));
+        if let Some(lost) = self.lost.range(..from).last() {
+            self.window.begin_behind(*lost);
+        }
+        // What the store does not have is had from here, as long as somebody may have a list of it.
+        // A request is on its way for a while.
+        let first = self.window.media_sequence() - self.grace() - 1;
+        let in_memory = self.lost.split_off(&first.max(from - self.segments_in(IN_MEMORY)));
+        self.lost = in_memory;
+        let is_nowhere_else = |number: &i64| self.closed.contains_key(number) || self.lost.contains(number);
+        self.segments.retain(|number, _| *number >= from || *number >= first && is_nowhere_else(number));
     }
 
     fn target(&self) -> u64 {
@@ -386,9 +388,10 @@ impl Shelf {
         Gone::of(self.archive(), self.closed.keys().copied(), self.grace())
     }
 
-    /// How long somebody may read a list that is old.
+    /// For how many segments somebody may ask for one that has left the list: the longest list, and itself (rfc8216bis
+    /// 6.2.2).
     pub(in crate::channel) fn grace(&self) -> i64 {
-        self.stored.segments().len().max(self.window.segments().len()) as i64
+        self.stored.segments().len().max(self.window.segments().len()) as i64 + 1
     }
 
     /// What is kept.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use reqwest::Url;
 use tokio::{sync::mpsc::Receiver, task::JoinSet};
 
-use super::{Run, lock};
+use super::{Run, hls::Presentation, lock};
 use crate::check::{
     client::{Ask, Failure},
     finding::{Check, Place},
@@ -15,6 +15,8 @@ use crate::check::{
 
 /// So many are held at once: the next part, and what a slow reply is about still.
 const AT_ONCE: usize = 4;
+/// So long a playlist may be on its way.
+const WAY: Duration = Duration::from_secs(1);
 
 /// A hinted part.
 pub(super) struct Hinted {
@@ -25,7 +27,7 @@ pub(super) struct Hinted {
 }
 
 /// Asks for each hint until nothing more comes.
-pub(super) async fn run(run: Arc<Run>, mut hints: Receiver<Hinted>) {
+pub(super) async fn run(run: Arc<Run>, presentation: Arc<Presentation>, mut hints: Receiver<Hinted>) {
     let mut held = JoinSet::new();
     let mut last = None;
     loop {
@@ -35,7 +37,7 @@ pub(super) async fn run(run: Arc<Run>, mut hints: Receiver<Hinted>) {
                 let key = (hint.url.clone(), hint.range);
                 if held.len() < AT_ONCE && last.as_ref() != Some(&key) {
                     last = Some(key);
-                    held.spawn(ask(run.clone(), hint));
+                    held.spawn(ask(run.clone(), presentation.clone(), hint));
                 }
             }
             Some(_) = held.join_next() => {}
@@ -44,7 +46,7 @@ pub(super) async fn run(run: Arc<Run>, mut hints: Receiver<Hinted>) {
     while held.join_next().await.is_some() {}
 }
 
-async fn ask(run: Arc<Run>, hint: Hinted) {
+async fn ask(run: Arc<Run>, presentation: Arc<Presentation>, hint: Hinted) {
     let Hinted { url, range, place, target } = hint;
     let ask = Ask { range, ..Ask::new(url.clone(), reload::deadline(target)) };
     let started = run.now();
@@ -56,7 +58,12 @@ async fn ask(run: Arc<Run>, hint: Hinted) {
         Err(failure) => judge.holds(Check::HintUnanswered, place, false, || failure.to_string()),
         Ok(reply) => {
             // One that never came may be given up in the end.
-            let excused = waited >= 2 * Duration::from_secs(target);
+            let mut excused = waited >= 2 * Duration::from_secs(target);
+            if !reply.is_ok() && !excused {
+                // Where nothing follows, the playlists say so at the same moment.
+                run.sleep(WAY).await;
+                excused = presentation.has_ended();
+            }
             judge.holds(Check::HintUnanswered, place, reply.is_ok() || excused, || {
                 format!("status {} after {:.2} s", reply.status, waited.as_secs_f64())
             });

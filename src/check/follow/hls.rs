@@ -57,6 +57,11 @@ impl Presentation {
         heads.insert(name.to_owned(), head);
     }
 
+    /// True if nothing is added to a rendition any more: they end one after another.
+    pub(super) fn has_ended(&self) -> bool {
+        lock(&self.heads).values().any(|head| !head.live)
+    }
+
     /// How far each rendition is.
     pub(super) fn edges(&self) -> BTreeMap<String, Edge> {
         lock(&self.edges).iter().map(|(name, (edge, _))| (name.clone(), *edge)).collect()
@@ -82,11 +87,11 @@ async fn rendition(presentation: Arc<Presentation>, run: Arc<Run>, url: Url, ren
     let (hints, hinted) = mpsc::channel(HINTS);
     let (latest, lists) = watch::channel(None);
     let media = Media::new(run.clone(), presentation.clone(), url.clone());
-    let playlists = Playlists::new(run.clone(), presentation, url.clone(), renditions);
+    let playlists = Playlists::new(run.clone(), presentation.clone(), url.clone(), renditions);
     tokio::join!(
         playlists.run(jobs, hints, latest),
         media.run(to_fetch),
-        hints::run(run.clone(), hinted),
+        hints::run(run.clone(), presentation, hinted),
         probes::run(run.clone(), url, lists),
     );
 }

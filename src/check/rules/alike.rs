@@ -10,6 +10,8 @@ use crate::check::{
 /// What a list says of itself that all renditions have to say alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::check) struct Head {
+    /// It goes on.
+    pub(in crate::check) live: bool,
     target: u64,
     /// PART-TARGET in nanoseconds.
     part_target: Option<i64>,
@@ -36,7 +38,7 @@ impl Head {
             hold_back: nanos(control.hold_back),
             part_hold_back: nanos(control.part_hold_back),
         });
-        Self { target: list.target, part_target: nanos(list.part_target), control }
+        Self { live: list.is_live(), target: list.target, part_target: nanos(list.part_target), control }
     }
 }
 
@@ -45,6 +47,10 @@ pub(in crate::check) fn alike(judge: &mut Judge, mine: &Head, other: &str, their
     judge.holds(Check::TargetDiffers, Place::WHOLE, mine.target == theirs.target, || {
         format!("EXT-X-TARGETDURATION is {}, and {} in {other}", mine.target, theirs.target)
     });
+    if mine.live != theirs.live {
+        // One has ended and the other not yet: what helps with reloads is in one of them only.
+        return;
+    }
     let (here, there) = (mine.part_target.is_some(), theirs.part_target.is_some());
     judge.holds(Check::PartsAbsent, Place::WHOLE, here || !there, || {
         format!("there is no EXT-X-PART-INF, but in {other} there is")

@@ -91,15 +91,18 @@ fn held(
         format!("no answer after {:.1} s", waited.as_secs_f64())
     });
     match outcome {
-        Outcome::Listed(list) => judge.holds(Check::ReplyLacks, place, wanted.is_in(list), || {
-            let edge = list.edge();
-            format!(
-                "after {:.2} s came a list that ends before segment {} part {}",
-                waited.as_secs_f64(),
-                edge.number,
-                edge.parts
-            )
-        }),
+        // Where nothing follows, what was asked for never comes.
+        Outcome::Listed(list) => {
+            judge.holds(Check::ReplyLacks, place, wanted.is_in(list) || !list.is_live(), || {
+                let edge = list.edge();
+                format!(
+                    "after {:.2} s came a list that ends before segment {} part {}",
+                    waited.as_secs_f64(),
+                    edge.number,
+                    edge.parts
+                )
+            })
+        }
         // A server may give up when it held the request for long enough, or has no room to hold it.
         Outcome::Refused(status) => {
             let excused = status >= 500 || waited >= 2 * Duration::from_secs(target);

@@ -37,12 +37,17 @@ export class Balancer {
     this.#timer = setInterval(() => this.turn(), seconds * 1000);
   }
 
+  /** Turns no more by itself. */
+  rest() {
+    clearInterval(this.#timer);
+  }
+
   turn() {
     this.current = (this.current + 1) % this.#origins.length;
   }
 
   stop() {
-    clearInterval(this.#timer);
+    this.rest();
     this.#server.close();
     this.#server.closeAllConnections();
     this.#agent.destroy();

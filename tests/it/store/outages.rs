@@ -10,13 +10,20 @@ use std::{
 
 use m3u8_rs::MediaPlaylist;
 use object_store::{ObjectStoreExt, path::Path as Location};
-use tokio::time::{Instant, sleep, timeout};
+use serde_json::Value;
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
 
 use self::disk::Shim;
 use super::s3::{Mood, S3};
 use crate::served::{Served, eventually};
 
 const TRACK: &str = "a/180p";
+/// When a store begins to hang, the end of the newest segment waits for it once, for as long as a write at the edge may
+/// take and no longer (docs/store.md).
+const AT_ITS_BEGINNING: &[&str] = &["segment-late", "not-streamed", "join-stalls"];
 
 fn channel() -> String {
     "[channel.a]\nsource = \"test:?size=320x180&rate=30\"\nsegment = \"1s\"\npart = \"200ms\"\nwindow = \"10s\"\n\
@@ -76,34 +83,76 @@ async fn assert_bucket_is_whole(s3: &S3) -> MediaPlaylist {
     list
 }
 
+/// What waits for the store of the track: segments, bytes and seconds.
+async fn spooled(server: &Served) -> [f64; 3] {
+    let mut told = [0.0; 3];
+    for (value, unit) in told.iter_mut().zip(["segments", "bytes", "age_seconds"]) {
+        let labels = [("channel", "a"), ("track", "180p")];
+        *value = server.measured(&format!("headwater_spooled_{unit}"), &labels).await;
+    }
+    told
+}
+
+/// `headwater check` found nothing but what is excused.
+async fn assert_unviolated(checking: JoinHandle<Vec<Value>>, excused: &[&str]) {
+    let mut violations = checking.await.unwrap();
+    violations.retain(|each| !excused.contains(&each["check"].as_str().unwrap()));
+    assert!(violations.is_empty(), "{violations:#?}");
+}
+
 #[tokio::test]
 async fn a_bucket_that_is_down_is_caught_up_with_and_never_lists_what_it_does_not_have() {
     let s3 = S3::start().await;
     let server = Served::storing(&s3.toml(""), &channel()).await;
     begun(&server).await;
-    for mood in [Mood::Failing(usize::MAX), Mood::Slow(usize::MAX, Duration::from_secs(5))] {
+    for (mood, seconds) in
+        [(Mood::Failing(usize::MAX), 30), (Mood::Slow(usize::MAX, Duration::from_secs(5)), 8)]
+    {
         s3.turn(mood);
+        let checking = server.check("a", seconds + 5);
         degraded(&server).await;
         assert_eq!(server.readiness().await, Some(200), "viewers need no bucket");
-        watch(&server, Duration::from_secs(6)).await;
+        watch(&server, Duration::from_secs(seconds)).await;
         assert_bucket_is_whole(&s3).await;
+        let waits = spooled(&server).await;
+        assert!(waits.iter().all(|waits| *waits > 0.0), "{mood:?}: {waits:?}");
         s3.turn(Mood::Well);
-        recovered(&server, 30).await;
+        recovered(&server, 60).await;
         assert_bucket_is_whole(&s3).await;
+        assert_unviolated(checking, AT_ITS_BEGINNING).await;
+        let drained = async || (spooled(&server).await[2] < 2.0).then_some(());
+        eventually("what waits is what was made just now", 10, drained).await;
     }
+    assert_bucket_has_all(&s3, &server).await;
+}
+
+#[tokio::test]
+async fn a_bucket_that_refuses_every_fifth_write_is_written_to_all_the_same() {
+    let s3 = S3::start().await;
+    let server = Served::storing(&s3.toml(""), &channel()).await;
+    begun(&server).await;
+    s3.turn(Mood::Often(0));
+    let checking = server.check("a", 15);
+    watch(&server, Duration::from_secs(15)).await;
+    assert_bucket_is_whole(&s3).await;
+    assert_unviolated(checking, AT_ITS_BEGINNING).await;
+    s3.turn(Mood::Well);
+    recovered(&server, 60).await;
+    assert_bucket_has_all(&s3, &server).await;
+}
+
+/// Nothing was lost, and the bucket lists all that is on air now.
+async fn assert_bucket_has_all(s3: &S3, server: &Served) {
     let live = server.playlist(TRACK).await.unwrap();
     let caught_up = async || {
-        let list = assert_bucket_is_whole(&s3).await;
+        let list = assert_bucket_is_whole(s3).await;
         let newest = |list: &MediaPlaylist| list.media_sequence + list.segments.len() as u64;
         (newest(&list) >= newest(&live)).then_some(list)
     };
     let list = eventually("the bucket lists all", 10, caught_up).await;
     assert!(list.segments.len() >= 8, "nothing was lost, so its list has no hole: {}", list.segments.len());
-    let (_, metrics) = server.metrics().await;
-    let lost = metrics
-        .lines()
-        .find(|line| line.starts_with("headwater_lost_segments_total") && line.contains("180p"));
-    assert!(lost.is_some_and(|line| line.ends_with(" 0")), "{lost:?}");
+    let lost = server.measured("headwater_lost_segments_total", &[("channel", "a"), ("track", "180p")]).await;
+    assert_eq!(lost, 0.0);
 }
 
 #[tokio::test]
@@ -111,6 +160,7 @@ async fn a_directory_that_vanishes_is_gone_on_with_from_memory_and_taken_up_agai
     let server = Served::start(&channel()).await;
     begun(&server).await;
     let (data, away) = (server.directory.path().join("data"), server.directory.path().join("away"));
+    let checking = server.check("a", 10);
     std::fs::rename(&data, &away).unwrap();
     std::fs::create_dir(&data).unwrap();
     degraded(&server).await;
@@ -121,6 +171,7 @@ async fn a_directory_that_vanishes_is_gone_on_with_from_memory_and_taken_up_agai
     recovered(&server, 20).await;
     assert_directory_is_whole(&data).await;
     watch(&server, Duration::from_secs(2)).await;
+    assert_unviolated(checking, AT_ITS_BEGINNING).await;
 }
 
 /// What a static server would serve from the directory is whole, and no hole is in its list.
@@ -173,6 +224,7 @@ async fn a_disk_that_is_full_or_read_only_is_gone_on_without_and_taken_up_again(
     let server = Served::storing(&format!("url = {data:?}"), &channel()).await;
     begun(&server).await;
     let ballast = disk.0.join("ballast");
+    let checking = server.check("a", 15);
     std::fs::write(&ballast, vec![0; 1 << 20]).unwrap();
     // Whatever is left, and nothing after it.
     let _ = std::fs::write(disk.0.join("more"), vec![0; 3 << 20]);
@@ -189,6 +241,7 @@ async fn a_disk_that_is_full_or_read_only_is_gone_on_without_and_taken_up_again(
     disk.remount("rw");
     recovered(&server, 20).await;
     assert_directory_is_whole(&data).await;
+    assert_unviolated(checking, AT_ITS_BEGINNING).await;
     drop(server);
 }
 
@@ -240,6 +293,7 @@ async fn a_disk_that_errs_or_takes_forever_is_gone_on_without_and_taken_up_again
     };
     let server = Served::amid(&channel(), shim.environment()).await;
     begun(&server).await;
+    let checking = server.check("a", 20);
     for mood in ["error of fsync", "write error", "slow fsync"] {
         shim.turn(mood);
         degraded(&server).await;
@@ -248,5 +302,6 @@ async fn a_disk_that_errs_or_takes_forever_is_gone_on_without_and_taken_up_again
         recovered(&server, 20).await;
         assert_directory_is_whole(&server.directory.path().join("data")).await;
     }
+    assert_unviolated(checking, AT_ITS_BEGINNING).await;
     assert!(!server.log().contains("panicked"), "{}", server.log());
 }

@@ -33,6 +33,8 @@ pub(crate) enum Mood {
     Well,
     /// 503.
     Failing(usize),
+    /// 500, every fifth; the number is how many are still well.
+    Often(usize),
     /// They are done, and the connection is closed without an answer.
     Deaf(usize),
     /// 409, and nothing is done.
@@ -157,6 +159,10 @@ impl Mood {
     fn next(&mut self) -> Mood {
         let now = *self;
         match self {
+            Mood::Often(left) => {
+                *left = left.checked_sub(1).unwrap_or(4);
+                if *left == 4 { now } else { Mood::Well }
+            }
             Mood::Failing(0)
             | Mood::Deaf(0)
             | Mood::Conflicting(0)
@@ -204,6 +210,7 @@ async fn answer(
     let status = |status| Response::builder().status(status).body(Body::empty()).map_err(|_| broken());
     match mood {
         Mood::Failing(_) => return status(StatusCode::SERVICE_UNAVAILABLE),
+        Mood::Often(_) => return status(StatusCode::INTERNAL_SERVER_ERROR),
         Mood::Conflicting(_) => return status(StatusCode::CONFLICT),
         Mood::Slow(_, time) => tokio::time::sleep(time).await,
         Mood::Deaf(_) | Mood::SlowReads(_) | Mood::Well => {}

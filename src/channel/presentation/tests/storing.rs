@@ -124,5 +124,8 @@ fn what_is_lost_to_the_store_is_listed_while_it_is_in_memory_and_then_the_list_b
     assert_eq!(rig.numbers("180p").first(), Some(&START));
     rig.plays(START + 100, START + 140);
     assert_eq!(rig.numbers("180p"), (START + 5..START + 140).collect::<Vec<_>>());
-    assert!(!rig.track("180p").segments.contains_key(&(START + 4)));
+    let is_there = |rig: &Rig| rig.track("180p").segments.contains_key(&(START + 4));
+    assert!(is_there(&rig), "who has the list can ask for it");
+    rig.plays(START + 140, START + 260);
+    assert!(!is_there(&rig));
 }
