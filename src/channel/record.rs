@@ -5,7 +5,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use headwater_packager::window::Window;
+use headwater_packager::{
+    time::Grid,
+    window::{Segment, Window},
+};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -84,6 +87,19 @@ pub enum Error {
         /// The object.
         path: String,
     },
+    /// Its numbers are of another grid.
+    #[error(
+        "{path} counts segments of {kept:?}, and segment is {segment:?}: their numbers would mean other times. Write \
+         segment = \"{kept:?}\", or move the channel's directory away to start afresh"
+    )]
+    OtherGrid {
+        /// The record.
+        path: String,
+        /// How long the segments are that are kept.
+        kept: Duration,
+        /// How long they would be.
+        segment: Duration,
+    },
     /// It is not what this version writes.
     #[error(
         "{path} is damaged or from another version ({reason}); move the channel's directory away to start afresh"
@@ -137,6 +153,26 @@ impl Record {
                 .collect::<BTreeMap<_, _>>()
         };
         (self.ended, self.complete, reached(self)) == (other.ended, other.complete, reached(other))
+    }
+
+    /// Makes sure that its segments are counted on `grid`.
+    ///
+    /// # Errors
+    /// [`Error::OtherGrid`].
+    pub(super) fn fits(&self, grid: &Grid, path: &str) -> Result<(), Error> {
+        for track in self.tracks.values() {
+            let Some(Segment { number, start, .. }) = track.newest().map(|entry| &entry.segment) else {
+                continue;
+            };
+            let timescale = track.archive.timescale();
+            // By one it may be beside: what a source gives is cut at the pictures that there are.
+            if *number > 0 && grid.segment_of(*start, timescale).abs_diff(*number) > 1 {
+                let millis = timescale.nanos(*start) / i128::from(*number) / 1_000_000;
+                let kept = Duration::from_millis(millis.try_into().unwrap_or_default());
+                return Err(Error::OtherGrid { path: path.to_owned(), kept, segment: grid.segment });
+            }
+        }
+        Ok(())
     }
 
     /// Tells the store what its segments have to be.
@@ -272,10 +308,7 @@ async fn read_one(store: &Store, path: &str) -> Result<Option<Bytes>, Error> {
 mod tests {
     use std::sync::Arc;
 
-    use headwater_packager::{
-        time::Timescale,
-        window::{Era, Segment},
-    };
+    use headwater_packager::{time::Timescale, window::Era};
 
     use super::*;
 
@@ -307,5 +340,16 @@ mod tests {
         assert!(before.is_as_far_as(&record(2, 4, 12)), "the list begins elsewhere");
         assert!(!before.is_as_far_as(&record(2, 4, 13)));
         assert!(!before.is_as_far_as(&record(2, 3, 12).completed(true)));
+    }
+
+    #[test]
+    fn numbers_of_another_grid_are_not_gone_on_with() {
+        let grid = |millis| Grid { segment: Duration::from_millis(millis), part: Duration::from_millis(200) };
+        let record = record(1, 3, 12);
+        assert!(record.fits(&grid(2000), "state.json").is_ok());
+        for other in [1000, 4000] {
+            let refused = record.fits(&grid(other), "state.json").unwrap_err().to_string();
+            assert!(refused.contains("segments of 2s") && refused.contains("segment = \"2s\""), "{refused}");
+        }
     }
 }

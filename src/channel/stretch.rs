@@ -86,7 +86,7 @@ pub fn leave_out_younger<T>(tracks: &mut Vec<T>, wanted: i64, of: impl Fn(&T) ->
     for kind in [true, false] {
         let firsts = tracks.iter().map(&of).filter(|(is_video, _)| *is_video == kind);
         let Some(oldest) = firsts.filter_map(|(_, first)| first).min() else { continue };
-        let is_old = |first: Option<i64>| first.is_some_and(|first| first <= wanted.max(oldest) + YOUNGER);
+        let is_old = |first: Option<i64>| first.is_some_and(|first| first <= wanted.max(oldest + YOUNGER));
         tracks.retain(|track| {
             let (is_video, first) = of(track);
             is_video != kind || is_old(first)

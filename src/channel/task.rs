@@ -79,7 +79,10 @@ pub struct Setup {
 /// # Errors
 /// When something is kept and cannot be used.
 pub async fn check(setup: &Setup) -> Result<(), record::Error> {
-    record::read(&setup.edge_store(), &setup.prefix()).await.map(drop)
+    match record::read(&setup.edge_store(), &setup.prefix()).await? {
+        Some((record, _)) => record.fits(&setup.config.grid, &record::path_in(&setup.prefix())),
+        None => Ok(()),
+    }
 }
 
 /// Starts the task of the channel, which goes on from what is kept.

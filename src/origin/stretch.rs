@@ -63,6 +63,9 @@ struct Key {
     /// Number of the last segment that there is of it.
     upto: i64,
     complete: bool,
+    /// The store has all of what is complete.
+    settled: bool,
+    gaps: Vec<Option<(i64, i64)>>,
     /// Where the presentation time of an MPD counts from.
     zero: Option<i128>,
 }
@@ -190,13 +193,16 @@ impl Stretches {
         plan: &Plan,
         connection: &Waiting,
     ) -> Result<Arc<Rendered>, HttpError> {
+        let complete = index.map_or(plan.is_complete(), |index| plan.is_complete_in(index));
         let key = Key {
             channel: channel.to_owned(),
             track: index.map(|index| plan.tracks[index].track.name.clone()),
             first: plan.first,
             last: plan.last,
             upto: index.map_or(plan.newest(), |index| plan.upto(index)),
-            complete: index.map_or(plan.is_complete(), |index| plan.is_complete_in(index)),
+            complete,
+            settled: complete && plan.is_settled(),
+            gaps: plan.gaps(),
             zero: index.is_none().then_some(plan.zero),
         };
         let made = match self.rendered.get(&key).await {

@@ -102,6 +102,8 @@ pub(in crate::channel) struct Shelf {
     lost: BTreeSet<i64>,
     /// All segments that the store has.
     keeping: Keeping,
+    /// So many segments the longest list had: there is always somebody who still reads it when it was cut short.
+    longest: usize,
     news: News,
     /// Segments listed since somebody asked.
     listed: u64,
@@ -123,6 +125,7 @@ impl Shelf {
             segment: grid.segment,
             lost: BTreeSet::new(),
             keeping: Keeping::new(timescale),
+            longest: 0,
             news: News::None,
             listed: 0,
         }
@@ -133,6 +136,7 @@ impl Shelf {
         self.window = record.window();
         self.stored = self.window.clone();
         self.keeping = Keeping::of(record.archive.clone());
+        self.remember_length();
         self.tell(News::Segment);
     }
 
@@ -146,6 +150,7 @@ impl Shelf {
             window.begin_behind(record.first - 1);
         }
         self.keeping = Keeping::of(record.archive.clone());
+        self.remember_length();
         self.tell(News::Segment);
         let list = &self.window;
         (list.length(), list.media_sequence()) == (record.length, record.first)
@@ -305,12 +310,14 @@ impl Shelf {
         let Some(closed) = self.closed.remove(&number) else { return };
         self.keeping.add(closed.entry());
         self.stored.push(Segment { parts: Vec::new(), ..closed.segment });
+        self.remember_length();
         self.forget();
         self.tell(News::Bytes);
     }
 
     fn list(&mut self, segment: Segment) {
         self.window.push(segment);
+        self.remember_length();
         self.listed += 1;
         self.forget();
         self.tell(News::Segment);
@@ -332,6 +339,11 @@ impl Shelf {
         self.lost = in_memory;
         let is_nowhere_else = |number: &i64| self.closed.contains_key(number) || self.lost.contains(number);
         self.segments.retain(|number, _| *number >= from || *number >= first && is_nowhere_else(number));
+    }
+
+    fn remember_length(&mut self) {
+        let length = self.stored.segments().len().max(self.window.segments().len());
+        self.longest = self.longest.max(length);
     }
 
     fn target(&self) -> u64 {
@@ -391,7 +403,7 @@ impl Shelf {
     /// For how many segments somebody may ask for one that has left the list: the longest list, and itself (rfc8216bis
     /// 6.2.2).
     pub(in crate::channel) fn grace(&self) -> i64 {
-        self.stored.segments().len().max(self.window.segments().len()) as i64 + 1
+        self.longest as i64 + 1
     }
 
     /// What is kept.

@@ -53,6 +53,8 @@ pub struct Part {
     pub edge: Arc<TrackEdge>,
     /// Numbers of the oldest and the newest segment there is.
     kept: (i64, i64),
+    /// Number of the newest that the store has for certain; none if nothing is kept there.
+    recorded: Option<i64>,
 }
 
 impl Plan {
@@ -120,8 +122,26 @@ impl Plan {
         (0..self.tracks.len()).all(|index| self.is_complete_in(index))
     }
 
+    /// True if the store has all of it. What it does not have yet may be lost to it, and is a hole then.
+    pub fn is_settled(&self) -> bool {
+        let newest = self.newest();
+        self.tracks.iter().all(|part| part.recorded.is_none_or(|recorded| recorded >= newest.min(self.last)))
+    }
+
+    /// What of it has left the lists and is not in the store yet, by track: the numbers around it. A list of it is another
+    /// one when the store has caught up.
+    pub fn gaps(&self) -> Vec<Option<(i64, i64)>> {
+        self.tracks
+            .iter()
+            .map(|part| part.gap().filter(|gap| gap.0 < self.last && self.first < gap.1))
+            .collect()
+    }
+
     /// How long caches may keep what is complete: until a segment of it may be deleted.
     pub fn kept(&self) -> CachePolicy {
+        if !self.is_settled() {
+            return CachePolicy::LiveManifest;
+        }
         let segments = u32::try_from(self.spare).unwrap_or(u32::MAX);
         let kept = if self.ended { Duration::MAX } else { self.segment.saturating_mul(segments) };
         CachePolicy::Stretch { kept }
@@ -135,6 +155,11 @@ pub(super) fn lists_all(track: &TrackEdge) -> bool {
 }
 
 impl Part {
+    fn gap(&self) -> Option<(i64, i64)> {
+        let (recorded, listed) = (self.recorded?, self.edge.listing.first()?);
+        (recorded.saturating_add(1) < listed).then_some((recorded, listed))
+    }
+
     /// How many segments its playlist has. What is in no list any more is deleted after so many more, as old lists have it.
     fn listed(&self) -> i64 {
         let listing = &self.edge.listing;
@@ -151,10 +176,12 @@ fn part(edge: &Edge, rendition: &Rendition) -> Option<Part> {
     let Rendition { track, bandwidth } = rendition;
     let edge = edge.tracks.get(&track.name)?.borrow().clone();
     let listed = edge.listing.first()?;
-    let archived =
-        edge.archive.as_ref().and_then(|archive| archive.numbers()).map(|numbers| *numbers.start());
+    let numbers = edge.archive.as_ref().map(|archive| archive.numbers());
+    let recorded =
+        numbers.as_ref().map(|numbers| numbers.as_ref().map_or(i64::MIN, |numbers| *numbers.end()));
+    let archived = numbers.flatten().map(|numbers| *numbers.start());
     let kept = (archived.map_or(listed, |archived| archived.min(listed)), edge.listing.last()?);
-    Some(Part { track: track.clone(), bandwidth: *bandwidth, edge, kept })
+    Some(Part { track: track.clone(), bandwidth: *bandwidth, edge, kept, recorded })
 }
 
 /// The first segment of it is complete when so many more are.
