@@ -233,7 +233,9 @@ impl Served {
 
     /// A media playlist, as m3u8-rs understands it.
     pub(crate) async fn playlist(&self, track: &str) -> Option<m3u8_rs::MediaPlaylist> {
-        let bytes = self.get(&format!("live/{track}/index.m3u8")).await?;
+        // With a query, if it is to be another stretch.
+        let (track, query) = track.split_once('?').unwrap_or((track, ""));
+        let bytes = self.get(&format!("live/{track}/index.m3u8?{query}")).await?;
         Some(m3u8_rs::parse_media_playlist_res(&bytes).unwrap())
     }
 

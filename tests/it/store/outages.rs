@@ -103,7 +103,8 @@ async fn assert_unviolated(checking: JoinHandle<Vec<Value>>, excused: &[&str]) {
 #[tokio::test]
 async fn a_bucket_that_is_down_is_caught_up_with_and_never_lists_what_it_does_not_have() {
     let s3 = S3::start().await;
-    let server = Served::storing(&s3.toml(""), &channel()).await;
+    let kept = channel().replace("window", "archive = \"10m\"\nwindow");
+    let server = Served::storing(&s3.toml(""), &kept).await;
     begun(&server).await;
     for (mood, seconds) in
         [(Mood::Failing(usize::MAX), 30), (Mood::Slow(usize::MAX, Duration::from_secs(5)), 8)]
@@ -116,14 +117,26 @@ async fn a_bucket_that_is_down_is_caught_up_with_and_never_lists_what_it_does_no
         assert_bucket_is_whole(&s3).await;
         let waits = spooled(&server).await;
         assert!(waits.iter().all(|waits| *waits > 0.0), "{mood:?}: {waits:?}");
+        let past = past(&server, seconds).await;
         s3.turn(Mood::Well);
         recovered(&server, 60).await;
         assert_bucket_is_whole(&s3).await;
+        let has_all = async || (server.playlist(&past).await?.segments.len() == seconds as usize).then_some(());
+        eventually("the past is whole", 10, has_all).await;
         assert_unviolated(checking, AT_ITS_BEGINNING).await;
         let drained = async || (spooled(&server).await[2] < 2.0).then_some(());
         eventually("what waits is what was made just now", 10, drained).await;
     }
     assert_bucket_has_all(&s3, &server).await;
+}
+
+/// The list of the last `seconds` but two, which may lack what has left the live list and is not in the store yet.
+async fn past(server: &Served, seconds: u64) -> String {
+    let live = server.playlist(TRACK).await.unwrap();
+    let end = live.media_sequence + live.segments.len() as u64 - 2;
+    let past = format!("{TRACK}?start={}&end={end}", end - seconds);
+    assert!(server.playlist(&past).await.is_some_and(|list| list.end_list));
+    past
 }
 
 #[tokio::test]
