@@ -20,7 +20,7 @@ use std::{
 use bytes::Bytes;
 use tokio::{sync::mpsc, task::JoinSet};
 
-use self::{lane::Lane, papers::Papers, room::Room};
+use self::{lane::Lane, ledger::Entries, papers::Papers, room::Room};
 use super::{
     archive::{Errand, Fate, Weight},
     edge::Body,
@@ -30,8 +30,6 @@ use crate::{clock, metrics::Storing, policy::CachePolicy, store::Effort};
 
 /// How much news may wait for the channel. Who has more waits.
 const NEWS: usize = 64;
-/// How many records and openings may wait: one record is written at a time, and encoders begin seldom.
-const ENTRIES: usize = 64;
 /// How many errands may wait: each track has a few for each chapter, which is minutes. Who has more waits for the next.
 const ERRANDS: usize = 1024;
 
@@ -94,7 +92,7 @@ pub(super) struct Committer {
     effort: Effort,
     room: Room,
     lanes: BTreeMap<String, Arc<Lane>>,
-    ledger: mpsc::Sender<Work>,
+    ledger: Arc<Entries>,
     attic: mpsc::Sender<Work>,
     papers: Arc<Papers>,
     news: mpsc::Receiver<News>,
@@ -116,11 +114,11 @@ impl Committer {
         let (effort, tenure) = (pen.store().effort(), pen.tenure().clone());
         let room = Room::new(pen.store().spool().clone());
         let (tell, news) = mpsc::channel(NEWS);
-        let (ledger, entries) = mpsc::channel(ENTRIES);
+        let ledger = Arc::<Entries>::default();
         let papers = Arc::<Papers>::default();
         let mut workers = JoinSet::new();
         let (attic, errands) = mpsc::channel(ERRANDS);
-        workers.spawn(ledger::write(pen, effort, entries, tell.clone()));
+        workers.spawn(ledger::write(pen, effort, ledger.clone(), tell.clone()));
         workers.spawn(papers.clone().write(effort, tenure.clone(), tell.clone()));
         workers.spawn(attic::work(effort, tenure.clone(), papers.clone(), errands, tell.clone()));
         room.clear(channel);
@@ -165,9 +163,7 @@ impl Committer {
                 if matches!(work, Work::Record { .. }) {
                     self.recording_since = Some(clock::now());
                 }
-                if self.ledger.try_send(work).is_err() {
-                    tracing::warn!("the store is too far behind to be told of another encoder");
-                }
+                self.ledger.put(work);
             }
             Work::Documents(documents) => self.papers.put(documents),
             Work::Chapter { .. } => {

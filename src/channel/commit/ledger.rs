@@ -1,7 +1,16 @@
 //! The state record, one version after another, and what has to be in the store before it.
 
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use bytes::Bytes;
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::sleep,
+};
 
 use super::{News, Work};
 use crate::{
@@ -11,15 +20,46 @@ use crate::{
 
 const WHOSE: &str = "state record";
 
+/// What waits to be written, in its order. There is one record at a time, and of encoders that begin while the store is
+/// away only the last opening is needed, so it does not grow.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    waiting: Mutex<VecDeque<Work>>,
+    more: Notify,
+}
+
+impl Entries {
+    /// Puts one behind all others.
+    pub(super) fn put(&self, work: Work) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        match (waiting.back_mut(), work) {
+            (Some(Work::Foundation { opening, inits }), Work::Foundation { opening: newer, inits: more }) => {
+                *opening = newer;
+                let known = mem::take(inits).into_iter();
+                let known: Vec<_> = known.filter(|init| !more.contains(init)).collect();
+                *inits = known.into_iter().chain(more).collect();
+            }
+            (_, work) => waiting.push_back(work),
+        }
+        self.more.notify_one();
+    }
+
+    async fn next(&self) -> Work {
+        loop {
+            let next = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            match next {
+                Some(next) => return next,
+                None => self.more.notified().await,
+            }
+        }
+    }
+}
+
 /// Writes entries in their order, each until it is done, or until somebody else writes records. That the source has ended is tried once before players are told.
-pub(super) async fn write(
-    mut pen: Pen,
-    effort: Effort,
-    mut entries: mpsc::Receiver<Work>,
-    tell: mpsc::Sender<News>,
-) {
+pub(super) async fn write(mut pen: Pen, effort: Effort, entries: Arc<Entries>, tell: mpsc::Sender<News>) {
     let mut troubled = false;
-    while let Some(entry) = entries.recv().await {
+    loop {
+        let entry = entries.next().await;
         let mut failures = 0;
         let durable = loop {
             let Err(error) = enter(&mut pen, &entry).await else { break true };
@@ -37,7 +77,7 @@ pub(super) async fn write(
             sleep(effort.pause_after(failures)).await;
             failures += 1;
         };
-        if durable && std::mem::take(&mut troubled) {
+        if durable && mem::take(&mut troubled) {
             let _ = tell.send(News::Trouble { whose: WHOSE.into(), why: None }).await;
         }
         let news = match entry {

@@ -294,6 +294,29 @@ async fn an_opening_that_outlasts_the_lease_is_written_when_the_store_is_back_an
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_encoders_that_begin_in_an_outage_all_inits_and_the_last_opening_are_written_and_then_the_record()
+{
+    let faults = FaultStore::new(1, Odds(vec![(Fault::Refused, 1000)])).lingering();
+    let mut committer = leased(&faults, 2 * SECOND).await;
+    let init = |kind: u32| format!("live/a/180p/init-{kind}.mp4");
+    for nth in 0..200 {
+        let inits = vec![(init(nth % 5), vec![Bytes::from("i")])];
+        let opening = ("live/a/opening.wire".to_owned(), vec![Bytes::from(nth.to_string())]);
+        committer.submit(Work::Foundation { opening, inits });
+    }
+    committer.submit(Work::Record { path: "live/a/state.json".into(), record: "[]".into(), ended: false });
+    faults.calm(true);
+    let back = async { while !matches!(committer.news().await, News::Recorded) {} };
+    tokio::time::timeout(10 * SECOND, back).await.expect("the record is not lost");
+    assert_eq!(truth(&faults, "live/a/opening.wire").await.unwrap(), "199");
+    for kind in 0..5 {
+        assert!(truth(&faults, &init(kind)).await.is_some(), "{kind}");
+    }
+    let written = faults.history().iter().filter(|(path, _)| path.contains("init-")).count();
+    assert!(written <= 6, "{written} writes of five init segments");
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_written_without_a_condition_once_another_may_have_taken_over() {
     let faults = FaultStore::new(1, Odds(vec![(Fault::Refused, 1000)]));
     let mut committer = leased(&faults, 6 * SECOND).await;

@@ -121,7 +121,8 @@ async fn a_bucket_that_is_down_is_caught_up_with_and_never_lists_what_it_does_no
         s3.turn(Mood::Well);
         recovered(&server, 60).await;
         assert_bucket_is_whole(&s3).await;
-        let has_all = async || (server.playlist(&past).await?.segments.len() == seconds as usize).then_some(());
+        let has_all =
+            async || (server.playlist(&past).await?.segments.len() == seconds as usize).then_some(());
         eventually("the past is whole", 10, has_all).await;
         assert_unviolated(checking, AT_ITS_BEGINNING).await;
         let drained = async || (spooled(&server).await[2] < 2.0).then_some(());
