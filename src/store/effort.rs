@@ -10,6 +10,9 @@ use tokio::time::{sleep, timeout};
 
 use super::Error;
 
+/// So many times a request that fails again and again is given twice as long.
+const LONGER: u32 = 4;
+
 /// What a request to the store may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effort {
@@ -91,6 +94,16 @@ impl Effort {
     /// The same for what is large: if it was sent twice early, it would take the line from itself.
     pub(super) fn hedged_late(self) -> Self {
         Self { hedge: self.hedge.map(|hedge| hedge * 2), ..self }
+    }
+
+    /// The same for what failed so many times: over a thin line no request comes to its end in the time that one usually
+    /// has. It is sent once at a time then.
+    pub(crate) fn after_failures(self, failures: u32) -> Self {
+        if failures == 0 {
+            return self;
+        }
+        let attempt = self.attempt.saturating_mul(1 << failures.min(LONGER));
+        Self { attempt, budget: self.budget.max(attempt), hedge: None, ..self }
     }
 
     /// Tries until it is done, decided or too late.

@@ -159,7 +159,7 @@ impl Parcel {
         let mut failures = 0;
         let stored = loop {
             let store = to.tenure.permit().await;
-            match self.write(&store).await {
+            match self.write(self.given_time(store, failures)).await {
                 Ok(()) => break true,
                 Err(Failure::Store(error @ Error::Taken { .. })) => {
                     tracing::error!(%error, "a segment is lost to the store");
@@ -183,7 +183,13 @@ impl Parcel {
         stored
     }
 
-    async fn write(&self, store: &Store) -> Result<(), Failure> {
+    /// What may write over something has to be done before another packager can be at it.
+    fn given_time(&self, store: Store, failures: u32) -> Store {
+        let effort = store.effort();
+        if self.rewrites { store } else { store.spending(effort.after_failures(failures)) }
+    }
+
+    async fn write(&self, store: Store) -> Result<(), Failure> {
         let pieces: Vec<Bytes> = match &self.content {
             Content::Memory(body) => body.chunks.clone(),
             Content::Disk(file) => vec![tokio::fs::read(file).await.map_err(Failure::Spool)?.into()],

@@ -186,6 +186,16 @@ async fn what_does_not_fit_is_lost_from_the_oldest_on_and_is_never_named() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_takes_longer_than_a_request_usually_may_comes_through_all_the_same() {
+    let faults = FaultStore::new(1, Odds(vec![(Fault::Slow(12 * SECOND), 1000)]));
+    let mut rig = Rig::new(faults.clone(), Spool::default());
+    rig.submit("180p", 1);
+    let stored = async { while !matches!(rig.committer.news().await, News::Stored { number: 1, .. }) {} };
+    tokio::time::timeout(120 * SECOND, stored).await.expect("it comes through");
+    assert!(truth(&faults, &path("180p", 1)).await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_name_that_another_has_taken_is_lost_and_its_body_stays() {
     let faults = FaultStore::new(1, Odds::default());
     let other = Path::from(path("180p", 1).as_str());
