@@ -16,7 +16,10 @@ program=$(realpath "${HEADWATER:-$here/../../target/release/headwater}")
 command -v nginx >/dev/null || { echo "run.sh: there is no nginx; deploy/setup.sh --test installs it" >&2; exit 1; }
 
 mkdir -p "$directory/nginx"
-sed "s|^endpoint = .*|endpoint = \"$S3_ENDPOINT\"|" "$CONFIG" >"$directory/headwater.toml"
+secret=$directory/edge-secret
+[ -s "$secret" ] || (umask 077 && head -c 24 /dev/urandom | base64 >"$secret")
+sed -e "s|^endpoint = .*|endpoint = \"$S3_ENDPOINT\"|" -e "s|^edge_from = .*|edge_from = \"http://127.0.0.1:$PACKAGER\"|" \
+  -e "s|^edge_secret_file = .*|edge_secret_file = \"$secret\"|" "$CONFIG" >"$directory/headwater.toml"
 sed -e "s|server 127.0.0.1:8080;|server 127.0.0.1:$ORIGIN_1; server 127.0.0.1:$ORIGIN_2;|" \
   -e "s|listen 8000;|listen 127.0.0.1:$NGINX;|" "$here/../../cdn-config/nginx/nginx.conf" >"$directory/nginx.conf"
 

@@ -128,6 +128,11 @@ async fn the_script_starts_all_of_it_and_a_node_that_dies_is_not_missed() {
     for index in ["index.m3u8", "manifest.mpd"] {
         assert!(all.get(&format!("live/demo/{index}")).await.is_some(), "{index}");
     }
+    let has_parts = async || {
+        let list = String::from_utf8(all.get(&format!("{TRACK}/index.m3u8")).await?).unwrap();
+        list.contains("#EXT-X-PART:").then_some(())
+    };
+    eventually("the nodes are told the edge", 20, has_parts).await;
     assert!(Command::new("kill").args(["-KILL", &all.pid("origin-1")]).status().unwrap().success());
     let between = all.goes_on(before + 2).await;
     all.goes_on(between).await;
