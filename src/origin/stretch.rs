@@ -65,7 +65,6 @@ struct Key {
     complete: bool,
     /// The store has all of what is complete.
     settled: bool,
-    gaps: Vec<Option<(i64, i64)>>,
     /// Where the presentation time of an MPD counts from.
     zero: Option<i128>,
 }
@@ -202,7 +201,6 @@ impl Stretches {
             upto: index.map_or(plan.newest(), |index| plan.upto(index)),
             complete,
             settled: complete && plan.is_settled(),
-            gaps: plan.gaps(),
             zero: index.is_none().then_some(plan.zero),
         };
         let made = match self.rendered.get(&key).await {

@@ -62,7 +62,8 @@ impl Plan {
     ///
     /// # Errors
     /// [`Refusal::StretchTooLong`], [`Refusal::StretchAhead`] and [`Refusal::StretchGone`];
-    /// [`Refusal::NotYetPublished`] while a track has nothing.
+    /// [`Refusal::NotYetPublished`] while a track has nothing, and [`Refusal::StoreUnavailable`] while the store is so far
+    /// behind that some of it is nowhere.
     pub fn of(edge: &Edge, stretch: Stretch, longest: Duration) -> Result<Self, HttpError> {
         // Rounded outwards, as we write it into playlists, it is up to two segments longer.
         if stretch.exceeds(longest + 2 * edge.segment) {
@@ -83,6 +84,9 @@ impl Plan {
             return Err(gone(oldest, edge.segment));
         }
         let first = wanted.max(oldest);
+        if tracks.iter().any(|part| part.lacks_some_of(first, last)) {
+            return Err(Refusal::StoreUnavailable.into());
+        }
         Ok(Self {
             query: stretch.rounded(edge.segment),
             first,
@@ -128,15 +132,6 @@ impl Plan {
         self.tracks.iter().all(|part| part.recorded.is_none_or(|recorded| recorded >= newest.min(self.last)))
     }
 
-    /// What of it has left the lists and is not in the store yet, by track: the numbers around it. A list of it is another
-    /// one when the store has caught up.
-    pub fn gaps(&self) -> Vec<Option<(i64, i64)>> {
-        self.tracks
-            .iter()
-            .map(|part| part.gap().filter(|gap| gap.0 < self.last && self.first < gap.1))
-            .collect()
-    }
-
     /// How long caches may keep what is complete: until a segment of it may be deleted.
     pub fn kept(&self) -> CachePolicy {
         if !self.is_settled() {
@@ -155,9 +150,12 @@ pub(super) fn lists_all(track: &TrackEdge) -> bool {
 }
 
 impl Part {
-    fn gap(&self) -> Option<(i64, i64)> {
-        let (recorded, listed) = (self.recorded?, self.edge.listing.first()?);
-        (recorded.saturating_add(1) < listed).then_some((recorded, listed))
+    /// True if some of a stretch has left the live list and is not in the store yet. It comes: what was listed without it
+    /// would count its entries anew then.
+    fn lacks_some_of(&self, first: i64, last: i64) -> bool {
+        let (Some(recorded), Some(listed)) = (self.recorded, self.edge.listing.first()) else { return false };
+        let lacking = recorded.saturating_add(1).max(first)..listed.min(last.saturating_add(1));
+        !lacking.is_empty()
     }
 
     /// How many segments its playlist has. What is in no list any more is deleted after so many more, as old lists have it.
