@@ -34,6 +34,19 @@ pub enum Rewound {
     Failed,
 }
 
+impl Rewound {
+    const ALL: [Self; 4] = [Self::Known, Self::Made, Self::Refused, Self::Failed];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Known => "known",
+            Self::Made => "made",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// What is measured of all of them. Cloning is cheap and measures the same.
 #[derive(Clone, Debug)]
 pub struct Rewinding {
@@ -57,15 +70,17 @@ impl Rewinding {
         registry.register_with_unit("stretch_making", help, Unit::Seconds, self.making.clone());
     }
 
+    /// Those of `channel` are told from now on, also while there are none.
+    pub fn expect(&self, channel: &str) {
+        for outcome in Rewound::ALL.map(Rewound::name) {
+            drop(self.lists.get_or_create(&Labels { channel: channel.to_owned(), outcome }));
+        }
+        drop(self.making.get_or_create(&Of { channel: channel.to_owned() }));
+    }
+
     /// One of `channel` was asked for.
     pub fn asked(&self, channel: &str, rewound: Rewound) {
-        let outcome = match rewound {
-            Rewound::Known => "known",
-            Rewound::Made => "made",
-            Rewound::Refused => "refused",
-            Rewound::Failed => "failed",
-        };
-        self.lists.get_or_create(&Labels { channel: channel.to_owned(), outcome }).inc();
+        self.lists.get_or_create(&Labels { channel: channel.to_owned(), outcome: rewound.name() }).inc();
     }
 
     /// One of `channel` was made, which took so long.

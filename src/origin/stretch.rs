@@ -92,6 +92,7 @@ impl Stretches {
     /// The same, of which so much may be asked for at a time, and which are counted in `metrics`.
     #[must_use]
     pub fn up_to(self, longest: Duration, metrics: Rewinding) -> Self {
+        self.readers.keys().for_each(|channel| metrics.expect(channel));
         Self { longest, metrics, ..self }
     }
 
