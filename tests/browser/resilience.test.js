@@ -80,8 +80,8 @@ test('hls.js, dash.js, shaka and Chromium play through a source that is unplugge
   assertUndisturbed(reports);
 });
 
-test('hls.js and dash.js play on after the kill of the server and a restart', LIMIT, async (t) => {
-  const viewers = await audience(t, 'demo', ['hls', 'dash'], PATIENT);
+test('hls.js, dash.js and shaka play on after the kill of the server and a restart', LIMIT, async (t) => {
+  const viewers = await audience(t, 'demo', ['hls', 'dash', 'shaka'], PATIENT);
   const { encoder_pid: orphan } = await server.live('demo', 20);
   await viewers.settle(5);
 
