@@ -10,7 +10,12 @@ mod track;
 mod viewing;
 mod waiting;
 
-use prometheus_client::{collector::Collector, encoding::text, metrics::info::Info, registry::Registry};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{EncodeLabelSet, text},
+    metrics::info::Info,
+    registry::Registry,
+};
 
 pub use prometheus_client::metrics::histogram::Histogram;
 
@@ -29,6 +34,18 @@ const PREFIX: &str = "headwater";
 const BUCKETS: [f64; 18] = [
     0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0,
 ];
+
+/// The label of what is told of a whole channel.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfChannel {
+    channel: String,
+}
+
+impl OfChannel {
+    fn named(channel: &str) -> Self {
+        Self { channel: channel.to_owned() }
+    }
+}
 
 /// Everything that is measured while it happens. Cloning is cheap and measures the same.
 #[derive(Clone, Debug, Default)]

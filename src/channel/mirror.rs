@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use headwater_packager::time::Grid;
 use tokio::sync::watch;
 
 use super::{
@@ -37,6 +38,7 @@ pub enum Sight {
 pub struct Mirror {
     prefix: String,
     store: Store,
+    grid: Grid,
     presentation: Presentation,
     edge: watch::Sender<Arc<Edge>>,
     record: Option<Record>,
@@ -55,6 +57,7 @@ impl Mirror {
         let mirror = Self {
             prefix,
             store,
+            grid: config.grid,
             presentation,
             edge,
             record: None,
@@ -78,6 +81,7 @@ impl Mirror {
             Err(error) => return Err(error.into()),
         };
         let mut record = record::decode(&path, &bytes)?;
+        record.fits(&self.grid, &path)?;
         // The opening is written before a record that needs it, so it is read behind it.
         if !self.read_opening().await? {
             return Ok(Sight::Nothing);

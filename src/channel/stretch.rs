@@ -183,6 +183,7 @@ mod tests {
             ((true, Some(100)), (true, Some(400)), (true, None), (false, Some(101)));
         assert_eq!(left(150, vec![new, old, none, sound]), [old, sound]);
         assert_eq!(left(0, vec![old, new, sound]), [old, sound]);
+        assert_eq!(left(390, vec![old, new, sound]), [old, sound], "a stretch that ends before it began");
         assert_eq!(left(400, vec![old, new, sound]), [old, new, sound]);
         let chapter_less = (true, Some(164));
         assert_eq!(left(0, vec![old, chapter_less]), [old, chapter_less]);

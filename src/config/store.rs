@@ -21,8 +21,10 @@ enum Kind {
     Here,
     /// `s3://`.
     S3,
-    /// `gs://` and `az://`.
-    OtherBucket,
+    /// `gs://`.
+    Google,
+    /// `az://`.
+    Azure,
 }
 
 /// How a bucket's name is said.
@@ -59,7 +61,8 @@ fn kind(url: &str) -> Result<Kind, String> {
     let Some((scheme, rest)) = url.split_once("://") else { return Ok(Kind::Here) };
     let kind = match scheme {
         "s3" => Kind::S3,
-        "gs" | "az" => Kind::OtherBucket,
+        "gs" => Kind::Google,
+        "az" => Kind::Azure,
         // Of others, the store itself says what it has.
         _ => return Ok(Kind::Here),
     };
@@ -80,24 +83,24 @@ fn belongs(written: &file::Store, kind: Kind, url: &str) -> Result<(), (&'static
         ("encryption", written.encryption.is_some()),
         ("kms_key", written.kms_key.is_some()),
     ];
-    let of_others =
-        [("credentials_file", written.credentials_file.is_some()), ("account", written.account.is_some())];
     let of_buckets = [
         ("endpoint", written.endpoint.is_some()),
         ("allow_http", written.allow_http),
         ("storage_class", written.storage_class.is_some()),
-        ("tags", !written.tags.is_empty()),
     ];
     let mut stray = Vec::new();
-    if url.starts_with("gs://") {
-        // Its objects have none that lifecycle rules could go by.
-        stray.push((("tags", !written.tags.is_empty()), "s3:// or az://"));
-    }
     if kind != Kind::S3 {
         stray.extend(of_s3.map(|key| (key, "s3://BUCKET/PREFIX")));
     }
-    if kind != Kind::OtherBucket {
-        stray.extend(of_others.map(|key| (key, "gs:// or az://")));
+    if !matches!(kind, Kind::Google | Kind::Azure) {
+        stray.push((("credentials_file", written.credentials_file.is_some()), "gs:// or az://"));
+    }
+    if kind != Kind::Azure {
+        stray.push((("account", written.account.is_some()), "az://"));
+    }
+    // Google's objects have none that lifecycle rules could go by.
+    if !matches!(kind, Kind::S3 | Kind::Azure) {
+        stray.push((("tags", !written.tags.is_empty()), "s3:// or az://"));
     }
     if kind == Kind::Here {
         stray.extend(of_buckets.map(|key| (key, "a bucket: s3://, gs:// or az://")));

@@ -214,6 +214,7 @@ fn every_refusal_of_a_store_or_of_access_names_file_key_and_what_would_be_right(
             refusal(&store("region = \"eu-central-1\"")),
             refusal(&store("tags = { expire = \"soon\" }")),
             refusal(&store("url = \"gs://bucket\"\ntags = { expire = \"soon\" }")),
+            refusal(&store("url = \"gs://bucket\"\naccount = \"a\"")),
             refusal(&bucket("bucket = \"b\"")),
             refusal(&bucket("credentials_file = \"key.json\"")),
             refusal(&bucket("endpoint = \"http://s3.example.com\"")),

@@ -1,21 +1,17 @@
 //! Origin nodes that are told the edge.
 
 use prometheus_client::{
-    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::{Registry, Unit},
 };
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Of {
-    channel: String,
-}
+use super::OfChannel;
 
 /// What is measured of all nodes. Cloning is cheap and measures the same.
 #[derive(Clone, Debug, Default)]
 pub struct Relaying {
-    listening: Family<Of, Gauge>,
-    told: Family<Of, Counter>,
+    listening: Family<OfChannel, Gauge>,
+    told: Family<OfChannel, Counter>,
 }
 
 /// A node that listens, until this is dropped.
@@ -36,7 +32,7 @@ impl Relaying {
 
     /// Counts one of `channel` in.
     pub fn begin(&self, channel: &str) -> Listening {
-        let of = Of { channel: channel.to_owned() };
+        let of = OfChannel::named(channel);
         let now = self.listening.get_or_create(&of).clone();
         now.inc();
         Listening { now, told: self.told.get_or_create(&of).clone() }

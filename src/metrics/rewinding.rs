@@ -8,12 +8,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::BUCKETS;
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Of {
-    channel: String,
-}
+use super::{BUCKETS, OfChannel};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
@@ -51,7 +46,7 @@ impl Rewound {
 #[derive(Clone, Debug)]
 pub struct Rewinding {
     lists: Family<Labels, Counter>,
-    making: Family<Of, Histogram, fn() -> Histogram>,
+    making: Family<OfChannel, Histogram, fn() -> Histogram>,
 }
 
 impl Default for Rewinding {
@@ -75,7 +70,7 @@ impl Rewinding {
         for outcome in Rewound::ALL.map(Rewound::name) {
             drop(self.lists.get_or_create(&Labels { channel: channel.to_owned(), outcome }));
         }
-        drop(self.making.get_or_create(&Of { channel: channel.to_owned() }));
+        drop(self.making.get_or_create(&OfChannel::named(channel)));
     }
 
     /// One of `channel` was asked for.
@@ -85,6 +80,6 @@ impl Rewinding {
 
     /// One of `channel` was made, which took so long.
     pub fn made(&self, channel: &str, took: Duration) {
-        self.making.get_or_create(&Of { channel: channel.to_owned() }).observe(took.as_secs_f64());
+        self.making.get_or_create(&OfChannel::named(channel)).observe(took.as_secs_f64());
     }
 }

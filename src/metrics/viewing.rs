@@ -8,12 +8,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::BUCKETS;
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Of {
-    channel: String,
-}
+use super::{BUCKETS, OfChannel};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Changed {
@@ -34,12 +29,12 @@ const WHY: [&str; 5] = ["ended", "going-away", "too-slow", "broken", "expired"];
 #[derive(Clone, Debug)]
 pub struct Viewing {
     all: Gauge,
-    watching: Family<Of, Gauge>,
-    sent: Family<Of, Counter>,
-    skipped: Family<Of, Counter>,
+    watching: Family<OfChannel, Gauge>,
+    sent: Family<OfChannel, Counter>,
+    skipped: Family<OfChannel, Counter>,
     changed: Family<Changed, Counter>,
     closed: Family<Closed, Counter>,
-    encoded_to_sent: Family<Of, Histogram, fn() -> Histogram>,
+    encoded_to_sent: Family<OfChannel, Histogram, fn() -> Histogram>,
 }
 
 impl Default for Viewing {
@@ -77,7 +72,7 @@ impl Viewing {
 
     /// Those of one channel.
     pub fn of(&self, channel: &str) -> Viewers {
-        let of = Of { channel: channel.to_owned() };
+        let of = OfChannel::named(channel);
         for why in WHY {
             drop(self.closed.get_or_create(&Closed { channel: channel.to_owned(), why }));
         }

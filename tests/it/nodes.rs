@@ -51,6 +51,18 @@ async fn agreed(servers: &[&Served], path: &str) -> Bytes {
     eventually(&format!("{path} is the same on all servers"), 15, same).await
 }
 
+#[tokio::test]
+async fn a_node_with_segments_of_another_length_says_so_and_shows_nothing() {
+    let s3 = S3::start().await;
+    let store = s3.toml("/p");
+    let packager = Served::storing(&store, &channel(TEST)).await;
+    begun(&packager).await;
+    let node = Served::node(&store, &channel("").replace("segment = \"1s\"", "segment = \"2s\"")).await;
+    let failed = node.in_state("a", "failed", 10).await;
+    assert!(failed["why"].as_str().unwrap().contains("Write segment = \"1s\""), "{failed}");
+    assert!(node.playlist("a/180p").await.is_none());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_serve_what_their_packager_does_byte_for_byte() {
     let s3 = S3::start().await;

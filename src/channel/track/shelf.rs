@@ -332,11 +332,9 @@ impl Shelf {
         if let Some(lost) = self.lost.range(..from).last() {
             self.window.begin_behind(*lost);
         }
-        // What the store does not have is had from here, as long as somebody may have a list of it.
-        // A request is on its way for a while.
+        // What the store does not have is had from here, as long as somebody may have a list of it, and a moment for the way.
         let first = self.window.media_sequence() - self.grace() - 1;
-        let in_memory = self.lost.split_off(&first.max(from - self.segments_in(IN_MEMORY)));
-        self.lost = in_memory;
+        self.lost = self.lost.split_off(&first.max(from - self.segments_in(IN_MEMORY)));
         let is_nowhere_else = |number: &i64| self.closed.contains_key(number) || self.lost.contains(number);
         self.segments.retain(|number, _| *number >= from || *number >= first && is_nowhere_else(number));
     }
