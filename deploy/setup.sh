@@ -14,6 +14,7 @@ cd "$(dirname "$0")/.."
 BUILD_PACKAGES='
 gcc                                the linker that rustc calls
 libc6-dev                          headers for the linker
+make                               builds the allocator, jemalloc
 pkg-config                         finds GStreamer when the encoder is built
 libgstreamer1.0-dev                GStreamer, to build the encoder against
 libgstreamer-plugins-base1.0-dev   its audio and video libraries
@@ -150,6 +151,7 @@ element() { if has gst-inspect-1.0; then gst-inspect-1.0 --exists "$1"; else ret
 # What cannot be done without is in `missing` afterwards; what can is only said.
 look() {
   require 'a C compiler (cc)' 'rustc links with it' has cc
+  require 'make' 'builds the allocator' has make
   require 'cargo' 'builds Headwater; see https://rustup.rs' has cargo
   require 'pkg-config' 'finds GStreamer' has pkg-config
   for library in gstreamer-1.0 gstreamer-app-1.0 gstreamer-audio-1.0 gstreamer-video-1.0; do

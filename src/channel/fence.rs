@@ -51,6 +51,11 @@ impl Stamp {
         self.clone()
     }
 
+    /// True if the record of this one was written before that of `other`.
+    pub(super) fn is_before(&self, other: &Self) -> bool {
+        (self.epoch, self.beat, self.again) < (other.epoch, other.beat, other.again)
+    }
+
     /// The stamp of a record of any version.
     fn of(record: &[u8]) -> Result<Stamped, serde_json::Error> {
         serde_json::from_slice(record)

@@ -1,7 +1,7 @@
 //! A channel that another server packages, shown as far as its record in the store goes: whole segments, and documents
 //! that are rendered from the record and so are the same on every server that does this.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use headwater_packager::time::Grid;
 use tokio::sync::watch;
@@ -17,6 +17,11 @@ use crate::{
     ladder::wire::Message,
     store::{self, Store},
 };
+
+/// For how many segments a record that is older than the one that is shown, or has an opening that it does not name, is taken for
+/// an answer from the past, as caches and copies of a bucket may give them. What stays for longer is a channel that was begun
+/// afresh, or one whose packager was killed between the two.
+const PAST: u32 = 6;
 
 /// What was seen when the record was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +47,25 @@ pub struct Mirror {
     presentation: Presentation,
     edge: watch::Sender<Arc<Edge>>,
     record: Option<Record>,
+    /// Since when the store has answered with what cannot come next.
+    odd_since: Option<Instant>,
     /// As the store tells it from others.
     version: Option<String>,
-    opening: Vec<Message>,
-    opening_version: Option<String>,
+    opening: Option<Arc<Opening>>,
+}
+
+/// What an encoder has said first.
+#[derive(Debug)]
+struct Opening {
+    etag: String,
+    said: Vec<Message>,
+}
+
+impl Opening {
+    /// True if `record` names another. One without a name is of an earlier version of this program.
+    fn is_of_another(&self, record: &Record) -> bool {
+        record.opening.as_ref().is_some_and(|named| *named != self.etag)
+    }
 }
 
 impl Mirror {
@@ -61,11 +81,17 @@ impl Mirror {
             presentation,
             edge,
             record: None,
+            odd_since: None,
             version: None,
-            opening: Vec::new(),
-            opening_version: None,
+            opening: None,
         };
         (mirror, edges)
+    }
+
+    /// The same channel in another store, for tests of stores that change.
+    #[cfg(test)]
+    pub(super) fn over(self, store: Store) -> Self {
+        Self { store, ..self }
     }
 
     /// Looks once whether more is recorded, and shows it.
@@ -76,17 +102,24 @@ impl Mirror {
         let path = record::path_in(&self.prefix);
         let (bytes, version) = match self.store.poll(&path, self.version.as_deref()).await {
             Ok(Some(read)) => read,
-            Ok(None) => return Ok(Sight::Same),
+            Ok(None) => {
+                // What is shown is what lies there.
+                self.odd_since = None;
+                return Ok(Sight::Same);
+            }
             Err(store::Error::NotFound { .. }) => return Ok(Sight::Nothing),
             Err(error) => return Err(error.into()),
         };
         let mut record = record::decode(&path, &bytes)?;
         record.fits(&self.grid, &path)?;
-        // The opening is written before a record that needs it, so it is read behind it.
-        if !self.read_opening().await? {
-            return Ok(Sight::Nothing);
+        // It is written before a record that names it, so it is read behind it.
+        let Some(opening) = self.opening_of(&record).await? else { return Ok(Sight::Nothing) };
+        let is_past = self.record.as_ref().is_some_and(|shown| record.fence.is_before(&shown.fence));
+        if self.is_doubtful(is_past || opening.is_of_another(&record)) {
+            return Ok(Sight::Same);
         }
-        let anew = self.presentation.advance(&record, &self.opening);
+        let anew = self.presentation.advance(&record, &opening.said);
+        self.opening = Some(opening);
         for (name, track) in record.tracks.iter_mut().filter(|(name, _)| anew.contains(name)) {
             track.read_bound(&self.store, &self.prefix, name).await?;
         }
@@ -100,16 +133,29 @@ impl Mirror {
         Ok(Sight::More { level: self.presentation.is_level(), ended })
     }
 
-    async fn read_opening(&mut self) -> Result<bool, Error> {
+    /// True for a while if what was seen is not what has to come next, and something is shown already.
+    fn is_doubtful(&mut self, is_odd: bool) -> bool {
+        if !is_odd || self.record.is_none() {
+            self.odd_since = None;
+            return false;
+        }
+        let now = clock::now();
+        now - *self.odd_since.get_or_insert(now) < self.grid.segment * PAST
+    }
+
+    /// What lies there as the opening of `record`, if anything does: read once, as each has its own.
+    async fn opening_of(&self, record: &Record) -> Result<Option<Arc<Opening>>, Error> {
+        let known = self.opening.iter().find(|opening| record.opening.as_ref() == Some(&opening.etag));
+        if let Some(known) = known {
+            return Ok(Some(known.clone()));
+        }
         let path = record::opening_path_in(&self.prefix);
-        match self.store.poll(&path, self.opening_version.as_deref()).await {
-            Ok(Some((bytes, version))) => {
-                self.opening = record::decode_opening(&path, &bytes)?;
-                self.opening_version = Some(version);
-                Ok(true)
+        match self.store.get(&path).await {
+            Ok(bytes) => {
+                let (etag, said) = (store::etag([&bytes[..]]), record::decode_opening(&path, &bytes)?);
+                Ok(Some(Arc::new(Opening { etag, said })))
             }
-            Ok(None) => Ok(true),
-            Err(store::Error::NotFound { .. }) => Ok(false),
+            Err(store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -117,7 +163,8 @@ impl Mirror {
     fn show(&mut self, record: Record, anew: &[String]) {
         self.vouch(&record);
         let now = clock::unix_nanos();
-        self.presentation.follow(&record, (&self.opening, anew), self.record.is_none(), now);
+        let opening = self.opening.as_ref().map_or(&[][..], |opening| &opening.said);
+        self.presentation.follow(&record, (opening, anew), self.record.is_none(), now);
         if let Some(edge) = self.presentation.publish(now) {
             self.edge.send_replace(edge);
         }

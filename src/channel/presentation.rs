@@ -7,6 +7,7 @@ mod takeover;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use headwater_packager::{
     hls,
     time::Grid,
@@ -34,6 +35,7 @@ use crate::{
     clock, config,
     ladder::wire::{self, Catalog, Media, Message},
     policy::CachePolicy,
+    store,
 };
 
 /// How far the end of a source has come.
@@ -76,6 +78,8 @@ pub(super) struct Presentation {
     reconfigured: bool,
     /// What the encoder has said before its first picture: catalog and filler.
     opening: Vec<Message>,
+    /// Entity tag of the opening that describes the tracks, as the store has it.
+    described_by: Option<String>,
     /// True until its tracks have taken over.
     arriving: bool,
     ending: Ending,
@@ -122,6 +126,7 @@ impl Presentation {
             gone: BTreeMap::new(),
             reconfigured: false,
             opening: Vec::new(),
+            described_by: None,
             arriving: false,
             ending: Ending::No,
             recording: false,
@@ -153,6 +158,7 @@ impl Presentation {
             self.ending = Ending::Published;
         }
         self.reconfigured = record.ladder != self.ladder;
+        self.described_by.clone_from(&record.opening);
         for description in descriptions(&opening) {
             if let Some(kept) = record.tracks.get(&description.track.name) {
                 let mut writer = Writer::resume(description, self.grid, kept);
@@ -240,8 +246,9 @@ impl Presentation {
         before.iter().for_each(|writer| self.retire(writer));
         self.reconfigured = false;
         self.lay_out_parts();
-        let opening =
-            (record::opening_path_in(&self.prefix), self.opening.iter().map(wire::encode).collect());
+        let said: Vec<Bytes> = self.opening.iter().map(wire::encode).collect();
+        self.described_by = Some(store::etag(said.iter().map(|message| &message[..])));
+        let opening = (record::opening_path_in(&self.prefix), said);
         let mut inits = Vec::new();
         for writer in &self.writers {
             inits.extend(
@@ -541,6 +548,7 @@ impl Presentation {
         let complete = self.ended() && self.writers.iter().all(|writer| writer.shelf().all_entered());
         Record::new(&self.source, &self.ladder, self.ended(), tracks)
             .completed(complete)
+            .opened_by(self.described_by.clone())
             .beside(self.gone.clone())
     }
 

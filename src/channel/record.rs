@@ -39,6 +39,9 @@ pub(super) struct Record {
     /// Who has written it.
     #[serde(default)]
     pub(super) fence: Stamp,
+    /// Entity tag of the opening that describes its tracks. What lies beside it may be of an encoder that has begun since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) opening: Option<String>,
     /// Tracks by name.
     pub(super) tracks: BTreeMap<String, TrackRecord>,
     /// What is left of tracks that there are no more, by their names.
@@ -121,7 +124,13 @@ impl Record {
     ) -> Self {
         let (source, ladder, fence) = (source.to_owned(), ladder.clone(), Stamp::default());
         let gone = BTreeMap::new();
-        Self { version: VERSION, source, ladder, ended, complete: false, fence, tracks, gone }
+        Self { version: VERSION, source, ladder, ended, complete: false, fence, opening: None, tracks, gone }
+    }
+
+    /// The same with the entity tag of the opening that describes its tracks.
+    #[must_use]
+    pub(super) fn opened_by(self, opening: Option<String>) -> Self {
+        Self { opening, ..self }
     }
 
     /// The same that says whether nothing is missing.
@@ -259,14 +268,32 @@ pub(super) fn opening_path_in(prefix: &str) -> String {
 /// # Errors
 /// When they are there and cannot be used.
 pub(super) async fn read(store: &Store, prefix: &str) -> Result<Option<(Record, Vec<Message>)>, Error> {
-    let Some(bytes) = read_one(store, &path_in(prefix)).await? else { return Ok(None) };
-    let mut record = decode(&path_in(prefix), &bytes)?;
+    match read_one(store, &path_in(prefix)).await? {
+        Some(bytes) => complete(store, prefix, &bytes).await,
+        None => Ok(None),
+    }
+}
+
+/// The same where the record is known to be `bytes`.
+///
+/// # Errors
+/// When what it needs cannot be used.
+pub(super) async fn complete(
+    store: &Store,
+    prefix: &str,
+    bytes: &[u8],
+) -> Result<Option<(Record, Vec<Message>)>, Error> {
+    let mut record = decode(&path_in(prefix), bytes)?;
     for (track, record) in &mut record.tracks {
         record.read_bound(store, prefix, track).await?;
     }
     let path = opening_path_in(prefix);
     match read_one(store, &path).await? {
-        Some(bytes) => Ok(Some((record, decode_opening(&path, &bytes)?))),
+        Some(bytes) => {
+            // Who goes on from it goes on with what lies there, whichever it names.
+            record.opening = Some(store::etag([&bytes[..]]));
+            Ok(Some((record, decode_opening(&path, &bytes)?)))
+        }
         // It is written before the first record that has any.
         None if record.tracks.is_empty() => Ok(None),
         None => Err(Error::Incomplete { path }),

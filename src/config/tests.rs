@@ -50,6 +50,12 @@ fn the_edge_comes_from_one_packager_or_from_several_and_only_to_who_has_the_secr
         (&one.replace("http://a:8080", "me:hunter2@a:8080"), Role::Origin, "\"***@a:8080\" is no URL"),
         (&one.replace("a:8080", "hunter2@a b:80800"), Role::Origin, "\"http://***@a b:80800\" is no URL"),
         (&one.replace("a:8080", "a:80/?token=hunter2"), Role::Origin, "\"http://a:80/?***\" is no URL"),
+        ("edge_ca_file = \"c\"\n", Role::Origin, "server.edge_ca_file: comes with edge_from"),
+        (
+            "edge_certificate_file = \"c\"\nedge_key_file = \"k\"\n",
+            Role::All,
+            "server.edge_certificate_file: comes with edge_from",
+        ),
         (&format!("{one}edge_key_file = \"k\"\n"), Role::Origin, "server.edge_certificate_file: is missing"),
         (&format!("{one}edge_certificate_file = \"c\"\n"), Role::All, "server.edge_key_file: is missing"),
     ] {

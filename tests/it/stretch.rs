@@ -100,7 +100,7 @@ fn validate(mpd: &str, directory: &Path) {
 }
 
 #[tokio::test]
-async fn what_has_left_the_playlist_is_a_video_on_demand() {
+async fn what_has_left_the_playlist_is_a_presentation_that_is_complete() {
     let (server, first) = on_air(4).await;
     let query = format!("start={first}&end={}", first + 6);
     for track in ["180p", "90p", "audio-und"] {
@@ -108,7 +108,7 @@ async fn what_has_left_the_playlist_is_a_video_on_demand() {
         let uris: Vec<String> = playlist.segments.iter().map(|segment| segment.uri.clone()).collect();
         let expected: Vec<String> = (first..first + 6).map(|number| format!("{number}.m4s")).collect();
         assert_eq!(uris, expected, "{track}");
-        assert!(playlist.end_list && playlist.playlist_type == Some(MediaPlaylistType::Vod), "{text}");
+        assert!(playlist.end_list && playlist.playlist_type == Some(MediaPlaylistType::Event), "{text}");
         for uri in uris {
             assert!(server.get(&format!("live/a/{track}/{uri}")).await.is_some(), "{track}/{uri}");
         }

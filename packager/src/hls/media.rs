@@ -32,7 +32,9 @@ pub enum Kind {
     /// It begins at some moment of a live presentation and goes on; who serves it answers delivery directives for whole
     /// segments, and nothing leaves it.
     Event,
-    /// It is a stretch of a live presentation, complete.
+    /// The same when it is complete: but for its end nothing of it may change (rfc8216bis 6.2.1).
+    EventEnded,
+    /// It is a stretch that was taken out of a live presentation.
     Recorded,
     /// A file.
     OnDemand,
@@ -41,7 +43,7 @@ pub enum Kind {
 impl Kind {
     /// True if who serves it answers delivery directives.
     fn answers(self) -> bool {
-        matches!(self, Self::Live | Self::Event)
+        matches!(self, Self::Live | Self::Event | Self::EventEnded)
     }
 }
 
@@ -101,7 +103,7 @@ pub(super) fn tail(out: &mut String, media: &Media<'_>) {
     if let Some(low_latency) = media.low_latency() {
         edge(out, media, low_latency, media.window.segments().back().map(|last| &*last.era));
     }
-    if matches!(media.kind, Kind::LiveEnded | Kind::Recorded | Kind::OnDemand) {
+    if matches!(media.kind, Kind::LiveEnded | Kind::EventEnded | Kind::Recorded | Kind::OnDemand) {
         out.push_str("#EXT-X-ENDLIST\n");
     }
 }
@@ -117,7 +119,9 @@ pub(super) fn head(out: &mut String, media: &Media<'_>) {
     match media.kind {
         Kind::OnDemand | Kind::Recorded => out.push_str("#EXT-X-PLAYLIST-TYPE:VOD\n"),
         // Who asks for a beginning wants to begin there, and not at the live edge (rfc8216bis 6.3.3).
-        Kind::Event => out.push_str("#EXT-X-PLAYLIST-TYPE:EVENT\n#EXT-X-START:TIME-OFFSET=0,PRECISE=YES\n"),
+        Kind::Event | Kind::EventEnded => {
+            out.push_str("#EXT-X-PLAYLIST-TYPE:EVENT\n#EXT-X-START:TIME-OFFSET=0,PRECISE=YES\n");
+        }
         Kind::Live | Kind::LiveStored | Kind::LiveEnded => {}
     }
     let _ = writeln!(out, "#EXT-X-MEDIA-SEQUENCE:{}", media.media_sequence());

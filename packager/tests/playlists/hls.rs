@@ -59,11 +59,11 @@ fn check_media(presentation: &Presentation, track: usize, window: &Window) {
     assert_eq!(playlist.end_list, !presentation.kind.goes_on());
     let kind = match presentation.kind {
         Kind::OnDemand | Kind::Recorded => Some(MediaPlaylistType::Vod),
-        Kind::Growing => Some(MediaPlaylistType::Event),
+        Kind::Growing | Kind::Grown => Some(MediaPlaylistType::Event),
         Kind::Live | Kind::LiveEnded => None,
     };
     assert_eq!(playlist.playlist_type, kind);
-    assert_eq!(playlist.start.is_some(), presentation.kind == Kind::Growing);
+    assert_eq!(playlist.start.is_some(), matches!(presentation.kind, Kind::Growing | Kind::Grown));
     let uris: Vec<_> = playlist.segments.iter().map(|segment| segment.uri.clone()).collect();
     let expected: Vec<_> = segments.iter().map(|segment| format!("{}.m4s", segment.number)).collect();
     assert_eq!(uris, expected);

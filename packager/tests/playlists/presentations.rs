@@ -20,7 +20,9 @@ pub enum Kind {
     LiveEnded,
     /// A stretch that goes on.
     Growing,
-    /// A stretch that is complete.
+    /// The same when it is complete.
+    Grown,
+    /// A stretch that was taken out.
     Recorded,
     OnDemand,
 }
@@ -153,6 +155,7 @@ pub fn all() -> Vec<Presentation> {
         ended("live_ended", live("live", vec![hd(), audio("en", 48_000)], 4)),
         ended("discontinuity_ended", eras("discontinuity", 5)),
         stretch("stretch_growing", Kind::Growing),
+        stretch("stretch_grown", Kind::Grown),
         stretch("stretch_recorded", Kind::Recorded),
         on_demand(),
         low_latency("low_latency", vec![hd(), video(360, 25, 1), audio("en", 48_000)], 16, 8, 3),
@@ -197,6 +200,7 @@ impl Presentation {
             Kind::Live => hls::Kind::Live,
             Kind::LiveEnded => hls::Kind::LiveEnded,
             Kind::Growing => hls::Kind::Event,
+            Kind::Grown => hls::Kind::EventEnded,
             Kind::Recorded => hls::Kind::Recorded,
             Kind::OnDemand => hls::Kind::OnDemand,
         };
@@ -262,6 +266,7 @@ impl Presentation {
                 }),
             },
             Kind::LiveEnded | Kind::Recorded => dash::Kind::LiveEnded,
+            Kind::Grown => dash::Kind::Grown { zero: i128::from(NOW) * 2_000_000_000 },
             Kind::Growing => dash::Kind::Growing {
                 published_at: i128::from(NOW) * 2_000_000_000 + 14_123_456_789,
                 zero: i128::from(NOW) * 2_000_000_000,

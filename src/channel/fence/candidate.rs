@@ -149,7 +149,6 @@ impl Candidate {
         }
         let asked = clock::now();
         let store = self.store.held(&self.prefix, epoch).await.map_err(Hindrance::Store)?;
-        let kept = record::read(&store, &self.prefix).await?;
         let path = record::path_in(&self.prefix);
         let before = match store.look(&path).await {
             Ok(seen) => Some(seen),
@@ -160,6 +159,11 @@ impl Candidate {
             // Somebody lives, or was quicker.
             return Ok(None);
         }
+        // Of the very record that is written over, whatever another read of it would give.
+        let kept = match &before {
+            Some(seen) => record::complete(&store, &self.prefix, &seen.body).await?,
+            None => None,
+        };
         let stamp = self.stamp(epoch);
         let (over, bytes) = self.claiming(before.map(|seen| (seen.version, seen.body)), &stamp)?;
         let version =

@@ -48,13 +48,6 @@ impl Pen {
         Self::new(store, Stamp::default(), None, tenure)
     }
 
-    /// Of who writes over whatever lies at `path`.
-    #[cfg(test)]
-    pub(in crate::channel) async fn over(store: Store, terms: Terms, path: &str) -> Self {
-        let version = store.look(path).await.ok().map(|seen| seen.version);
-        Self { version, ..Self::fresh(store, terms) }
-    }
-
     /// The store, for who has nothing to write.
     pub(in crate::channel) fn store(&self) -> &Store {
         &self.store

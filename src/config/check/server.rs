@@ -30,7 +30,7 @@ pub(super) fn check(written: file::Server) -> Result<Server, Refusal> {
     let identity = identity(written.edge_certificate_file, written.edge_key_file)?;
     let edge = edge(written.edge_from, written.edge_secret_file, role)?;
     Ok(Server {
-        edge: edge.map(|edge| EdgeFeed { ca: written.edge_ca_file, identity, ..edge }),
+        edge: secured(edge, written.edge_ca_file, identity)?,
         role,
         media: written.media.map_or(defaults::MEDIA, |address| address.0),
         control: written.control.map_or(defaults::CONTROL, |address| address.0),
@@ -79,6 +79,21 @@ fn edge(
             Ok(Some(EdgeFeed { from: Vec::new(), secret, ca: None, identity: None }))
         }
     }
+}
+
+/// A packager may have these too, as the rest of the file of its nodes.
+fn secured(
+    edge: Option<EdgeFeed>,
+    ca: Option<PathBuf>,
+    identity: Option<Pair>,
+) -> Result<Option<EdgeFeed>, Refusal> {
+    let lonely = match (&edge, &ca, &identity) {
+        (None, Some(_), _) => "edge_ca_file",
+        (None, None, Some(_)) => "edge_certificate_file",
+        _ => return Ok(edge.map(|edge| EdgeFeed { ca, identity, ..edge })),
+    };
+    let reason = "comes with edge_from and edge_secret_file: write those too, or none of them";
+    Err((format!("server.{lonely}"), reason.to_owned()))
 }
 
 fn identity(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<Pair>, Refusal> {

@@ -111,7 +111,7 @@ fn playlist(plan: &Plan, index: usize, mut tracks: Vec<Vec<Segment>>) -> Rendere
     let media = hls::Media {
         window: &window,
         target_duration: u32::try_from(plan.target.as_secs()).unwrap_or(u32::MAX),
-        kind: if complete { hls::Kind::Recorded } else { hls::Kind::Event },
+        kind: if complete { hls::Kind::EventEnded } else { hls::Kind::Event },
         low_latency: None,
     };
     let document = |text| {

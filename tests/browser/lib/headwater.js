@@ -117,26 +117,34 @@ export class Headwater {
   }
 
   /** Pretends that the power failed. */
-  async kill() {
-    const child = this.#child;
-    this.#child = null;
-    child.kill('SIGKILL');
-    await within('the killed server is gone', 5, exited(child));
+  kill() {
+    return this.#end('SIGKILL', 5);
+  }
+
+  /** Stops the process politely. */
+  halt() {
+    return this.#end('SIGTERM', 15);
   }
 
   /** Stops the process politely, and removes its files. */
   async stop() {
-    const child = this.#child;
-    this.#child = null;
     try {
-      if (child && child.exitCode === null) {
-        child.kill('SIGTERM');
-        await within('headwater stops after SIGTERM', 15, exited(child));
-      }
+      await this.halt();
     } finally {
-      child?.kill('SIGKILL');
       this.#log.end();
       await fs.rm(this.directory, { recursive: true, force: true });
+    }
+  }
+
+  async #end(signal, seconds) {
+    const child = this.#child;
+    this.#child = null;
+    if (!child || child.exitCode !== null || child.signalCode) return;
+    child.kill(signal);
+    try {
+      await within(`headwater ends after ${signal}`, seconds, exited(child));
+    } finally {
+      child.kill('SIGKILL');
     }
   }
 

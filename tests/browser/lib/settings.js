@@ -25,9 +25,19 @@ export const AS_LARGE_AS_SHOWN = {
   native: {},
 };
 
-/** Half a minute of asking again, twice a second, and with low latency ten times a second. */
-const DASH_ATTEMPTS = { MPD: 60, MediaSegment: 60, InitializationSegment: 60, other: 60, lowLatencyMultiplyFactor: 5 };
+/** A minute of asking again, twice a second, and with low latency ten times a second. */
+const DASH_ATTEMPTS = { MPD: 120, MediaSegment: 120, InitializationSegment: 120, other: 120, lowLatencyMultiplyFactor: 5 };
 const DASH_INTERVALS_MS = { MPD: 500, MediaSegment: 500, InitializationSegment: 500, other: 500, lowLatencyReductionFactor: 5 };
+
+/** A minute of asking again, once or twice a second. */
+const HLS_POLICY = {
+  default: {
+    maxTimeToFirstByteMs: 10_000,
+    maxLoadTimeMs: 20_000,
+    timeoutRetry: { maxNumRetry: 2, retryDelayMs: 0, maxRetryDelayMs: 0 },
+    errorRetry: { maxNumRetry: 60, retryDelayMs: 500, maxRetryDelayMs: 1000 },
+  },
+};
 
 /**
  * By default hls.js gives up for good after three refused playlists, audio counted too: within a second. With low latency
@@ -35,16 +45,7 @@ const DASH_INTERVALS_MS = { MPD: 500, MediaSegment: 500, InitializationSegment: 
  * seconds later. Both manuals tell a site to set what suits it; this is such a site.
  */
 export const PATIENT = {
-  hls: {
-    playlistLoadPolicy: {
-      default: {
-        maxTimeToFirstByteMs: 10_000,
-        maxLoadTimeMs: 20_000,
-        timeoutRetry: { maxNumRetry: 2, retryDelayMs: 0, maxRetryDelayMs: 0 },
-        errorRetry: { maxNumRetry: 20, retryDelayMs: 500, maxRetryDelayMs: 1000 },
-      },
-    },
-  },
+  hls: { playlistLoadPolicy: HLS_POLICY, fragLoadPolicy: HLS_POLICY },
   dash: { streaming: { retryAttempts: DASH_ATTEMPTS, retryIntervals: DASH_INTERVALS_MS } },
 };
 

@@ -80,9 +80,10 @@ async fn a_stretch_of_the_past_is_a_video_on_demand_rounded_outwards() {
         assert_eq!(field(said.headers(), "cmsd-static"), "ot=m,sf=h,st=v");
         let (playlist, text) = media(said).await;
         assert_eq!(numbers(&playlist), named(LAST - 8..=LAST - 7));
-        assert!(playlist.end_list && playlist.playlist_type == Some(MediaPlaylistType::Vod));
+        assert!(playlist.end_list && playlist.playlist_type == Some(MediaPlaylistType::Event));
         assert_eq!(playlist.media_sequence, (LAST - 8) as u64);
-        assert!(!text.contains("SERVER-CONTROL") && !text.contains("EXT-X-PART"), "{text}");
+        // As it was while it grew: nothing of that may change (rfc8216bis 6.2.1).
+        assert!(text.contains("SERVER-CONTROL") && !text.contains("EXT-X-PART"), "{text}");
     }
     let said = server.get(&format!("/live/demo/manifest.mpd?start={start}&end={end}")).await;
     let mpd = text(said).await;
@@ -216,7 +217,7 @@ async fn a_stretch_that_goes_on_is_an_event_until_its_end_is_passed() {
     // The list is complete with the track, the whole with all of them.
     going.list("720p", LAST + 1);
     let (playlist, _) = media(going.server.get(&path).await).await;
-    assert!(playlist.end_list && playlist.playlist_type == Some(MediaPlaylistType::Vod));
+    assert!(playlist.end_list && playlist.playlist_type == Some(MediaPlaylistType::Event));
     assert_eq!(numbers(&playlist), named(LAST - 7..=LAST + 1));
     let mpd = text(going.server.get(&format!("/live/demo/manifest.mpd?{query}")).await).await;
     assert!(mpd.contains("type=\"dynamic\""), "{mpd}");

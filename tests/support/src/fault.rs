@@ -1,6 +1,7 @@
 //! A store that goes wrong in all the ways that stores go wrong, by a seed: the same seed, the same faults.
 
 use std::{
+    collections::HashMap,
     fmt::{self, Display},
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
@@ -13,14 +14,36 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream, stream::BoxStream};
 use object_store::{
-    CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
-    memory::InMemory, path::Path,
+    Attributes, CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload,
+    ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+    Result, memory::InMemory, path::Path,
 };
 use tokio::sync::watch;
 
 /// What was written: where, and what.
 type Landed = (String, Bytes);
+
+/// An object as it was before it was written over or deleted.
+#[derive(Clone, Debug)]
+struct Version {
+    meta: ObjectMeta,
+    attributes: Attributes,
+    body: Bytes,
+}
+
+impl Version {
+    fn answer(self, options: &GetOptions) -> Result<GetResult> {
+        options.check_preconditions(&self.meta)?;
+        let Self { meta, attributes, body } = self;
+        let range = match &options.range {
+            Some(range) => range.as_range(meta.size).map_err(|error| failed(&error.to_string()))?,
+            None => 0..meta.size,
+        };
+        let bytes = usize::try_from(range.start).unwrap_or(0)..usize::try_from(range.end).unwrap_or(0);
+        let payload = GetResultPayload::Stream(stream::iter([Ok(body.slice(bytes))]).boxed());
+        Ok(GetResult { payload, meta, range, attributes, extensions: Default::default() })
+    }
+}
 
 /// What may happen to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +54,7 @@ pub enum Fault {
     LostAnswer,
     /// 409 of a conditional create, which object_store reads as "already exists", and nothing was done.
     Conflict,
-    /// A read that does not see what was written last.
+    /// A read or a list that does not see what was written last: it gets what was there before, and 404 if nothing was.
     Stale,
     /// A body that ends too early.
     Short,
@@ -61,6 +84,8 @@ pub struct FaultStore {
     hung: Arc<OnceLock<String>>,
     /// All writes that were done, in their order, if they are told.
     history: Option<Arc<Mutex<Vec<Landed>>>>,
+    /// What each object was before it was written last.
+    older: Arc<Mutex<HashMap<Path, Version>>>,
     /// False while the process that asks is stopped: what is on its way is done, and it neither asks nor hears.
     awake: Arc<watch::Sender<bool>>,
     /// Conditions are accepted, and nothing becomes of them.
@@ -80,6 +105,7 @@ impl FaultStore {
             creates: Arc::default(),
             hung: Arc::default(),
             history: None,
+            older: Arc::default(),
             awake: Arc::new(watch::channel(true).0),
             heedless: false,
         }
@@ -101,6 +127,12 @@ impl FaultStore {
     #[must_use]
     pub fn for_another(&self) -> Self {
         Self { awake: Arc::new(watch::channel(true).0), asked: Arc::default(), ..self.clone() }
+    }
+
+    /// The same for a process that meets these faults.
+    #[must_use]
+    pub fn meeting(self, odds: Odds) -> Self {
+        Self { odds: Arc::new(odds), ..self }
     }
 
     /// How many requests this process has made.
@@ -194,6 +226,24 @@ impl FaultStore {
 }
 
 impl FaultStore {
+    async fn current(&self, path: &Path) -> Option<Version> {
+        let got = self.inner.get(path).await.ok()?;
+        let (meta, attributes) = (got.meta.clone(), got.attributes.clone());
+        Some(Version { meta, attributes, body: got.bytes().await.ok()? })
+    }
+
+    fn outdate(&self, path: &Path, before: Option<Version>) {
+        let mut older = self.older.lock().unwrap_or_else(PoisonError::into_inner);
+        match before {
+            Some(before) => drop(older.insert(path.clone(), before)),
+            None => drop(older.remove(path)),
+        }
+    }
+
+    fn older(&self, path: &Path) -> Option<Version> {
+        self.older.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
+    }
+
     async fn put_once(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let hangs = self.hung.get().is_some_and(|prefix| path.as_ref().starts_with(prefix));
         let fault = if hangs { Some(Fault::Hung) } else { self.draw() };
@@ -205,7 +255,11 @@ impl FaultStore {
             let source = "409 Conflict".into();
             return Err(object_store::Error::AlreadyExists { path: path.to_string(), source });
         }
+        let before = self.current(path).await;
         let put = self.inner.put_opts(path, payload.clone(), options).await;
+        if put.is_ok() {
+            self.outdate(path, before);
+        }
         if let (Ok(_), Some(history)) = (&put, &self.history) {
             let landed = (path.to_string(), payload.into());
             history.lock().unwrap_or_else(PoisonError::into_inner).push(landed);
@@ -254,7 +308,8 @@ impl ObjectStore for FaultStore {
         let fault = self.draw();
         self.before(fault).await?;
         if fault == Some(Fault::Stale) {
-            return Err(object_store::Error::NotFound { path: path.to_string(), source: "404".into() });
+            let missing = || object_store::Error::NotFound { path: path.to_string(), source: "404".into() };
+            return self.older(path).ok_or_else(missing)?.answer(&options);
         }
         let mut got = self.inner.get_opts(path, options).await?;
         if matches!(fault, Some(Fault::Short | Fault::Flipped)) {
@@ -279,7 +334,11 @@ impl ObjectStore for FaultStore {
                 async move {
                     let (path, fault) = (path?, store.draw());
                     store.before(fault).await?;
-                    store.inner.delete(&path).await.map(|()| path)
+                    let before = store.current(&path).await;
+                    store.inner.delete(&path).await?;
+                    store.outdate(&path, before);
+                    let lost = fault == Some(Fault::LostAnswer);
+                    if lost { Err(failed("connection reset by peer")) } else { Ok(path) }
                 }
             })
             .boxed()
@@ -290,8 +349,15 @@ impl ObjectStore for FaultStore {
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.before(self.draw()).await?;
-        self.inner.list_with_delimiter(prefix).await
+        let fault = self.draw();
+        self.before(fault).await?;
+        let mut found = self.inner.list_with_delimiter(prefix).await?;
+        match fault {
+            Some(Fault::LostAnswer | Fault::Short) => return Err(failed("connection reset by peer")),
+            Some(Fault::Stale) => drop(found.objects.pop()),
+            _ => {}
+        }
+        Ok(found)
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {

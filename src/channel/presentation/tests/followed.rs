@@ -1,6 +1,6 @@
 //! What nodes show of a channel, record by record: the same as one shows that has only seen the last.
 
-use headwater_test_support::fault::{FaultStore, Odds};
+use headwater_test_support::fault::{Fault, FaultStore, Odds};
 
 use super::{killed::Rig, *};
 use crate::{
@@ -26,6 +26,10 @@ impl Node {
         let faults = faults.for_another();
         let (mirror, edge) = Mirror::new("a", config, Store::over(Arc::new(faults.clone())));
         Self { mirror, edge, faults }
+    }
+
+    fn newest(&self) -> [i64; 2] {
+        TRACKS.map(|name| self.track(name).listing.last().expect("something is listed"))
     }
 
     async fn looks(&mut self) -> Sight {
@@ -132,4 +136,49 @@ async fn a_channel_that_has_ended_and_goes_on_with_another_source_goes_on_everyw
     assert_eq!(node.told(), last.told());
     assert!(!node.edge.borrow().ended && TRACKS.iter().all(|track| !node.track(track).ended));
     assert!(node.told().iter().all(|text| !text.contains("ENDLIST") && !text.contains("static")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_answers_from_the_past_takes_nobody_back() {
+    let (faults, config) = (FaultStore::new(1, Odds::default()), lasting(20));
+    let mut rig = Rig::start(&faults, &config, i128::from(START) * NANOS).await;
+    rig.encoder_begins(30);
+    assert!(rig.plays(START + 3).await);
+    let mut node = Node::start(&faults, &config);
+    node.looks().await;
+    node.faults = node.faults.clone().meeting(Odds(vec![(Fault::Stale, 300)]));
+    let store = Store::over(Arc::new(node.faults.clone()));
+    node.mirror = node.mirror.over(store);
+    let mut newest = node.newest();
+    for _ in 0..100 {
+        assert!(rig.plays(rig.second() + 2).await);
+        // What is needed may be answered from the past too: then it is looked again.
+        let _ = node.mirror.look().await;
+        let now = node.newest();
+        assert!(now.iter().zip(newest).all(|(now, before)| *now >= before), "{newest:?}, and then {now:?}");
+        newest = now;
+    }
+    node.faults.calm(true);
+    node.looks().await;
+    assert_eq!(node.newest(), TRACKS.map(|_| rig.second() - 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_was_begun_afresh_is_followed_after_a_while() {
+    let [old, new] = [(); 2].map(|()| FaultStore::new(1, Odds::default()));
+    let config = lasting(20);
+    let mut rig = Rig::start(&old, &config, i128::from(START) * NANOS).await;
+    rig.encoder_begins(30);
+    assert!(rig.plays(START + 40).await);
+    let mut node = Node::start(&old, &config);
+    node.looks().await;
+    let mut afresh = Rig::start(&new, &config, i128::from(START + 50) * NANOS).await;
+    afresh.encoder_begins(30);
+    assert!(afresh.plays(START + 60).await);
+    node.mirror = node.mirror.over(Store::over(Arc::new(new.clone())));
+    node.looks().await;
+    assert_eq!(node.newest(), TRACKS.map(|_| START + 39), "for now it may be an answer from the past");
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    node.looks().await;
+    assert_eq!(node.newest(), TRACKS.map(|_| START + 59));
 }

@@ -12,13 +12,14 @@ use crate::{
     channel::{
         archive::{self, Chapter},
         commit::{Committer, News as Told},
-        fence::{Pen, Terms},
+        fence::{Candidate, Terms},
+        standby::Backlog,
     },
     metrics::Storing,
     store::{Effort, Store},
 };
 
-const TRACKS: [&str; 2] = ["180p", "audio-und"];
+pub(super) const TRACKS: [&str; 2] = ["180p", "audio-und"];
 /// A moment in which nothing happens is over when nothing more can happen.
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -28,31 +29,48 @@ pub(super) struct Rig {
     committer: Committer,
     presentation: Presentation,
     now: i128,
+    moment: Duration,
+    /// Segments that were lost to the store.
+    pub(super) lost: BTreeSet<String>,
 }
 
 impl Rig {
     /// A server that starts at `at` with whatever lies in the store.
     pub(super) async fn start(faults: &FaultStore, config: &config::Channel, at: i128) -> Self {
-        let store = Store::over(Arc::new(faults.clone()));
-        let kept = record::read(&store, "live/a").await.unwrap();
-        kept.iter().for_each(|(record, _)| record.vouch(&store, "live/a"));
-        let presentation = Presentation::new("live/a".into(), config, kept, at);
+        Self::start_slowly(faults, config, at, MOMENT).await
+    }
+
+    /// The same where things happen as long as there is something in every `moment`.
+    pub(super) async fn start_slowly(
+        faults: &FaultStore,
+        config: &config::Channel,
+        at: i128,
+        moment: Duration,
+    ) -> Self {
         let effort = Effort::edge(Duration::from_secs(1));
+        let store = Store::over(Arc::new(faults.clone())).spending(effort);
         let terms = Terms::new(Duration::from_secs(1), effort.attempt);
-        let pen = Pen::over(store.spending(effort), terms, "live/a/state.json").await;
-        let committer = Committer::start("a", pen, Storing::default());
+        let claim = Candidate::new(store.clone(), "live/a", terms, config).wait(|_| {}).await;
+        claim.kept.iter().for_each(|(record, _)| record.vouch(&store, "live/a"));
+        let stamp = claim.pen.stamp().clone();
+        let mut presentation = Presentation::new("live/a".into(), config, None, at);
+        let mut committer = Committer::start("a", claim.pen, Storing::default());
+        let nothing = Backlog::new(Duration::from_secs(6), Vec::new());
+        let work = presentation.take_over(config, claim.kept, stamp, nothing, at);
+        work.into_iter().for_each(|work| committer.submit(work));
         let (faults, config) = (faults.clone(), config.clone());
-        let mut rig = Self { faults, config, committer, presentation, now: at };
+        let mut rig =
+            Self { faults, config, committer, presentation, now: at, moment, lost: BTreeSet::new() };
         rig.settle().await;
         rig
     }
 
     /// Kills it, and starts it again so much later.
     pub(super) async fn restart(self, after: Duration) -> Self {
-        let Self { faults, config, committer, presentation, now, .. } = self;
+        let Self { faults, config, committer, presentation, now, moment, .. } = self;
         drop((committer, presentation));
         faults.crash_after(u64::MAX);
-        Self::start(&faults, &config, now + after.as_nanos() as i128).await
+        Self::start_slowly(&faults, &config, now + after.as_nanos() as i128, moment).await
     }
 
     pub(super) fn encoder_begins(&mut self, level: u8) {
@@ -104,11 +122,11 @@ impl Rig {
     }
 
     /// What the channel's task does until there is nothing more to do. False if the store does not answer.
-    async fn settle(&mut self) -> bool {
+    pub(super) async fn settle(&mut self) -> bool {
         self.presentation.fill(self.now);
         self.presentation.publish(self.now);
         self.submit();
-        while let Ok(news) = timeout(MOMENT, self.committer.news()).await {
+        while let Ok(news) = timeout(self.moment, self.committer.news()).await {
             let works = match news {
                 Told::Stored { track, number } => {
                     self.presentation.stored(&track, number);
@@ -119,6 +137,12 @@ impl Rig {
                     self.presentation.hear(&track, chapter, fate);
                     Vec::new()
                 }
+                Told::Lost { track, number } => {
+                    self.presentation.lose_segment(&track, number);
+                    self.lost.insert(format!("live/a/{track}/{number}.m4s"));
+                    Vec::new()
+                }
+                Told::Trouble { .. } => Vec::new(),
                 other => panic!("{other:?}"),
             };
             self.presentation.publish(self.now);
@@ -134,7 +158,7 @@ impl Rig {
     }
 
     /// Every body that somebody has under a name at the moment.
-    fn bodies(&self) -> BTreeMap<String, Bytes> {
+    pub(super) fn bodies(&self) -> BTreeMap<String, Bytes> {
         let mut bodies = BTreeMap::new();
         for (track, edge) in &self.presentation.edge().tracks {
             for (number, segment) in &edge.borrow().segments {
@@ -151,14 +175,14 @@ impl Rig {
         bodies
     }
 
-    fn numbers(&self, track: &str) -> Vec<i64> {
+    pub(super) fn numbers(&self, track: &str) -> Vec<i64> {
         let edge = self.presentation.edge().tracks[track].borrow().clone();
         let list = edge.playlist.clone().expect("a playlist").whole.body();
         let list = String::from_utf8(list.to_vec()).unwrap();
         list.lines().filter_map(|line| line.strip_suffix(".m4s")?.parse().ok()).collect()
     }
 
-    async fn truth(&self, path: &str) -> Option<Bytes> {
+    pub(super) async fn truth(&self, path: &str) -> Option<Bytes> {
         let object = self.faults.truth().get(&Path::from(path)).await.ok()?;
         Some(object.bytes().await.unwrap())
     }
@@ -194,7 +218,7 @@ impl Rig {
     }
 
     /// What is listed can be fetched, from memory or from the store.
-    async fn assert_listed_is_there(&self) {
+    pub(super) async fn assert_listed_is_there(&self) {
         let bodies = self.bodies();
         for track in TRACKS {
             for number in self.numbers(track) {
@@ -205,7 +229,7 @@ impl Rig {
     }
 }
 
-fn short() -> config::Channel {
+pub(super) fn short() -> config::Channel {
     let seconds = Duration::from_secs;
     config::Channel { window: seconds(4), archive: seconds(4), ..config() }
 }
@@ -239,7 +263,7 @@ async fn killed_after(requests: u64) -> bool {
     rig.assert_listed_is_there().await;
     let (named, all) = (rig.named().await, rig.all().await);
     assert!(named.is_subset(&all), "{requests}: {:?}", named.difference(&all).collect::<Vec<_>>());
-    let fixed = ["init-", "index.m3u8", "manifest.mpd", "state.json", "opening.wire"];
+    let fixed = ["init-", "index.m3u8", "manifest.mpd", "state.json", "opening.wire", "fence-"];
     let orphans: Vec<_> =
         all.difference(&named).filter(|path| fixed.iter().all(|fixed| !path.contains(fixed))).collect();
     assert!(orphans.is_empty(), "{requests}: nobody names {orphans:?}");
