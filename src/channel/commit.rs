@@ -26,7 +26,12 @@ use super::{
     edge::Body,
     fence::{Pen, Tenure},
 };
-use crate::{clock, metrics::Storing, policy::CachePolicy, store::Effort};
+use crate::{
+    clock,
+    metrics::Storing,
+    policy::CachePolicy,
+    store::{Effort, Error, Store},
+};
 
 /// How much news may wait for the channel. Who has more waits.
 const NEWS: usize = 64;
@@ -36,8 +41,8 @@ const ERRANDS: usize = 1024;
 /// Something to be written.
 #[derive(Debug)]
 pub(super) enum Work {
-    /// A complete segment. If it `rewrites`, its name may have been given to something that nobody was told of.
-    Segment { track: String, number: i64, path: String, body: Arc<Body>, rewrites: bool },
+    /// A complete segment.
+    Segment { track: String, number: i64, path: String, body: Arc<Body> },
     /// What has to be there before the next record: openings, which change, and init segments, which do not.
     Foundation { opening: (String, Vec<Bytes>), inits: Vec<(String, Vec<Bytes>)> },
     /// The record of what is in the store; or the one that says that the source has `ended`.
@@ -112,7 +117,8 @@ impl Committer {
     /// Starts the writers of who has this pen. They end when this is dropped.
     pub(super) fn start(channel: &str, pen: Pen, metrics: Storing) -> Self {
         let (effort, tenure) = (pen.store().effort(), pen.tenure().clone());
-        let room = Room::new(pen.store().spool().clone());
+        let spool = pen.store().spool();
+        let room = if tenure.is_lost() { Room::in_memory(spool) } else { Room::open(spool, channel) };
         let (tell, news) = mpsc::channel(NEWS);
         let ledger = Arc::<Entries>::default();
         let papers = Arc::<Papers>::default();
@@ -121,7 +127,6 @@ impl Committer {
         workers.spawn(ledger::write(pen, effort, ledger.clone(), tell.clone()));
         workers.spawn(papers.clone().write(effort, tenure.clone(), tell.clone()));
         workers.spawn(attic::work(effort, tenure.clone(), papers.clone(), errands, tell.clone()));
-        room.clear(channel);
         Self {
             room,
             effort,
@@ -150,8 +155,8 @@ impl Committer {
                 self.waiting.entry(track.clone()).or_default().insert(number, clock::now());
                 let lane = self.lane(&track);
                 let lost = lane.submit(work, &self.room);
-                if let Some(directory) = self.room.directory(&self.channel) {
-                    self.workers.spawn(lane.spill(number, directory));
+                if self.room.has_disk() {
+                    self.workers.spawn(lane.spill(number, self.room.clone()));
                 }
                 while self.workers.try_join_next().is_some() {}
                 for number in lost {
@@ -263,6 +268,22 @@ impl Committer {
         let papers = self.papers.clone();
         async move { papers.written().await }
     }
+}
+
+/// Writes under a name that has something else, of which no record tells: a writer before us was killed, or is late. Nobody
+/// but us is to give the name to anything, as long as what was seen there cannot be a successor's.
+async fn write_over(
+    store: &Store,
+    tenure: &Tenure,
+    path: &str,
+    pieces: Vec<Bytes>,
+    cache: CachePolicy,
+) -> Result<(), Error> {
+    let over = store.version(path).await?;
+    if !tenure.is_held() {
+        return Err(Error::Superseded { path: path.to_owned() });
+    }
+    store.put_over(path, pieces, cache, over.as_ref()).await
 }
 
 #[cfg(test)]

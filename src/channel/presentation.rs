@@ -298,8 +298,7 @@ impl Presentation {
             while let Some((number, body)) = self.writers[index].shelf_mut().next_commit() {
                 let track = self.writers[index].name().to_owned();
                 let path = self.path(&track, &format!("{number}.m4s"));
-                let rewrites = self.writers[index].shelf().may_be_taken(number);
-                commits.push(Work::Segment { track, number, path, body, rewrites });
+                commits.push(Work::Segment { track, number, path, body });
             }
         }
         commits

@@ -101,11 +101,43 @@ impl Store {
         if self.holdings.place.is_local() {
             return self.put_document(path, text, cache).await.map(|()| None);
         }
-        let writing = Writing::new(path, vec![text], cache);
-        self.holdings.hashes.forget(path);
-        let revised = self.effort.unhedged().spend(path, || self.revise_object(&writing, over)).await;
-        self.cache.forget(path).await;
-        revised.map(Some)
+        self.revise_conditionally(&Writing::new(path, vec![text], cache), over).await.map(Some)
+    }
+
+    /// Writes an object for ever over what nobody was told of: the version `over`, or where nothing is; in a directory as
+    /// [`Store::revise_document`].
+    ///
+    /// # Errors
+    /// As [`Store::revise`].
+    pub async fn put_over(
+        &self,
+        path: &str,
+        pieces: Vec<Bytes>,
+        cache: CachePolicy,
+        over: Option<&Version>,
+    ) -> Result<(), Error> {
+        let writing = Writing::new(path, pieces, cache);
+        if self.holdings.place.is_local() {
+            self.write(&writing, true).await?;
+        } else {
+            self.revise_conditionally(&writing, over).await?;
+        }
+        if cache == CachePolicy::Immutable {
+            self.holdings.hashes.expect(path, &writing.etag);
+        }
+        Ok(())
+    }
+
+    async fn revise_conditionally(
+        &self,
+        writing: &Writing<'_>,
+        over: Option<&Version>,
+    ) -> Result<Version, Error> {
+        self.holdings.hashes.forget(writing.path);
+        let effort = self.effort.unhedged();
+        let revised = effort.spend(writing.path, || self.revise_object(writing, over)).await;
+        self.cache.forget(writing.path).await;
+        revised
     }
 
     /// The version that an object has, where that counts; `None` where there is no object.

@@ -7,12 +7,13 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::{sync::mpsc, time::sleep};
 
-use super::{News, Papers, Work};
+use super::{News, Papers, Work, write_over};
 use crate::{
     channel::{
         archive::{self, Chapter, Errand, Fate, LENGTH},
         fence::Tenure,
     },
+    policy::CachePolicy,
     store::{Effort, Error, Store},
 };
 
@@ -35,7 +36,7 @@ pub(super) async fn work(
             papers.written().await;
         }
         let store = tenure.permit().await;
-        let fate = match attend(&store, &prefix, &track, chapter, &errand).await {
+        let fate = match attend(&store, &tenure, &prefix, &track, chapter, &errand).await {
             Ok(fate) => fate,
             Err(error) => {
                 // The live edge goes on without it, so the store is not degraded; and one that never lets us delete says
@@ -54,6 +55,7 @@ pub(super) async fn work(
 
 async fn attend(
     store: &Store,
+    tenure: &Tenure,
     prefix: &str,
     track: &str,
     chapter: i64,
@@ -61,7 +63,13 @@ async fn attend(
 ) -> Result<Fate, Error> {
     let path = archive::path_in(prefix, track, chapter);
     match errand {
-        Errand::Write(text) => store.create(&path, vec![text.clone()]).await?,
+        Errand::Write(text) => match store.create(&path, vec![text.clone()]).await {
+            // No record names it yet.
+            Err(Error::Taken { .. }) => {
+                write_over(store, tenure, &path, vec![text.clone()], CachePolicy::Immutable).await?;
+            }
+            other => other?,
+        },
         Errand::Weigh => return weigh(store, &path, chapter).await,
         Errand::Delete | Errand::Clear => {
             if *errand == Errand::Clear {

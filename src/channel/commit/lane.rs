@@ -5,6 +5,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -16,9 +17,12 @@ use tokio::{
 use super::{
     Body, News, Work,
     room::{Room, Where},
+    write_over,
 };
 use crate::{
     channel::fence::Tenure,
+    clock,
+    policy::CachePolicy,
     store::{Effort, Error, Store},
 };
 
@@ -48,7 +52,6 @@ struct Parcel {
     path: String,
     content: Content,
     length: u64,
-    rewrites: bool,
     /// Where its room is. What is to lie on the disk is in memory until it does.
     place: Where,
 }
@@ -62,14 +65,14 @@ enum Content {
 impl Lane {
     /// Queues a segment. Gives the numbers of those that are lost for it, or its own if nothing helps.
     pub(super) fn submit(&self, work: Work, room: &Room) -> Vec<i64> {
-        let Work::Segment { track, number, path, body, rewrites } = work else { return Vec::new() };
+        let Work::Segment { track, number, path, body } = work else { return Vec::new() };
         let mut lost = Vec::new();
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(place) = room.take(body.length) {
                 let (length, content) = (body.length, Content::Memory(body));
                 queue.bytes += length;
-                queue.waiting.push_back(Parcel { track, number, path, content, length, rewrites, place });
+                queue.waiting.push_back(Parcel { track, number, path, content, length, place });
                 break;
             }
             // The first is being written.
@@ -90,18 +93,22 @@ impl Lane {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).bytes
     }
 
-    /// Moves a segment that has its room on the disk from memory to a file in `directory`, if it still waits.
-    pub(super) async fn spill(self: Arc<Self>, number: i64, directory: PathBuf) {
+    /// Moves a segment that has its room on the disk from memory to a file there, if it still waits.
+    pub(super) async fn spill(self: Arc<Self>, number: i64, room: Room) {
         let Some((track, body)) = self.to_spill(number) else { return };
-        let file = directory.join(format!("{track}-{number}.m4s"));
-        if let Err(error) = save(&directory, &file, &body).await {
-            tracing::warn!(%error, file = %file.display(), "a segment that waits for the store stays in memory");
-            return;
-        }
+        let saved = room.save(&format!("{track}-{number}.m4s"), &body).await;
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        match queue.waiting.iter_mut().find(|parcel| parcel.number == number) {
-            Some(parcel) => parcel.content = Content::Disk(file),
-            None => discard(&file),
+        let waiting = queue.waiting.iter_mut().find(|parcel| parcel.number == number);
+        match (saved, waiting) {
+            (Ok(file), Some(parcel)) => parcel.content = Content::Disk(file),
+            (Ok(file), None) => discard(&file),
+            (Err(error), waiting) => {
+                tracing::warn!(%error, track, number, "a segment that waits for the store stays in memory");
+                if let Some(parcel) = waiting {
+                    room.keep_in_memory(parcel.length);
+                    parcel.place = Where::Memory;
+                }
+            }
         }
     }
 
@@ -127,14 +134,30 @@ impl Lane {
 
     /// Writes one segment after another, each until it is done.
     pub(super) async fn run(self: Arc<Self>, to: To, room: Room, tell: mpsc::Sender<News>) {
+        let mut pace = Pace::default();
         loop {
             let parcel = self.next().await;
-            let stored = parcel.deliver(&to, &tell).await;
+            let stored = parcel.deliver(&to, &mut pace, &tell).await;
             self.queue.lock().unwrap_or_else(PoisonError::into_inner).give_up(&parcel, &room);
             parcel.forget();
             let Parcel { track, number, .. } = parcel;
             let news = if stored { News::Stored { track, number } } else { News::Lost { track, number } };
             let _ = tell.send(news).await;
+        }
+    }
+}
+
+/// How long requests take: over a thin line each does, and the next need not find that out anew.
+#[derive(Debug, Default)]
+struct Pace {
+    failures: u32,
+}
+
+impl Pace {
+    /// A request has come through, in so much time.
+    fn succeed(&mut self, took: Duration, usual: Effort) {
+        if took <= usual.attempt {
+            self.failures = 0;
         }
     }
 }
@@ -154,50 +177,47 @@ impl Queue {
 
 impl Parcel {
     /// Tries until it is in the store, or never will be: then false.
-    async fn deliver(&self, to: &To, tell: &mpsc::Sender<News>) -> bool {
+    async fn deliver(&self, to: &To, pace: &mut Pace, tell: &mpsc::Sender<News>) -> bool {
         let whose = format!("track {}", self.track);
-        let mut failures = 0;
+        let mut troubled = false;
         let stored = loop {
             let store = to.tenure.permit().await;
-            match self.write(self.given_time(store, failures)).await {
-                Ok(()) => break true,
-                Err(Failure::Store(error @ Error::Taken { .. })) => {
-                    tracing::error!(%error, "a segment is lost to the store");
-                    break false;
+            let asked = clock::now();
+            match self.write(to, store, pace.failures).await {
+                Ok(()) => {
+                    pace.succeed(clock::now() - asked, to.effort);
+                    break true;
                 }
                 Err(Failure::Spool(error)) => {
                     tracing::error!(%error, path = self.path, "a segment is lost from the spool, and to the store");
                     break false;
                 }
                 Err(Failure::Store(error)) => {
+                    troubled = true;
                     let why = Some(error.to_string());
                     let _ = tell.send(News::Trouble { whose: whose.clone(), why }).await;
-                    sleep(to.effort.pause_after(failures)).await;
-                    failures += 1;
+                    sleep(to.effort.pause_after(pace.failures)).await;
+                    pace.failures = pace.failures.saturating_add(1);
                 }
             }
         };
-        if failures > 0 {
+        if troubled {
             let _ = tell.send(News::Trouble { whose, why: None }).await;
         }
         stored
     }
 
-    /// What may write over something has to be done before another packager can be at it.
-    fn given_time(&self, store: Store, failures: u32) -> Store {
-        let effort = store.effort();
-        if self.rewrites { store } else { store.spending(effort.after_failures(failures)) }
-    }
-
-    async fn write(&self, store: Store) -> Result<(), Failure> {
+    async fn write(&self, to: &To, store: Store, failures: u32) -> Result<(), Failure> {
         let pieces: Vec<Bytes> = match &self.content {
             Content::Memory(body) => body.chunks.clone(),
             Content::Disk(file) => vec![tokio::fs::read(file).await.map_err(Failure::Spool)?.into()],
         };
-        let written = if self.rewrites {
-            store.put_media(&self.path, pieces).await
-        } else {
-            store.create(&self.path, pieces).await
+        let store = store.clone().spending(store.effort().after_failures(failures));
+        let written = match store.create(&self.path, pieces.clone()).await {
+            Err(Error::Taken { .. }) => {
+                write_over(&store, &to.tenure, &self.path, pieces, CachePolicy::Immutable).await
+            }
+            other => other,
         };
         written.map_err(Failure::Store)
     }
@@ -210,16 +230,7 @@ impl Parcel {
     }
 }
 
-async fn save(directory: &Path, file: &Path, body: &Body) -> io::Result<()> {
-    tokio::fs::create_dir_all(directory).await?;
-    let saved = tokio::fs::write(file, body.chunks.concat()).await;
-    if saved.is_err() {
-        discard(file);
-    }
-    saved
-}
-
-fn discard(file: &Path) {
+pub(super) fn discard(file: &Path) {
     // What stays is removed at the next start.
     let _ = std::fs::remove_file(file);
 }

@@ -12,9 +12,10 @@ use tokio::{
     time::sleep,
 };
 
-use super::{News, Work};
+use super::{News, Work, write_over};
 use crate::{
-    channel::fence::Pen,
+    channel::fence::{Pen, Tenure},
+    policy::CachePolicy,
     store::{Effort, Error, Store},
 };
 
@@ -98,9 +99,19 @@ async fn enter(pen: &mut Pen, entry: &Work) -> Result<(), Error> {
             for (path, pieces) in inits {
                 init(store, path, pieces).await?;
             }
-            store.put(path, pieces.clone()).await
+            opening(store, pen.tenure(), path, pieces).await
         }
         _ => Ok(()),
+    }
+}
+
+/// One of an encoder before is written over, as [`write_over`] does. That another was quicker says nothing yet of who goes on.
+async fn opening(store: &Store, tenure: &Tenure, path: &str, pieces: &[Bytes]) -> Result<(), Error> {
+    match write_over(store, tenure, path, pieces.to_vec(), CachePolicy::NoStore).await {
+        Err(Error::Superseded { path }) => {
+            Err(Error::Unavailable { path, reason: "somebody else has written it meanwhile".into() })
+        }
+        other => other,
     }
 }
 

@@ -123,7 +123,7 @@ async fn publish(pen: Pen, stop: &CancellationToken, began: std::time::Instant) 
         if number(began) >= next {
             let (track, path) = ("180p".to_owned(), format!("live/a/180p/{next}.m4s"));
             let body = Arc::new(Body::new(vec![format!("{} {}", stamp.epoch, stamp.writer).into()]));
-            committer.submit(Work::Segment { track, number: next, path, body, rewrites: false });
+            committer.submit(Work::Segment { track, number: next, path, body });
             next += 1;
         }
     }
@@ -138,6 +138,7 @@ fn assert_in_order(history: &[(String, Bytes)], seed: u64) -> Stamp {
     let (mut last, mut listed) = (Stamp::default(), (0, 0));
     let mut writers = BTreeMap::new();
     let mut created = BTreeSet::new();
+    let mut segments: BTreeMap<&str, u64> = BTreeMap::new();
     for (path, body) in history {
         match path.as_str() {
             STATE => {
@@ -159,6 +160,16 @@ fn assert_in_order(history: &[(String, Bytes)], seed: u64) -> Stamp {
             // One that was cleared away is of no use to who sleeps over that and creates it again: a record has passed it.
             _ if epoch_of_fence(path).is_some_and(|epoch| epoch + 1 < last.epoch) => {
                 created.insert(path);
+            }
+            // Of who was succeeded before a record told of it.
+            _ if path.ends_with(".m4s") => {
+                let (epoch, _) = std::str::from_utf8(body).unwrap().split_once(' ').unwrap();
+                let epoch = epoch.parse().unwrap();
+                let before = segments.insert(path, epoch);
+                assert!(
+                    before.is_none_or(|before| before < epoch),
+                    "seed {seed}: {path} of {before:?} by {epoch}"
+                );
             }
             _ => assert!(created.insert(path), "seed {seed}: {path} was written over"),
         }

@@ -17,6 +17,7 @@ mod killed;
 mod long;
 mod relayed;
 mod storing;
+mod stormy;
 mod takeover;
 
 const NANOS: i128 = 1_000_000_000;

@@ -242,11 +242,6 @@ impl Shelf {
         Some((*number, body?))
     }
 
-    /// True if the name of segment `number` may be that of something from before a restart that no record knows.
-    pub(in crate::channel) fn may_be_taken(&self, number: i64) -> bool {
-        number < self.parts_from
-    }
-
     /// A segment is durable.
     pub(in crate::channel) fn durable(&mut self, number: i64) {
         self.closed.get_mut(&number).into_iter().for_each(|closed| closed.stage = Stage::Stored);

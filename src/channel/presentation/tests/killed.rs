@@ -229,7 +229,7 @@ impl Rig {
     }
 }
 
-pub(super) fn short() -> config::Channel {
+fn short() -> config::Channel {
     let seconds = Duration::from_secs;
     config::Channel { window: seconds(4), archive: seconds(4), ..config() }
 }
