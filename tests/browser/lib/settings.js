@@ -29,13 +29,13 @@ export const AS_LARGE_AS_SHOWN = {
 const DASH_ATTEMPTS = { MPD: 120, MediaSegment: 120, InitializationSegment: 120, other: 120, lowLatencyMultiplyFactor: 5 };
 const DASH_INTERVALS_MS = { MPD: 500, MediaSegment: 500, InitializationSegment: 500, other: 500, lowLatencyReductionFactor: 5 };
 
-/** A minute of asking again, once or twice a second. */
+/** A minute of asking again, twice a second, and as often for the sound: both are counted together. */
 const HLS_POLICY = {
   default: {
     maxTimeToFirstByteMs: 10_000,
     maxLoadTimeMs: 20_000,
     timeoutRetry: { maxNumRetry: 2, retryDelayMs: 0, maxRetryDelayMs: 0 },
-    errorRetry: { maxNumRetry: 60, retryDelayMs: 500, maxRetryDelayMs: 1000 },
+    errorRetry: { maxNumRetry: 240, retryDelayMs: 500, maxRetryDelayMs: 500 },
   },
 };
 
