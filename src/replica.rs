@@ -65,8 +65,8 @@ pub fn start(setup: Setup) -> (Reader, JoinHandle<()>) {
     let (edge, follow) = match uplink {
         None => (recorded, None),
         Some(uplink) => {
-            let (screen, edge) = Screen::new(recorded, feed, told, config.low_latency);
-            let follow = async move { tokio::join!(uplink.follow(&name, &tell), screen.run()) };
+            let (screen, edge) = Screen::new(recorded.clone(), feed, told, config.low_latency);
+            let follow = async move { tokio::join!(uplink.follow(&name, &recorded, &tell), screen.run()) };
             (edge, Some(follow))
         }
     };

@@ -108,6 +108,8 @@ pub struct Edge {
     pub ended: bool,
     /// From when on it is not fit to be shown.
     pub limits: Limits,
+    /// Counts those who have published the channel, up to who has made this; 0 where nobody counts.
+    pub epoch: u64,
 }
 
 /// What a document of the whole channel says of a track.

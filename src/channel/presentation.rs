@@ -434,7 +434,7 @@ impl Presentation {
         }
         self.tracks.retain(|name, _| self.writers.iter().any(|writer| writer.name() == name));
         self.stored_lists.retain(|name, _| self.tracks.contains_key(name));
-        let fresh = turned || news.contains(&News::Segment) || self.edge.tracks.len() != self.tracks.len();
+        let fresh = turned || news.contains(&News::Segment) || self.is_another();
         fresh.then(|| self.publish_edge(&view))
     }
 
@@ -451,6 +451,7 @@ impl Presentation {
             target_duration: render::target_duration(self.grid),
             ended: view.ended,
             limits: self.limits_of_lists(),
+            epoch: self.stamp.epoch,
         });
         self.edge.clone()
     }

@@ -198,6 +198,7 @@ impl Screen {
                 ended: whole.ended,
                 segment: whole.segment,
                 target_duration: whole.target_duration,
+                epoch: whole.epoch,
                 ..recorded
             },
         };

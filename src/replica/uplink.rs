@@ -1,6 +1,7 @@
 //! The edge as a packager tells it: one response without an end for each channel, of whoever of several packagers publishes
 //! it now.
 
+mod ear;
 mod failure;
 mod tls;
 
@@ -17,11 +18,14 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use self::failure::Failure;
 pub use self::tls::Error;
+use self::{ear::Ear, failure::Failure};
 use super::jittered;
 use crate::{
-    channel::relay::{BEAT, Hearer, Picture},
+    channel::{
+        edge::Edge,
+        relay::{BEAT, Picture},
+    },
     clock,
     config::EdgeFeed,
 };
@@ -84,8 +88,13 @@ impl Uplink {
         Ok(Self { client, from: feed.from.iter().map(|from| from.as_str().into()).collect(), secret })
     }
 
-    /// Tells what is told of `channel`, for ever.
-    pub(super) async fn follow(self, channel: &str, tell: &watch::Sender<Feed>) {
+    /// Tells what is told of `channel`, for ever: by who has published it last, as far as is `recorded`.
+    pub(super) async fn follow(
+        self,
+        channel: &str,
+        recorded: &watch::Receiver<Arc<Edge>>,
+        tell: &watch::Sender<Feed>,
+    ) {
         let began = clock::now();
         let mut pause = FIRST_PAUSE;
         let mut warned: BTreeMap<&str, (Instant, String)> = BTreeMap::new();
@@ -93,7 +102,7 @@ impl Uplink {
             let url = format!("{}/live/{channel}/edge", from.trim_end_matches('/'));
             let mut told = false;
             let failure = self
-                .listen(&url, |picture| {
+                .listen(&url, Ear::new(recorded.clone()), |picture| {
                     told = true;
                     let (from, picture) = (from.clone(), picture.clone());
                     tell.send_replace(Feed::Here { connection, from, picture });
@@ -123,23 +132,22 @@ impl Uplink {
     }
 
     /// Shows what is told at `url` until that ends; gives why.
-    async fn listen(&self, url: &str, mut show: impl FnMut(&Picture)) -> Failure {
+    async fn listen(&self, url: &str, mut ear: Ear, mut show: impl FnMut(&Picture)) -> Failure {
         let mut response = match self.ask(url).await {
             Ok(response) => response,
             Err(failure) => return failure,
         };
-        let mut hearer = Hearer::default();
         loop {
             let heard = match timeout(SILENCE, response.chunk()).await {
-                Ok(Ok(Some(bytes))) => hearer.hear(&bytes),
+                Ok(Ok(Some(bytes))) => ear.hear(&bytes),
                 Ok(Ok(None)) => return Failure::Ended,
                 Ok(Err(error)) => return Failure::of(error),
                 Err(_) => return Failure::Silent(SILENCE),
             };
             match heard {
-                Ok(true) => show(hearer.picture()),
+                Ok(true) => show(ear.picture()),
                 Ok(false) => {}
-                Err(error) => return Failure::Feed(error),
+                Err(failure) => return failure,
             }
         }
     }

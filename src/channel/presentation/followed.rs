@@ -42,6 +42,7 @@ impl Presentation {
             self.writers.push(writer);
         }
         self.age = if first { age(record, now) } else { Duration::ZERO };
+        self.stamp.epoch = record.fence.epoch;
         // A channel that has ended may be given another source.
         self.ending = if record.complete { Ending::Published } else { Ending::No };
     }

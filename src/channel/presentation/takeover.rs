@@ -75,6 +75,12 @@ impl Presentation {
         *self = Self { frames, ..anew };
     }
 
+    /// True if what is published of the whole is of other tracks, or by somebody else.
+    pub(super) fn is_another(&self) -> bool {
+        let is_by_another = self.edge.epoch != self.stamp.epoch && !self.tracks.is_empty();
+        is_by_another || self.edge.tracks.len() != self.tracks.len()
+    }
+
     /// A record is due although nothing is new, so that others see that somebody is there.
     pub(in crate::channel) fn beat(&mut self) {
         self.unrecorded = true;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// What both sides have to speak.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 const PREFIX: usize = 8;
 /// Of what is said. A list of a day has some thousand pieces.
 const LONGEST_WORDS: usize = 1 << 20;
@@ -39,6 +39,8 @@ pub(super) enum Told {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Channel {
     pub(super) ended: bool,
+    /// Of who publishes it.
+    pub(super) epoch: u64,
     pub(super) segment_us: u64,
     pub(super) target_s: u64,
     /// All that there are; others are gone.

@@ -37,6 +37,8 @@ pub struct Whole {
     pub segment: Duration,
     /// EXT-X-TARGETDURATION.
     pub target_duration: Duration,
+    /// Counts those who have published the channel, up to who tells this.
+    pub epoch: u64,
 }
 
 /// Puts together what one packager tells of one channel.
@@ -85,7 +87,7 @@ impl Hearer {
     }
 
     fn take_channel(&mut self, told: frame::Channel, rest: &mut Rest) -> Result<(), Error> {
-        let frame::Channel { ended, segment_us, target_s, tracks, multivariant, mpd } = told;
+        let frame::Channel { ended, epoch, segment_us, target_s, tracks, multivariant, mpd } = told;
         let mut document = |length: Option<u32>, format| {
             length.map(|length| rest.document(length, cmsd::manifest(format, !ended))).transpose()
         };
@@ -95,6 +97,7 @@ impl Hearer {
             ended,
             segment: Duration::from_micros(segment_us),
             target_duration: Duration::from_secs(target_s),
+            epoch,
         }));
         self.picture.tracks.retain(|name, _| tracks.contains(name));
         self.arenas.retain(|name, _| tracks.contains(name));

@@ -290,6 +290,7 @@ fn channel(edge: &Edge) -> (frame::Channel, Vec<Bytes>) {
         multivariant: document(&edge.multivariant),
         mpd: document(&edge.mpd),
         ended: edge.ended,
+        epoch: edge.epoch,
         segment_us: micros(edge.segment),
         target_s: edge.target_duration.as_secs(),
         tracks: edge.tracks.keys().cloned().collect(),

@@ -26,6 +26,7 @@ fn told(connection: u64, last: i64, parts: u32) -> Feed {
         ended: false,
         segment: Duration::from_secs(2),
         target_duration: Duration::from_secs(2),
+        epoch: 1,
     };
     let picture =
         Picture { channel: Some(Arc::new(whole)), tracks: [("a".into(), track(last, parts))].into() };

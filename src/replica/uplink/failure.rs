@@ -17,6 +17,12 @@ pub(super) enum Failure {
     Silent(Duration),
     #[error("it has ended, or publishes the channel no longer")]
     Ended,
+    #[error(
+        "it publishes as epoch {told}, and the store has a record of epoch {recorded}: another packager has taken over"
+    )]
+    Succeeded { told: u64, recorded: u64 },
+    #[error("the store has more than it tells, for longer than {0:?}: does it hang, or write elsewhere?")]
+    Behind(Duration),
     #[error("{0}")]
     Feed(#[from] relay::Error),
 }

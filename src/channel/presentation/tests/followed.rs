@@ -117,6 +117,21 @@ async fn a_record_costs_no_look_at_what_was_known_before_however_long_the_list_i
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_knows_who_has_taken_over_before_more_is_recorded() {
+    let (faults, config) = (FaultStore::new(1, Odds::default()), lasting(20));
+    let mut rig = Rig::start(&faults, &config, i128::from(START) * NANOS).await;
+    rig.encoder_begins(30);
+    assert!(rig.plays(START + 10).await);
+    let mut node = Node::start(&faults, &config);
+    node.looks().await;
+    let newest = node.newest();
+    assert_eq!(node.edge.borrow().epoch, 1);
+    let _successor = rig.restart(Duration::ZERO).await;
+    assert_eq!(node.looks().await, Sight::Same);
+    assert_eq!((node.newest(), node.edge.borrow().epoch), (newest, 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_channel_that_has_ended_and_goes_on_with_another_source_goes_on_everywhere() {
     let (faults, config) = (FaultStore::new(1, Odds::default()), lasting(20));
     let mut rig = Rig::start(&faults, &config, i128::from(START) * NANOS).await;

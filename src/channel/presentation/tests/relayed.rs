@@ -65,7 +65,7 @@ impl Node {
         let (here, there) = (rig.presentation.edge(), self.hearer.picture().channel.clone().unwrap());
         assert_eq!((&there.mpd, &there.multivariant), (&here.mpd, &here.multivariant));
         assert_eq!((there.segment, there.target_duration), (here.segment, here.target_duration));
-        assert_eq!(there.ended, here.ended);
+        assert_eq!((there.ended, there.epoch), (here.ended, here.epoch));
     }
 }
 
@@ -190,7 +190,7 @@ fn what_is_no_feed_is_refused_in_words() {
         let lengths = [words.len(), bytes.len()].map(|length| (length as u32).to_be_bytes()).concat();
         [&lengths[..], words.as_bytes(), bytes].concat()
     };
-    let hello = frame("{\"what\":\"hello\",\"version\":1}", b"");
+    let hello = frame("{\"what\":\"hello\",\"version\":2}", b"");
     let list = "{\"pieces\":[7],\"rest\":1}";
     let track = |playlist: &str, inits: &str| {
         format!(

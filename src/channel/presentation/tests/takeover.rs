@@ -55,7 +55,7 @@ fn it_goes_on_behind_the_record_with_its_own_encoders_pictures_and_parts_from_th
     }
     assert_eq!(rig.presentation.filler_parts(), 0, "nobody sees the slate");
     let record: Record = serde_json::from_slice(rig.record.as_ref().unwrap()).unwrap();
-    assert_eq!(record.fence.epoch, 2);
+    assert_eq!((record.fence.epoch, rig.presentation.edge().epoch), (2, 2));
 
     rig.next = START * 10 + 75;
     rig.plays_samples(11);
