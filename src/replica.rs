@@ -1,10 +1,11 @@
 //! Channels that another server packages into the same store: followed there, and served as if they were our own.
 //!
 //! `channel::mirror` shows what is recorded, [`pace`] says when to look, [`uplink`] hears from the packager what the store
-//! does not have yet, and [`screen`] shows the newer of the two.
+//! does not have yet, [`screen`] shows the newer of the two, and [`standing`] says how that goes.
 
 mod pace;
 mod screen;
+mod standing;
 mod uplink;
 
 use std::{
@@ -22,11 +23,12 @@ pub use self::uplink::Uplink;
 use self::{
     pace::{Heard, Pace},
     screen::Screen,
+    standing::{Around, Standing},
     uplink::Feed,
 };
 use crate::{
     channel::{
-        Error, archive,
+        Error,
         edge::Reader,
         frames::KeyFrames,
         mirror::{Mirror, Sight},
@@ -61,7 +63,8 @@ pub fn start(setup: Setup) -> (Reader, JoinHandle<()>) {
     let span = tracing::info_span!("channel", name);
     let pace = Pace::new(config.grid.segment, clock::now());
     let (tell, feed) = watch::channel(Feed::default());
-    let task = Task { mirror, pace, feed: feed.clone(), status: told.clone() };
+    let standing = Standing::default();
+    let task = Task { mirror, pace, standing, feed: feed.clone(), status: told.clone() };
     let (edge, follow) = match uplink {
         None => (recorded, None),
         Some(uplink) => {
@@ -83,6 +86,7 @@ pub fn start(setup: Setup) -> (Reader, JoinHandle<()>) {
 struct Task {
     mirror: Mirror,
     pace: Pace,
+    standing: Standing,
     feed: watch::Receiver<Feed>,
     status: watch::Sender<Status>,
 }
@@ -96,36 +100,20 @@ impl Task {
                 Ok(_) => Heard::Nothing,
                 Err(_) => Heard::Failure,
             };
-            self.tell(seen);
+            self.tell(&seen);
             sleep(jittered(self.pace.next(heard, clock::now()))).await;
         }
     }
 
-    fn tell(&self, seen: Result<Sight, Error>) {
-        // Not borrowed while it is changed.
-        let before = self.status.borrow().state.clone();
-        // Whoever tells the edge is alive, whatever its store may be.
-        let is_told = matches!(*self.feed.borrow(), Feed::Here { .. });
-        let (state, store) = match seen {
-            Ok(Sight::More { ended: true, .. }) => (State::Ended, None),
-            Ok(Sight::More { .. }) => (State::Live, None),
-            Ok(Sight::Nothing | Sight::Same) if is_told && before != State::Ended => (State::Live, None),
-            Ok(Sight::Nothing) => {
-                let why =
-                    "the store has no record of it yet: its packager has not begun, or writes elsewhere";
-                (State::Awaiting { why: why.to_owned() }, None)
-            }
-            Ok(Sight::Same) if before == State::Live && self.pace.is_overdue(clock::now()) => {
-                let why = "its packager has recorded nothing new for a while".to_owned();
-                (State::Stalled { why }, None)
-            }
-            Ok(Sight::Same) => (before, None),
-            Err(Error::Store(error) | Error::Archive(archive::Error::Store(error))) => {
-                let is_live = is_told && before != State::Ended;
-                (if is_live { State::Live } else { before }, Some(error.to_string()))
-            }
-            Err(error) => (State::Failed { why: error.to_string() }, None),
+    fn tell(&mut self, seen: &Result<Sight, Error>) {
+        let around = Around {
+            // Not borrowed while it is changed.
+            before: self.status.borrow().state.clone(),
+            // Whoever tells the edge is alive, whatever its store may be.
+            is_told: matches!(*self.feed.borrow(), Feed::Here { .. }),
+            is_overdue: self.pace.is_overdue(clock::now()),
         };
+        let (state, store) = self.standing.after(seen, around);
         self.turn(state, store);
     }
 
