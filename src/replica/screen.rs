@@ -1,12 +1,7 @@
 //! What a node shows: what a packager tells of its edge, and without that what the store has recorded. Nobody who has seen
 //! the one is shown less by the other.
 
-use std::{
-    collections::BTreeMap,
-    ops::RangeInclusive,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Instant};
 
 use tokio::sync::watch;
 
@@ -20,7 +15,7 @@ use crate::{
     clock,
 };
 
-/// For how many target durations it may stand still before it goes back: then numbers were begun anew.
+/// For how many target durations it may stand still before it goes back to what moves meanwhile: then numbers were begun anew.
 const STAND_STILL: u32 = 10;
 
 /// Whose documents are shown.
@@ -42,8 +37,8 @@ pub(super) struct Screen {
     source: Source,
     /// What documents of the whole channel were made of.
     of: (Arc<Edge>, Option<Arc<Whole>>),
-    /// Since when there is something to be shown that would be less than what is.
-    behind: Option<Instant>,
+    /// Set while there is something to be shown that would be less than what is.
+    behind: Option<Behind>,
     status: watch::Sender<Status>,
     /// It is told in the status if there are none.
     wants_parts: bool,
@@ -66,6 +61,16 @@ struct Offer {
     source: Source,
     whole: Option<Arc<Whole>>,
     told: BTreeMap<String, Arc<TrackEdge>>,
+}
+
+/// How far tracks have come.
+type Heads = BTreeMap<String, Option<Head>>;
+
+/// What is not shown.
+struct Behind {
+    since: Instant,
+    /// What was offered last, and how far that was.
+    offer: (Source, Heads),
 }
 
 impl Screen {
@@ -119,19 +124,19 @@ impl Screen {
                 if self.source == Source::Store { vec![told, store] } else { vec![told] }
             }
         };
-        let offer = offers.into_iter().find(|offer| self.takes(offer, &recorded));
-        let Some(offer) = offer else {
-            self.behind.get_or_insert_with(clock::now);
-            return;
-        };
-        self.behind = None;
-        self.publish(offer, recorded);
+        for offer in offers {
+            if self.takes(&offer, &recorded) {
+                self.behind = None;
+                return self.publish(offer, recorded);
+            }
+            let since = self.behind.as_ref().map_or_else(clock::now, |behind| behind.since);
+            self.behind = Some(Behind { since, offer: (offer.source, offer.heads(&recorded)) });
+        }
     }
 
     /// True if nobody is shown less than before.
     fn takes(&self, offer: &Offer, recorded: &Edge) -> bool {
-        let target = self.edge.borrow().target_duration;
-        if offer.source == self.source || self.is_stuck(target) {
+        if offer.source == self.source || self.is_begun_anew(offer, recorded) {
             return true;
         }
         self.tracks.iter().all(|(name, track)| match track.edge.borrow().head {
@@ -148,9 +153,14 @@ impl Screen {
         })
     }
 
-    fn is_stuck(&self, target: Duration) -> bool {
-        let since = self.behind.map(|since| clock::now().saturating_duration_since(since));
-        since.is_some_and(|since| since > target * STAND_STILL)
+    /// True if what would be less than what is shown has been so for long and moves nevertheless. What does not is merely
+    /// what a packager that is gone has left.
+    fn is_begun_anew(&self, offer: &Offer, recorded: &Edge) -> bool {
+        let longest = self.edge.borrow().target_duration * STAND_STILL;
+        self.behind.as_ref().is_some_and(|Behind { since, offer: (source, heads) }| {
+            let has_moved = *source == offer.source && *heads != offer.heads(recorded);
+            has_moved && clock::now().saturating_duration_since(*since) > longest
+        })
     }
 
     fn publish(&mut self, offer: Offer, recorded: Arc<Edge>) {
@@ -219,6 +229,17 @@ impl Screen {
             }
             is_new
         });
+    }
+}
+
+impl Offer {
+    fn heads(&self, recorded: &Edge) -> Heads {
+        match self.source {
+            Source::Store => {
+                recorded.tracks.iter().map(|(name, track)| (name.clone(), track.borrow().head)).collect()
+            }
+            Source::Told(_) => self.told.iter().map(|(name, track)| (name.clone(), track.head)).collect(),
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 /// A channel of one track that has come so far, in which `word` tells who shows it.
@@ -133,4 +135,30 @@ async fn numbers_that_begin_anew_are_shown_in_the_end() {
     assert_eq!(stage.records(500), Some((1000, 2)));
     tokio::time::advance(Duration::from_secs(21)).await;
     assert_eq!(stage.records(501), Some((501, 0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_packager_that_is_gone_has_left_is_not_gone_back_to_however_long_it_is_gone() {
+    let mut stage = Stage::new();
+    stage.records(9);
+    stage.hears(told(0, 10, 3));
+    stage.hears(away());
+    assert_eq!(stage.records(10), Some((10, 3)), "its last record, without the parts of 11");
+    for _ in 0..10 {
+        tokio::time::advance(Duration::from_secs(21)).await;
+        assert_eq!(stage.hears(away()), Some((10, 3)));
+    }
+    assert_eq!(stage.records(11), Some((11, 0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_packager_that_begins_numbers_anew_is_shown_in_the_end_and_one_that_hangs_is_not() {
+    let mut stage = Stage::new();
+    stage.records(1000);
+    stage.hears(told(0, 1000, 2));
+    stage.hears(away());
+    assert_eq!(stage.hears(told(1, 500, 1)), Some((1000, 2)));
+    tokio::time::advance(Duration::from_secs(21)).await;
+    assert_eq!(stage.hears(told(1, 500, 1)), Some((1000, 2)));
+    assert_eq!(stage.hears(told(1, 500, 2)), Some((500, 2)));
 }
