@@ -126,7 +126,9 @@ pub struct Rendition {
 pub struct TrackEdge {
     /// Media playlist, once there is enough to list.
     pub playlist: Option<Arc<Playlist>>,
-    /// What that playlist lists last.
+    /// Number of the first segment that it lists.
+    pub first: Option<i64>,
+    /// What it lists last.
     pub head: Option<Head>,
     /// Its complete segments, for documents of another stretch.
     pub listing: Arc<Listing>,

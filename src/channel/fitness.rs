@@ -101,7 +101,8 @@ fn over(edge: &Edge, now: Instant) -> Option<Unfit> {
 /// How far a channel's playlists are from being long enough, if they are not yet.
 pub fn filling(edge: &Edge) -> Option<Filling> {
     let of = edge.limits.depth;
-    let count = |track: Arc<TrackEdge>| Some(track.listing.last()? - track.listing.first()? + 1);
+    // Of one whose edge is told while its record cannot be read, no more than the playlist is known.
+    let count = |track: Arc<TrackEdge>| Some(track.head?.last - track.first? + 1);
     let segments = tracks(edge).map(|track| count(track).unwrap_or_default()).max().unwrap_or_default();
     let listed = edge.segment * u32::try_from(segments).unwrap_or_default();
     // A full window may lack a sixteenth of a segment.
@@ -120,14 +121,10 @@ fn is_over(since: Option<Instant>, limit: Option<Duration>, now: Instant) -> boo
 
 #[cfg(test)]
 mod tests {
-    use headwater_packager::{
-        time::Timescale,
-        window::{Era, Segment, Window},
-    };
     use tokio::sync::watch;
 
     use super::*;
-    use crate::{channel::listing::Listing, clock};
+    use crate::{channel::edge::Head, clock};
 
     const LIMITS: Limits = Limits {
         stale: Some(Duration::from_secs(6)),
@@ -190,18 +187,14 @@ mod tests {
 
     #[test]
     fn a_channel_fills_until_its_longest_list_is_as_long_as_it_has_to_be() {
-        let listing = |count: i64| {
-            let mut window = Window::new(Duration::from_secs(60), Timescale::new(1000).unwrap());
-            let era = Arc::new(Era { first: 7, init: String::new() });
-            for number in 7..7 + count {
-                let (start, parts, era) = (number * 2000, Vec::new(), era.clone());
-                window.push(Segment { number, start, duration: 2000, size: 1, parts, era, captured_at: 0 });
-            }
-            Arc::new(Listing::default().followed_by(&window))
+        let listing = |count: i64| TrackEdge {
+            first: (count > 0).then_some(7),
+            head: (count > 0).then_some(Head { last: 6 + count, parts: 2 }),
+            ..TrackEdge::default()
         };
         let seconds = Duration::from_secs;
         let filling_of = |counts: [i64; 2], depth| {
-            let listed = counts.map(|count| TrackEdge { listing: listing(count), ..TrackEdge::default() });
+            let listed = counts.map(listing);
             let limits = Limits { depth, ..Limits::default() };
             filling(&Edge { segment: seconds(2), ..edge(limits, listed.into()) })
         };

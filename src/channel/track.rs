@@ -406,6 +406,7 @@ impl Writer {
         view: &View,
     ) -> TrackEdge {
         let head = playlist.as_ref().and_then(|_| self.shelf.head());
+        let first = head.and_then(|_| self.window().segments().front());
         let unmoved = before.filter(|before| before.head == head).and_then(|before| before.moved_at);
         // A list that has not come further is as it was.
         let listed = before.filter(|before| before.listing.last() == self.shelf.head().map(|head| head.last));
@@ -421,6 +422,7 @@ impl Writer {
         TrackEdge {
             moved_at: unmoved.or(head.map(|_| view.at)),
             slate_since: on_slate.filter(|_| self.arrived.is_none()),
+            first: first.map(|first| first.number),
             head,
             playlist,
             listing,

@@ -54,7 +54,9 @@ pub(super) struct Channel {
 pub(super) struct Track {
     pub(super) name: String,
     pub(super) ended: bool,
-    /// The last segment that is listed, and how many parts of the next.
+    /// The first segment that is listed.
+    pub(super) first: Option<i64>,
+    /// The last one, and how many parts of the next.
     pub(super) head: Option<(i64, u32)>,
     /// Part target in microseconds, and parts in a segment.
     pub(super) low_latency: Option<(u64, u32)>,

@@ -127,6 +127,7 @@ impl Hearer {
         told.gone.iter().for_each(|number| drop(segments.remove(number)));
         let edge = TrackEdge {
             playlist,
+            first: told.first,
             head: told.head.map(|(last, parts)| Head { last, parts }),
             ended: told.ended,
             low_latency: told.low_latency.map(|(micros, parts_per_segment)| LowLatency {

@@ -243,6 +243,7 @@ fn state(name: &str, now: &TrackEdge) -> frame::Track {
     frame::Track {
         name: name.to_owned(),
         ended: now.ended,
+        first: now.first,
         head: now.head.map(|head| (head.last, head.parts)),
         low_latency: now.low_latency.map(|it| (micros(it.part_target), it.parts_per_segment)),
         cmsd: now.cmsd.as_ref().map(text),

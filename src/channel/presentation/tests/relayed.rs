@@ -47,6 +47,7 @@ impl Node {
             assert_eq!(one.whole.coded(Coding::Gzip), other.whole.coded(Coding::Gzip));
         }
         assert_eq!((there.head, there.low_latency, there.ended), (here.head, here.low_latency, here.ended));
+        assert_eq!(there.first, here.first);
         assert_eq!((&there.inits, &there.cmsd, &there.stored), (&here.inits, &here.cmsd, &here.stored));
         assert_eq!(there.slate_since.is_some(), here.slate_since.is_some());
         for (number, segment) in &there.segments {
@@ -194,7 +195,7 @@ fn what_is_no_feed_is_refused_in_words() {
     let list = "{\"pieces\":[7],\"rest\":1}";
     let track = |playlist: &str, inits: &str| {
         format!(
-            "{{\"what\":\"track\",\"name\":\"a\",\"ended\":false,\"head\":null,\"low_latency\":null,\"cmsd\":null,\
+            "{{\"what\":\"track\",\"name\":\"a\",\"ended\":false,\"first\":null,\"head\":null,\"low_latency\":null,\"cmsd\":null,\
              \"stored\":null,\"moved_ms\":null,\"slate_ms\":null,\"playlist\":{playlist},\"delta\":null,\"inits\":{inits},\
              \"segments\":[],\"gone\":[]}}"
         )
