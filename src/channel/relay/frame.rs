@@ -8,7 +8,7 @@ use thiserror::Error;
 pub const VERSION: u32 = 2;
 const PREFIX: usize = 8;
 /// Of what is said. A list of a day has some thousand pieces.
-const LONGEST_WORDS: usize = 1 << 20;
+pub(super) const LONGEST_WORDS: usize = 1 << 20;
 /// Of the bytes that go with it. Who joins is told some segments at once.
 const LONGEST_BYTES: usize = 256 << 20;
 

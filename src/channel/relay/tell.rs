@@ -13,7 +13,7 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{
     BEAT,
-    frame::{self, Init, List, Object, Piece, Told, VERSION, Whole},
+    frame::{self, Init, LONGEST_WORDS, List, Object, Piece, Told, VERSION, Whole},
 };
 use crate::{
     channel::edge::{Body, Document, Edge, Playlist, Segment, TrackEdge},
@@ -26,6 +26,13 @@ const RECENT: i64 = 8;
 
 /// Bytes of segments in one frame. While the store is away, who joins has to be told all that it does not have.
 const MOST: u64 = 32 << 20;
+
+/// What is said of a segment and of a chunk, in bytes, or a little more.
+const OF_SEGMENT: u64 = 160;
+const OF_CHUNK: u64 = 64;
+
+/// As how many bytes of media one of words counts, so that [`MOST`] is a quarter of the words of a frame too: low sound has many.
+const WORD: u64 = MOST / (LONGEST_WORDS as u64 / 4);
 
 /// Tells one node of one channel.
 #[derive(Debug)]
@@ -186,14 +193,14 @@ impl Track {
         let news: Vec<(i64, Arc<Segment>)> =
             now.segments.iter().filter(is_new).map(|(number, segment)| (*number, segment.clone())).collect();
         let mut frames = Vec::new();
-        if news.iter().map(|(_, segment)| size(segment)).sum::<u64>() <= most {
+        if news.iter().map(|(_, segment)| weight(segment)).sum::<u64>() <= most {
             return Ok(frames);
         }
         let (mut segments, mut bytes, mut length) = (Vec::new(), Vec::new(), 0);
         for (number, segment) in news {
             let told = self.segments.get(&number);
             segments.push(growth(number, &segment, told.map(|told| &**told), &mut bytes)?);
-            length += size(&segment);
+            length += weight(&segment);
             self.segments.insert(number, segment);
             if length > most {
                 let segments = std::mem::take(&mut segments);
@@ -254,10 +261,11 @@ fn state(name: &str, now: &TrackEdge) -> frame::Track {
     }
 }
 
-/// Bytes of a segment, at least.
-fn size(segment: &Segment) -> u64 {
+/// What of a frame a segment takes up, at most: its bytes, and what is said of them.
+fn weight(segment: &Segment) -> u64 {
     let chunks = segment.chunks.iter().map(|chunk| chunk.length).sum();
-    segment.whole.as_ref().map_or(chunks, |whole| whole.length)
+    let media = segment.whole.as_ref().map_or(chunks, |whole| whole.length);
+    media + WORD * (OF_SEGMENT + OF_CHUNK * segment.chunks.len() as u64)
 }
 
 /// What is published does not follow from what was told, as too much has happened between: who listens has to begin anew.

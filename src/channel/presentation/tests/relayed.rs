@@ -5,7 +5,8 @@ use tokio::{sync::watch, task::unconstrained};
 
 use super::*;
 use crate::channel::{
-    edge::{Body, Coding},
+    cmsd,
+    edge::{self, Body, Coding},
     relay::{self, Hearer, Teller},
 };
 
@@ -163,6 +164,21 @@ async fn a_long_list_is_told_once_and_then_what_is_new_of_it() {
     }
     assert!(node.told < 60_000, "{} bytes for a second", node.told);
     assert!(node.has_the_same(&rig, "180p") < 20, "who joins does not need what the store has");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_can_join_however_many_words_there_are_of_what_the_store_does_not_have() {
+    let body = |bytes| Arc::new(Body::new(vec![bytes]).described(cmsd::init(true)));
+    let chunks = vec![body(Bytes::from_static(b"sound")); 20];
+    let whole = Some(body(Bytes::from_static(&[7; 100])));
+    let segment = Arc::new(edge::Segment { chunks, has_parts: true, whole, settled: false });
+    let segments = (0..2000).map(|number| (number, segment.clone())).collect();
+    let (_track, track) = watch::channel(Arc::new(TrackEdge { segments, ..TrackEdge::default() }));
+    let tracks = [("audio".to_owned(), track)].into();
+    let edge = watch::channel(Arc::new(Edge { tracks, ..Edge::default() })).0;
+    let mut node = Node::joins(&edge);
+    node.listens();
+    assert_eq!(node.hearer.picture().tracks["audio"].segments.len(), 2000);
 }
 
 #[tokio::test(start_paused = true)]
