@@ -102,10 +102,15 @@ impl Teller {
             return self.edge.changed().await.is_ok();
         }
         let of_track = async {
-            // A track that is gone is told with the edge that lacks it.
-            if select_all(news.drain(..)).await.0.is_err() {
-                pending::<()>().await;
+            // A track that is gone is told with the edge that lacks it, and is nothing to the others until then.
+            while !news.is_empty() {
+                let (changed, _, others) = select_all(news.drain(..)).await;
+                if changed.is_ok() {
+                    return;
+                }
+                news = others;
             }
+            pending::<()>().await;
         };
         tokio::select! {
             changed = self.edge.changed() => changed.is_ok(),

@@ -191,6 +191,20 @@ async fn something_is_said_while_nothing_happens_and_no_more_once_nothing_is_pub
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_track_that_is_gone_keeps_nobody_from_hearing_of_the_others() {
+    let track = |last| Arc::new(TrackEdge { stored: Some(0..=last), ..TrackEdge::default() });
+    let [(gone, first), (stays, second)] = [1, 1].map(|last| watch::channel(track(last)));
+    let tracks = [("a".to_owned(), first), ("b".to_owned(), second)].into();
+    let edge = watch::channel(Arc::new(Edge { tracks, ..Edge::default() })).0;
+    let mut node = Node::joins(&edge);
+    node.listens();
+    drop(gone);
+    stays.send_replace(track(2));
+    node.listens();
+    assert_eq!(node.hearer.picture().tracks["b"].stored, Some(0..=2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_that_was_too_slow_to_see_another_beginning_is_to_begin_anew() {
     let (edge, mut node) = listening();
     let mut other = Rig::new(None, START);
