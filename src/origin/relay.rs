@@ -14,6 +14,7 @@ use super::{
     public,
     refusal::Refusal,
     reply::Reply,
+    respond::UNBUFFERED,
     secret::Secret,
 };
 use crate::{
@@ -69,6 +70,7 @@ impl Relays {
         });
         let mut reply = Reply::new(StatusCode::OK, Body::growing(pieces.boxed()), CachePolicy::NoStore);
         reply.set(header::CONTENT_TYPE, HeaderValue::from_static(media_type::BINARY));
+        reply.set(UNBUFFERED.0, UNBUFFERED.1);
         Ok(reply)
     }
 }

@@ -25,7 +25,7 @@ use crate::{
 pub const METHODS: &str = "GET, HEAD, OPTIONS";
 
 /// Tells nginx, and what has learnt it from nginx, to pass a body on as it comes.
-const UNBUFFERED: (HeaderName, HeaderValue) =
+pub(super) const UNBUFFERED: (HeaderName, HeaderValue) =
     (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
 
 /// CTA-5006.

@@ -229,6 +229,7 @@ async fn only_who_says_the_secret_is_told_and_who_is_not_says_why() {
         (told.status(), &told.headers()["cache-control"]),
         (StatusCode::OK, &"no-store".parse().unwrap())
     );
+    assert_eq!(told.headers()["x-accel-buffering"], "no", "a proxy on the way passes parts on at once");
     drop(told);
 
     let wrong = secret(site.directory.path(), "what only other servers know");
