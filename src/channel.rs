@@ -19,6 +19,7 @@ mod presentation;
 mod record;
 pub mod relay;
 mod render;
+mod seal;
 mod standby;
 pub mod status;
 pub mod stretch;

@@ -216,6 +216,11 @@ impl Store {
         self.holdings.hashes.expect(path, etag);
     }
 
+    /// True if it is known what the object at `path` has to be, or if it says so itself, as those in a bucket do.
+    pub fn knows(&self, path: &str) -> bool {
+        !self.holdings.place.is_local() || self.holdings.hashes.of(path).is_some()
+    }
+
     /// Nothing is known any more of what the object at `path` has to be.
     pub fn disown(&self, path: &str) {
         self.holdings.hashes.forget(path);

@@ -15,7 +15,7 @@ use headwater_packager::{time::Timescale, window::Segment};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use self::reading::stretch;
+pub use self::reading::{know, stretch};
 use self::runs::Runs;
 pub(super) use self::{
     chapter::Chapter,
@@ -109,6 +109,12 @@ impl Archive {
         let first = self.chapters.first().map(|chapter| chapter * LENGTH);
         let first = first.or_else(|| self.tail.first_key_value().map(|(number, _)| *number))?;
         Some(first..=self.newest()?)
+    }
+
+    /// True if a chapter is named, if only as one that is to go.
+    fn names(&self, chapter: i64) -> bool {
+        self.chapters.within(chapter..=chapter).next().is_some()
+            || self.doomed.iter().any(|doom| doom.chapter == chapter)
     }
 
     /// Chapters that are kept and named, oldest first.

@@ -15,6 +15,7 @@ use thiserror::Error;
 use super::{
     archive::{self, Archive, Entry, Gone},
     fence::Stamp,
+    seal,
 };
 use crate::{
     config,
@@ -194,7 +195,7 @@ impl Record {
 
     pub(super) fn to_bytes(&self) -> Bytes {
         // Serialising it cannot fail: its maps have string keys and its impls return no errors.
-        serde_json::to_vec(self).unwrap_or_default().into()
+        seal::seal(serde_json::to_vec(self).unwrap_or_default())
     }
 }
 
@@ -308,6 +309,9 @@ pub(super) fn decode(path: &str, bytes: &[u8]) -> Result<Record, Error> {
     if version != VERSION {
         return Err(damaged(format!("version {version} instead of {VERSION}")));
     }
+    if !seal::is_whole(bytes) {
+        return Err(damaged("its content is not what was written".into()));
+    }
     serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))
 }
 
@@ -367,6 +371,20 @@ mod tests {
         assert!(before.is_as_far_as(&record(2, 4, 12)), "the list begins elsewhere");
         assert!(!before.is_as_far_as(&record(2, 4, 13)));
         assert!(!before.is_as_far_as(&record(2, 3, 12).completed(true)));
+    }
+
+    #[test]
+    fn a_record_in_which_a_digit_is_another_is_damaged_and_one_without_a_hash_is_of_an_earlier_version() {
+        let written = record(1, 3, 12);
+        let text = String::from_utf8(written.to_bytes().to_vec()).unwrap();
+        assert_eq!(decode("state.json", text.as_bytes()).unwrap(), written);
+        let flipped = text.replacen("[12,24000,2000,1,", "[12,24000,2001,1,", 1);
+        assert!(flipped != text && serde_json::from_str::<Record>(&flipped).is_ok());
+        let refused = decode("state.json", flipped.as_bytes()).unwrap_err().to_string();
+        assert!(refused.contains("not what was written"), "{refused}");
+        let mut earlier: serde_json::Value = serde_json::from_str(&text).unwrap();
+        earlier.as_object_mut().unwrap().remove("hash").unwrap();
+        assert_eq!(decode("state.json", earlier.to_string().as_bytes()).unwrap(), written);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     channel::{
-        cmsd,
+        archive, cmsd,
         edge::{Document, Edge, Reader},
         fitness,
     },
@@ -121,6 +121,9 @@ impl Channels {
             Media::Whole(body) => (Content::Chunks(body), CachePolicy::Immutable),
             Media::Stored => {
                 let path = format!("live/{channel}/{name}/{number}.m4s");
+                if !self.store.knows(&path) {
+                    self.vouch(&track, (channel, name), number).await?;
+                }
                 let cmsd = track.borrow().cmsd.clone();
                 (self.stored(&path, cmsd).await?, CachePolicy::Immutable)
             }
@@ -152,6 +155,24 @@ impl Channels {
             None => return Err(Refusal::UnknownSegment.into()),
         };
         Ok(Found { found: found_media(name, content, CachePolicy::Immutable), held: None })
+    }
+
+    /// Makes known what a segment of a track has to be. One of which nobody can say that is not served.
+    async fn vouch(
+        &self,
+        track: &Track,
+        (channel, name): (&str, &str),
+        number: i64,
+    ) -> Result<(), HttpError> {
+        let Some(archive) = track.borrow().archive.clone() else { return Ok(()) };
+        match archive::know(&self.store, &format!("live/{channel}"), name, &archive, number).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Refusal::UnknownSegment.into()),
+            Err(reason) => {
+                tracing::debug!(%reason, name, number, "nobody can say what a segment has to be");
+                Err(Refusal::StoreUnavailable.into())
+            }
+        }
     }
 
     async fn stored(&self, path: &str, cmsd: Option<HeaderValue>) -> Result<Content, HttpError> {

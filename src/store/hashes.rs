@@ -53,6 +53,14 @@ impl Known {
     }
 }
 
+/// False if the object at `path` is an init segment and has another entity tag than its name tells: that has the first half
+/// of the hash (`init-{16 hexadecimal digits}.mp4`).
+pub(super) fn fits_name(path: &str, etag: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let hash = name.strip_prefix("init-").and_then(|name| name.strip_suffix(".mp4"));
+    hash.filter(|hash| hash.len() == 16).is_none_or(|hash| etag.trim_matches('"').starts_with(hash))
+}
+
 fn key(path: &str) -> Tag {
     let mut key = Tag::default();
     key.copy_from_slice(&Sha256::digest(path)[..16]);
@@ -80,6 +88,16 @@ mod tests {
         assert_eq!(hashes.of("live/a/v/2.m4s"), None);
         hashes.forget("live/a/v/1.m4s");
         assert_eq!(hashes.of("live/a/v/1.m4s"), None);
+    }
+
+    #[test]
+    fn an_init_segment_has_to_be_what_its_name_says_and_other_names_say_nothing() {
+        let body = &b"ftyp"[..];
+        let name = format!("live/a/v/init-{}.mp4", &etag([body])[1..17]);
+        assert!(fits_name(&name, &etag([body])) && !fits_name(&name, &etag([&b"ftyq"[..]])));
+        for name in ["live/a/v/1.m4s", "live/a/v/init-ab.mp4", "vod/init-0123456789abcdef/1.m4s"] {
+            assert!(fits_name(name, &etag([body])), "{name}");
+        }
     }
 
     #[test]

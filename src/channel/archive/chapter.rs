@@ -7,6 +7,7 @@ use headwater_packager::time::Timescale;
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, Error, LENGTH, Weight, listing};
+use crate::channel::seal;
 
 const VERSION: u32 = 1;
 
@@ -27,7 +28,7 @@ impl Chapter {
 
     pub(super) fn to_bytes(&self) -> Bytes {
         // Serialising it cannot fail: its impls return no errors.
-        serde_json::to_vec(self).unwrap_or_default().into()
+        seal::seal(serde_json::to_vec(self).unwrap_or_default())
     }
 
     /// Chapter `chapter`, as it was read from `path`.
@@ -36,6 +37,9 @@ impl Chapter {
         let read: Self = serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))?;
         if read.version != VERSION {
             return Err(damaged(format!("version {} instead of {VERSION}", read.version)));
+        }
+        if !seal::is_whole(bytes) {
+            return Err(damaged("its content is not what was written".into()));
         }
         let numbers = chapter * LENGTH..(chapter + 1) * LENGTH;
         if read.chapter != chapter || read.segments.keys().any(|number| !numbers.contains(number)) {

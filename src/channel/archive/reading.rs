@@ -30,7 +30,34 @@ pub async fn stretch(
     Ok(entries.into_iter().map(|entry| entry.segment).collect())
 }
 
-/// The same with what their content is, of which the store is not told.
+/// Tells the store what the content of segment `number` of a track has to be, and with it what that of its whole chapter has
+/// to be. False if neither the record nor a chapter has it: what may lie under its name is nothing that was ever recorded.
+///
+/// # Errors
+/// When its chapter cannot be read or is no use: then nobody knows.
+pub async fn know(
+    store: &Store,
+    prefix: &str,
+    track: &str,
+    archive: &Archive,
+    number: i64,
+) -> Result<bool, Error> {
+    if archive.tail.contains_key(&number) {
+        vouch(store, prefix, track, archive.tail.values());
+        return Ok(true);
+    }
+    let chapter = chapter_of(number);
+    if !archive.names(chapter) {
+        return Ok(false);
+    }
+    let path = path_in(prefix, track, chapter);
+    let chapter = Chapter::read(&path, &store.object(&path).await?.body, chapter)?;
+    let entries: Vec<Entry> = chapter.into_entries().collect();
+    vouch(store, prefix, track, &entries);
+    Ok(entries.iter().any(|entry| entry.segment.number == number))
+}
+
+/// The same as [`stretch`] with what their content is, of which the store is not told.
 pub(in crate::channel) async fn entries(
     store: &Store,
     prefix: &str,

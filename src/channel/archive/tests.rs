@@ -146,7 +146,11 @@ async fn damage(store: &Store, path: &str, how: usize) {
     let written = store.get(path).await.unwrap();
     let mut flipped = written.to_vec();
     flipped[1] ^= 0x40;
-    let bodies = [written.slice(..written.len() / 2), flipped.into(), Bytes::from("{\"version\":3}")];
+    // Still a listing, of a segment that is a byte longer.
+    let longer = String::from_utf8(written.to_vec()).unwrap().replacen(",100,1000,", ",100,1001,", 1);
+    assert!(longer.as_bytes() != &written[..]);
+    let short = written.slice(..written.len() / 2);
+    let bodies = [short, flipped.into(), Bytes::from("{\"version\":3}"), longer.into()];
     store.delete(path).await.unwrap();
     if let Some(body) = bodies.get(how) {
         store.put(path, vec![body.clone()]).await.unwrap();
@@ -155,7 +159,7 @@ async fn damage(store: &Store, path: &str, how: usize) {
 
 #[tokio::test]
 async fn a_chapter_that_is_truncated_flipped_of_another_version_or_gone_is_a_hole() {
-    for how in 0..4 {
+    for how in 0..5 {
         let store = Store::open("memory://").unwrap();
         let mut keeping = keeping(START..START + 200);
         write(&mut keeping, &store).await;
@@ -165,6 +169,52 @@ async fn a_chapter_that_is_truncated_flipped_of_another_version_or_gone_is_a_hol
         let expected: Vec<i64> = (START..START + 64).chain(START + 128..START + 200).collect();
         assert_eq!(numbers, expected, "{how}");
     }
+}
+
+#[tokio::test]
+async fn a_chapter_that_an_earlier_version_has_written_without_a_hash_is_read() {
+    let store = Store::open("memory://").unwrap();
+    let mut keeping = keeping(START..START + 70);
+    write(&mut keeping, &store).await;
+    let path = "live/a/v/chapter-1000.json";
+    let mut text: serde_json::Value = serde_json::from_slice(&store.get(path).await.unwrap()).unwrap();
+    text.as_object_mut().unwrap().remove("hash").unwrap();
+    store.put(path, vec![text.to_string().into()]).await.unwrap();
+    let read = stretch(&store, "live/a", "v", keeping.archive(), START..=START + 69).await.unwrap();
+    assert_eq!(read.len(), 70);
+}
+
+#[tokio::test]
+async fn a_segment_in_a_directory_is_known_by_its_chapter_and_what_nobody_has_recorded_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || Store::open(directory.path().to_str().unwrap()).unwrap();
+    let mut keeping = keeping((START..START + 130).filter(|number| *number != START + 7));
+    write(&mut keeping, &open()).await;
+    let (store, archive) = (open(), written(keeping.archive()));
+    let knows = |number: i64| store.knows(&format!("live/a/v/{number}.m4s"));
+    let know = async |number| know(&store, "live/a", "v", &archive, number).await;
+    assert!(!knows(START));
+    assert!(know(START).await.unwrap());
+    assert!(knows(START) && knows(START + 63), "all of the chapter at once");
+    assert!(!knows(START + 64) && !knows(START + 128));
+    assert!(know(START + 129).await.unwrap() && knows(START + 128), "and all that the record has");
+    for number in [START + 7, START - 1, START + 130] {
+        assert!(!know(number).await.unwrap() && !knows(number), "{number}");
+    }
+    damage(&store, "live/a/v/chapter-1001.json", 3).await;
+    assert!(matches!(know(START + 64).await, Err(Error::Damaged { .. })));
+    assert!(!knows(START + 64));
+}
+
+#[tokio::test]
+async fn a_chapter_that_is_to_go_tells_what_its_segments_are_until_it_is_gone() {
+    let store = Store::open("memory://").unwrap();
+    let mut keeping = keeping(START..START + 70);
+    write(&mut keeping, &store).await;
+    keeping.weigh();
+    keeping.hear(C, Fate::Weighed(Weight::default()));
+    assert!(keeping.doom());
+    assert!(know(&store, "live/a", "v", keeping.archive(), START).await.unwrap());
 }
 
 #[tokio::test]

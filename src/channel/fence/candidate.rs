@@ -13,7 +13,10 @@ use super::{
     writer,
 };
 use crate::{
-    channel::record::{self, Record},
+    channel::{
+        record::{self, Record},
+        seal,
+    },
     clock, config,
     ladder::wire::Message,
     store::{Error, Store, Version},
@@ -216,6 +219,8 @@ impl Candidate {
         };
         let mut record: Value = serde_json::from_slice(&body).map_err(&damaged)?;
         record["fence"] = serde_json::to_value(stamp).map_err(&damaged)?;
-        Ok((Some(version), serde_json::to_vec(&record).map_err(damaged)?.into()))
+        // That it has is of the one before.
+        record.as_object_mut().map(|record| record.remove(seal::FIELD));
+        Ok((Some(version), seal::seal(serde_json::to_vec(&record).map_err(damaged)?)))
     }
 }
