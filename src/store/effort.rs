@@ -1,6 +1,7 @@
 //! How long and how often something is tried: little for the live edge, much for what nobody waits for.
 
 use std::{
+    future::ready,
     hash::{BuildHasher, RandomState},
     pin::pin,
     time::Duration,
@@ -112,26 +113,49 @@ impl Effort {
         path: &str,
         attempt: impl Fn() -> F,
     ) -> Result<T, Error> {
+        self.take(path, attempt, |done| ready(Ok(done))).await
+    }
+
+    /// The same for an answer of which `take` takes as long as it needs: how much comes over a line in a time depends on the
+    /// line, and to ask beside it for the same bytes makes that less. What cannot be taken is asked for anew if there is
+    /// time left.
+    pub(super) async fn take<
+        A,
+        T,
+        F: Future<Output = Result<A, Error>>,
+        G: Future<Output = Result<T, Error>>,
+    >(
+        &self,
+        path: &str,
+        attempt: impl Fn() -> F,
+        take: impl Fn(A) -> G,
+    ) -> Result<T, Error> {
+        let mut over = pin!(sleep(self.budget));
         let mut last = None;
-        let tries = async {
-            for count in 0.. {
-                match self.attempt(path, &attempt).await {
-                    Err(error) if error.may_pass() => last = Some(error),
-                    decided => return decided,
-                }
-                if !self.again {
-                    break;
-                }
-                sleep(self.pause_after(count)).await;
+        for count in 0.. {
+            let answer = tokio::select! {
+                biased;
+                answer = self.attempt(path, &attempt) => answer,
+                () = &mut over => break,
+            };
+            let taken = match answer {
+                Ok(answer) => take(answer).await,
+                Err(error) => Err(error),
+            };
+            match taken {
+                Err(error) if error.may_pass() => last = Some(error),
+                decided => return decided,
             }
-            Err(too_slow(path, self.budget))
-        };
-        match timeout(self.budget, tries).await {
-            Ok(Ok(done)) => Ok(done),
-            Ok(Err(error)) if !error.may_pass() => Err(error),
-            Ok(Err(error)) => Err(last.unwrap_or(error)),
-            Err(_) => Err(last.unwrap_or_else(|| too_slow(path, self.budget))),
+            if !self.again {
+                break;
+            }
+            tokio::select! {
+                biased;
+                () = &mut over => break,
+                () = sleep(self.pause_after(count)) => {}
+            }
         }
+        Err(last.unwrap_or_else(|| too_slow(path, self.budget)))
     }
 
     async fn attempt<T, F: Future<Output = Result<T, Error>>>(

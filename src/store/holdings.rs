@@ -1,7 +1,13 @@
 //! Objects as they lie in their place, past the cache: reading what is true of them, and writing so that it stays true.
 
-use bytes::Bytes;
-use object_store::{GetOptions, GetResult, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use object_store::{
+    GetOptions, GetResult, GetResultPayload, ObjectStore, ObjectStoreExt, PutMode, PutPayload,
+};
+use tokio::time::timeout;
 
 use super::{
     Effort, Error, Object, described, etag,
@@ -15,6 +21,9 @@ use crate::policy::CachePolicy;
 
 /// What is larger takes its time on a slow line.
 const LARGE: usize = 256 << 10;
+
+/// For so long nothing may come of a body that has begun. Of all of it nothing is said: over a thin line it takes its time.
+const STALL: Duration = Duration::from_secs(3);
 
 /// What is kept. Cloning is cheap.
 #[derive(Clone, Debug)]
@@ -51,12 +60,14 @@ pub(super) enum Opening {
 impl Holdings {
     /// Reads an object whose content is what was written, as far as that is known.
     pub(super) async fn read(&self, path: &str) -> Result<Object, Error> {
-        self.reading().spend(path, || self.read_once(path)).await
+        let ask = || self.ask(path, GetOptions::default());
+        self.reading().take(path, ask, |found| self.whole(path, found)).await
     }
 
     /// Reads an object, or only the beginning of a large one.
     pub(super) async fn open(&self, path: &str) -> Result<Opening, Error> {
-        match self.reading().spend(path, || self.open_once(path)).await {
+        let ask = || self.ask(path, GetOptions::new().with_range(Some(0..LARGEST_WHOLE)));
+        match self.reading().take(path, ask, |found| self.opening(path, found)).await {
             // What is empty has no range that could be asked for (RFC 9110 14.1.2).
             Err(Error::Unavailable { .. }) if self.is_empty(path).await => {
                 self.read(path).await.map(Opening::Whole)
@@ -67,22 +78,24 @@ impl Holdings {
 
     /// Reads a block of an object that is still the one that was opened.
     pub(super) async fn block(&self, large: &Large, index: u64) -> Result<Object, Error> {
-        self.reading().spend(&large.path, || self.block_once(large, index)).await
+        let ask = || self.ask_for_block(large, index);
+        self.reading().take(&large.path, ask, |found| self.block_of(large, index, found)).await
     }
 
     fn reading(&self) -> Effort {
         if self.place.is_local() { Effort::viewer().once() } else { Effort::viewer() }
     }
 
-    async fn read_once(&self, path: &str) -> Result<Object, Error> {
+    /// Asks for an object, of which nothing is read yet.
+    async fn ask(&self, path: &str, options: GetOptions) -> Result<GetResult, Error> {
         self.place.is_within(path).await?;
-        let found = self.place.objects.get(&location(path)?).await;
-        self.whole(path, found.map_err(|error| Error::of(path, error))?).await
+        let found = self.place.objects.get_opts(&location(path)?, options).await;
+        found.map_err(|error| Error::of(path, error))
     }
 
     async fn whole(&self, path: &str, found: GetResult) -> Result<Object, Error> {
         let (size, said) = (found.meta.size, described::etag_of(&found.attributes));
-        let body = found.bytes().await.map_err(|error| Error::of(path, error))?;
+        let body = body(path, found).await?;
         let tag = etag([&body[..]]);
         let expected = self.hashes.of(path).or(said);
         let is_it = expected.is_none_or(|expected| expected == tag) && hashes::fits_name(path, &tag);
@@ -92,18 +105,14 @@ impl Holdings {
         Ok(Object { body, etag: tag })
     }
 
-    async fn open_once(&self, path: &str) -> Result<Opening, Error> {
-        let failed = |error| Error::of(path, error);
-        self.place.is_within(path).await?;
-        let options = GetOptions::new().with_range(Some(0..LARGEST_WHOLE));
-        let found = self.place.objects.get_opts(&location(path)?, options).await.map_err(failed)?;
+    async fn opening(&self, path: &str, found: GetResult) -> Result<Opening, Error> {
         let size = found.meta.size;
         if size <= LARGEST_WHOLE {
             return self.whole(path, found).await.map(Opening::Whole);
         }
         let (known, said) = (self.hashes.of(path), described::etag_of(&found.attributes));
         let version = found.meta.e_tag.clone();
-        let head = found.bytes().await.map_err(failed)?;
+        let head = body(path, found).await?;
         let differ = known.as_ref().zip(said.as_ref()).is_some_and(|(known, said)| known != said);
         if differ || head.len() as u64 != LARGEST_WHOLE {
             return Err(Error::Damaged { path: path.to_owned() });
@@ -115,22 +124,23 @@ impl Holdings {
         Ok(Opening::Large(large.into(), blocks.collect()))
     }
 
-    async fn block_once(&self, large: &Large, index: u64) -> Result<Object, Error> {
+    async fn ask_for_block(&self, large: &Large, index: u64) -> Result<GetResult, Error> {
         let path = &large.path;
         self.place.is_within(path).await?;
         let changed = || Error::Changed { path: path.clone() };
-        let span = large.span(index);
-        let options = GetOptions::new().with_range(Some(span.clone()));
+        let options = GetOptions::new().with_range(Some(large.span(index)));
         let options = options.with_if_match(large.condition());
         let found = match self.place.objects.get_opts(&location(path)?, options).await {
             Err(object_store::Error::Precondition { .. }) => return Err(changed()),
             found => found.map_err(|error| Error::of(path, error))?,
         };
         // A server that takes no conditions tells all the same what it gives.
-        if !large.is(found.meta.size, found.meta.e_tag.as_deref()) {
-            return Err(changed());
-        }
-        let body = found.bytes().await.map_err(|error| Error::of(path, error))?;
+        if large.is(found.meta.size, found.meta.e_tag.as_deref()) { Ok(found) } else { Err(changed()) }
+    }
+
+    async fn block_of(&self, large: &Large, index: u64, found: GetResult) -> Result<Object, Error> {
+        let (path, span) = (&large.path, large.span(index));
+        let body = body(path, found).await?;
         if body.len() as u64 != span.end - span.start {
             return Err(Error::Damaged { path: path.clone() });
         }
@@ -152,19 +162,29 @@ impl Holdings {
         path: &str,
         known: Option<&str>,
     ) -> Result<Option<(Bytes, String)>, Error> {
-        Effort::look().spend(path, || self.poll_once(path, known)).await
+        let ask = || self.ask_for_news(path, known);
+        Effort::look().take(path, ask, |found| self.news(path, known, found)).await
     }
 
-    async fn poll_once(&self, path: &str, known: Option<&str>) -> Result<Option<(Bytes, String)>, Error> {
-        let failed = |error| Error::of(path, error);
+    async fn ask_for_news(&self, path: &str, known: Option<&str>) -> Result<Option<GetResult>, Error> {
         let options = GetOptions { if_none_match: known.map(str::to_owned), ..GetOptions::default() };
-        let found = match self.place.objects.get_opts(&location(path)?, options).await {
-            Err(object_store::Error::NotModified { .. }) => return Ok(None),
-            found => found.map_err(failed)?,
-        };
+        match self.place.objects.get_opts(&location(path)?, options).await {
+            Ok(found) => Ok(Some(found)),
+            Err(object_store::Error::NotModified { .. }) => Ok(None),
+            Err(error) => Err(Error::of(path, error)),
+        }
+    }
+
+    async fn news(
+        &self,
+        path: &str,
+        known: Option<&str>,
+        found: Option<GetResult>,
+    ) -> Result<Option<(Bytes, String)>, Error> {
+        let Some(found) = found else { return Ok(None) };
         let (size, said) = (found.meta.size, described::etag_of(&found.attributes));
         let version = found.meta.e_tag.clone();
-        let body = found.bytes().await.map_err(failed)?;
+        let body = body(path, found).await?;
         let tag = etag([&body[..]]);
         if size != body.len() as u64 || said.is_some_and(|said| said != tag) {
             return Err(Error::Damaged { path: path.to_owned() });
@@ -262,4 +282,23 @@ impl Holdings {
         let reason = format!("{} is gone, and with it what was mounted there", witness.display());
         Err(Error::Unavailable { path: path.to_owned(), reason })
     }
+}
+
+/// The body of an answer, however slowly it comes.
+async fn body(path: &str, found: GetResult) -> Result<Bytes, Error> {
+    let failed = |error| Error::of(path, error);
+    let stalled = |_| {
+        let reason = format!("nothing more came within {} s", STALL.as_secs());
+        Error::Unavailable { path: path.to_owned(), reason }
+    };
+    if matches!(found.payload, GetResultPayload::File(..)) {
+        return timeout(STALL, found.bytes()).await.map_err(stalled)?.map_err(failed);
+    }
+    let length = found.range.end.saturating_sub(found.range.start);
+    let mut body = BytesMut::with_capacity(usize::try_from(length).unwrap_or_default());
+    let mut pieces = found.into_stream();
+    while let Some(piece) = timeout(STALL, pieces.next()).await.map_err(stalled)? {
+        body.extend_from_slice(&piece.map_err(failed)?);
+    }
+    Ok(body.freeze())
 }

@@ -18,6 +18,7 @@ use self::s3::{Mood, S3};
 mod azure;
 mod cluster;
 pub(crate) mod large;
+mod reads;
 #[cfg(feature = "encoder")]
 mod outages;
 #[cfg(feature = "encoder")]

@@ -18,7 +18,7 @@ use super::{LIMIT, s3::S3};
 const PATH: &str = "vod/film/720p/1.m4s";
 
 const MIB: u64 = 1 << 20;
-const BLOCK: u64 = 4 * MIB;
+pub(super) const BLOCK: u64 = 4 * MIB;
 
 /// So many bytes, no page of which is another.
 pub(crate) fn film(seed: u64, length: u64) -> Bytes {

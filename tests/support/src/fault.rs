@@ -62,6 +62,8 @@ pub enum Fault {
     Flipped,
     /// It takes so long.
     Slow(Duration),
+    /// A body that comes in four pieces, before each of which nothing comes for so long.
+    Thin(Duration),
     /// Nothing is done and nothing answered, ever.
     Hung,
 }
@@ -326,6 +328,18 @@ impl ObjectStore for FaultStore {
             }
             let payload = GetResultPayload::Stream(stream::iter([Ok(Bytes::from(body))]).boxed());
             got = GetResult { payload, meta, range, attributes, extensions: Default::default() };
+        }
+        if let Some(Fault::Thin(pause)) = fault {
+            let (meta, range, attributes) = (got.meta.clone(), got.range.clone(), got.attributes.clone());
+            let body = got.bytes().await?;
+            let quarter = body.len().div_ceil(4).max(1);
+            let pieces: Vec<Bytes> = body.chunks(quarter).map(|piece| body.slice_ref(piece)).collect();
+            let slowly = stream::iter(pieces).then(move |piece| async move {
+                tokio::time::sleep(pause).await;
+                Ok(piece)
+            });
+            let payload = GetResultPayload::Stream(slowly.boxed());
+            return Ok(GetResult { payload, meta, range, attributes, extensions: Default::default() });
         }
         if fault == Some(Fault::LostAnswer) { Err(failed("connection reset by peer")) } else { Ok(got) }
     }
