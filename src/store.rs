@@ -15,6 +15,7 @@ mod large;
 mod place;
 mod probe;
 mod revise;
+mod room;
 
 use std::{fs, io, sync::Arc};
 
@@ -37,6 +38,7 @@ use self::{
     hashes::Hashes,
     holdings::{Holdings, Writing},
     place::Place,
+    room::Room,
 };
 use crate::{
     config::{self, Spool},
@@ -119,7 +121,8 @@ impl Store {
     }
 
     fn new(place: Place, config: &config::Store, disk: Option<Disk>) -> Self {
-        let holdings = Holdings { place, hashes: Hashes::default(), hold: None };
+        let room = Room::beside(config.cache.memory);
+        let holdings = Holdings { place, hashes: Hashes::default(), hold: None, room };
         Self {
             cache: Cache::new(holdings.clone(), config.cache.memory, disk),
             holdings,
@@ -247,7 +250,7 @@ impl Store {
     /// in blocks while it is sent.
     ///
     /// # Errors
-    /// As [`Store::get`].
+    /// As [`Store::get`], and [`Error::Busy`].
     pub async fn find(&self, path: &str) -> Result<Stored, Error> {
         // Boxed, because moka's futures are large, and a request that waits for something else is as large as they are.
         Ok(match Box::pin(self.cache.find(path)).await? {
@@ -259,7 +262,7 @@ impl Store {
     /// Reads all of an object through the cache, for what is small.
     ///
     /// # Errors
-    /// As [`Store::get`], and [`Error::Changed`].
+    /// As [`Store::find`], and [`Error::Changed`].
     pub async fn object(&self, path: &str) -> Result<Arc<Object>, Error> {
         match self.find(path).await? {
             Stored::Whole(object) => Ok(object),

@@ -168,6 +168,7 @@ impl Channels {
         match archive::know(&self.store, &format!("live/{channel}"), name, &archive, number).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(Refusal::UnknownSegment.into()),
+            Err(archive::Error::Store(reason)) => Err(public::not_given(&reason).into()),
             Err(reason) => {
                 tracing::debug!(%reason, name, number, "nobody can say what a segment has to be");
                 Err(Refusal::StoreUnavailable.into())
@@ -181,7 +182,7 @@ impl Channels {
             Err(store::Error::NotFound { .. }) => Err(Refusal::UnknownSegment.into()),
             Err(reason) => {
                 tracing::debug!(%reason, path, "the store did not give it");
-                Err(Refusal::StoreUnavailable.into())
+                Err(public::not_given(&reason).into())
             }
         }
     }

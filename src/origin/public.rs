@@ -1,7 +1,7 @@
 //! What the public may read of a channel's state.
 
 use super::{error::HttpError, refusal::Refusal};
-use crate::channel::status::State;
+use crate::{channel::status::State, store};
 
 /// A state in one word, and why where there is a reason, without secrets.
 pub fn words(state: &State) -> (&'static str, Option<String>) {
@@ -29,6 +29,15 @@ pub fn not_yet(state: &State) -> HttpError {
     };
     HttpError::from(Refusal::NotYetPublished)
         .explained(format!("The channel has nothing to show yet, because {reason}. Try again in a second."))
+}
+
+/// The refusal of what the store has not given.
+pub fn not_given(reason: &store::Error) -> Refusal {
+    if matches!(reason, store::Error::Busy { .. }) {
+        Refusal::TooManyWaiters
+    } else {
+        Refusal::StoreUnavailable
+    }
 }
 
 /// `text` with user names, passwords and queries removed from the URIs in it: reasons name sources, and sources carry

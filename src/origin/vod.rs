@@ -8,6 +8,7 @@ use super::{
     error::HttpError,
     media_type,
     policy::CachePolicy,
+    public,
     refusal::Refusal,
     respond::{Content, Representation},
     route::{File, Resource, TrackFile},
@@ -68,7 +69,7 @@ impl Assets {
             Err(store::Error::NotFound { .. }) => return Err(Refusal::UnknownAsset.into()),
             Err(reason) => {
                 tracing::debug!(%reason, path, "the store did not give it");
-                return Err(Refusal::StoreUnavailable.into());
+                return Err(public::not_given(&reason).into());
             }
         };
         let (format, media_type) = match resource.file {

@@ -147,6 +147,7 @@ impl Cache {
         {
             return Ok(kept(object));
         }
+        let _turn = self.holdings.room.turn(path).await?;
         self.fills.fetch_add(1, Ordering::Relaxed);
         let opened = if is_document(path) {
             self.holdings.read(path).await.map(Opening::Whole)
@@ -178,6 +179,7 @@ impl Cache {
         {
             return Ok(kept(block));
         }
+        let _turn = self.holdings.room.turn(&key).await?;
         self.fills.fetch_add(1, Ordering::Relaxed);
         let block = self.holdings.block(large, index).await?;
         self.disk.iter().for_each(|disk| disk.put(&key, &block));

@@ -96,6 +96,12 @@ pub enum Error {
         /// The object.
         path: String,
     },
+    /// As much is read as may be at once, and as many wait.
+    #[error("{path}: as much as may be read of the store at once is on its way; ask again")]
+    Busy {
+        /// The object.
+        path: String,
+    },
     /// The store failed or was too slow.
     #[error("{path}: {reason}")]
     Unavailable {

@@ -16,6 +16,7 @@ use super::{
     large::{BLOCK, LARGEST_WHOLE, Large},
     location,
     place::Place,
+    room::Room,
 };
 use crate::policy::CachePolicy;
 
@@ -32,6 +33,8 @@ pub(super) struct Holdings {
     pub(super) hashes: Hashes,
     /// Of a directory, for a writer that may be succeeded.
     pub(super) hold: Option<Hold>,
+    /// For what is read for the cache.
+    pub(super) room: Room,
 }
 
 /// Something to be written.
@@ -106,6 +109,7 @@ impl Holdings {
     }
 
     async fn opening(&self, path: &str, found: GetResult) -> Result<Opening, Error> {
+        let _room = self.room.bytes(path, length_of(&found)).await?;
         let size = found.meta.size;
         if size <= LARGEST_WHOLE {
             return self.whole(path, found).await.map(Opening::Whole);
@@ -140,6 +144,7 @@ impl Holdings {
 
     async fn block_of(&self, large: &Large, index: u64, found: GetResult) -> Result<Object, Error> {
         let (path, span) = (&large.path, large.span(index));
+        let _room = self.room.bytes(path, length_of(&found)).await?;
         let body = body(path, found).await?;
         if body.len() as u64 != span.end - span.start {
             return Err(Error::Damaged { path: path.clone() });
@@ -284,6 +289,11 @@ impl Holdings {
     }
 }
 
+/// Bytes of its body.
+fn length_of(found: &GetResult) -> u64 {
+    found.range.end.saturating_sub(found.range.start)
+}
+
 /// The body of an answer, however slowly it comes.
 async fn body(path: &str, found: GetResult) -> Result<Bytes, Error> {
     let failed = |error| Error::of(path, error);
@@ -294,8 +304,7 @@ async fn body(path: &str, found: GetResult) -> Result<Bytes, Error> {
     if matches!(found.payload, GetResultPayload::File(..)) {
         return timeout(STALL, found.bytes()).await.map_err(stalled)?.map_err(failed);
     }
-    let length = found.range.end.saturating_sub(found.range.start);
-    let mut body = BytesMut::with_capacity(usize::try_from(length).unwrap_or_default());
+    let mut body = BytesMut::with_capacity(usize::try_from(length_of(&found)).unwrap_or_default());
     let mut pieces = found.into_stream();
     while let Some(piece) = timeout(STALL, pieces.next()).await.map_err(stalled)? {
         body.extend_from_slice(&piece.map_err(failed)?);
