@@ -11,15 +11,19 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
 use crate::store::{Object, etag};
 
 /// Files that are written at once; what comes on top is not kept, as the store has it.
 const WRITERS: usize = 4;
+/// Files that are read at once, and how long one is waited for: all who want it wait, and the store has it too.
+const READERS: usize = 32;
+const PATIENCE: Duration = Duration::from_millis(250);
 /// How a name ends while it is written.
 const UNFINISHED: &str = "part";
 
@@ -33,6 +37,7 @@ struct Inner {
     capacity: u64,
     index: Mutex<Index>,
     writers: Arc<Semaphore>,
+    readers: Arc<Semaphore>,
     written: AtomicU64,
 }
 
@@ -67,21 +72,31 @@ impl Disk {
             capacity,
             index: Mutex::default(),
             writers: Arc::new(Semaphore::new(WRITERS)),
+            readers: Arc::new(Semaphore::new(READERS)),
             written: AtomicU64::new(0),
         }));
         found.into_iter().for_each(|(_, name, bytes)| disk.enter(name, bytes));
         Ok(disk)
     }
 
-    /// The object at `path`, if it is here and whole.
+    /// The object at `path`, if it is here and whole, and the disk answers.
     pub(super) async fn get(&self, path: &str) -> Option<Object> {
         let name = name(path);
         if !self.index(|index| index.touch(&name)) {
             return None;
         }
-        let (disk, path) = (self.clone(), path.to_owned());
-        let object =
-            spawn_blocking(move || fs::read(disk.file(&name)).ok().and_then(|file| read(file, &path)));
+        timeout(PATIENCE, self.read(name, path)).await.ok().flatten()
+    }
+
+    async fn read(&self, name: String, path: &str) -> Option<Object> {
+        let permit = self.0.readers.clone().acquire_owned().await.ok()?;
+        let (file, path) = (self.file(&name), path.to_owned());
+        let object = spawn_blocking(move || {
+            let object = fs::read(file).ok().and_then(|file| read(file, &path));
+            // Not before: a disk that hangs keeps so many threads and no more.
+            drop(permit);
+            object
+        });
         object.await.ok().flatten()
     }
 
@@ -195,6 +210,9 @@ fn is_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
+    use futures_util::future::join_all;
     use tempfile::TempDir;
 
     use super::*;
@@ -237,6 +255,27 @@ mod tests {
         disk.write("b", &object("b")).unwrap();
         fs::copy(disk.file(&name("b")), disk.file(&name("a"))).unwrap();
         assert_eq!(disk.get("a").await, None);
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_does_not_answer_is_not_waited_for_and_keeps_no_more_than_so_many_threads() {
+        let directory = TempDir::new().unwrap();
+        let disk = Disk::open(directory.path(), 1000).unwrap();
+        for path in ["a", "b"] {
+            disk.write(path, &object("abc")).unwrap();
+        }
+        // A pipe into which nobody writes.
+        let pipe = disk.file(&name("a"));
+        fs::remove_file(&pipe).unwrap();
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let limit = 8 * PATIENCE;
+        let read = timeout(limit, join_all((0..2 * READERS).map(|_| disk.get("a")))).await.unwrap();
+        assert!(read.iter().all(Option::is_none));
+        assert_eq!(disk.0.readers.available_permits(), 0);
+        assert_eq!(timeout(limit, disk.get("b")).await.unwrap(), None, "the store is asked");
+        drop(fs::OpenOptions::new().write(true).open(&pipe).unwrap());
+        let again = async { while disk.get("b").await.is_none() {} };
+        timeout(limit, again).await.expect("it is used again once it answers");
     }
 
     #[tokio::test]
