@@ -68,8 +68,13 @@ impl Cache {
 
     /// What is at `path`, of which a large object is not read yet.
     pub(super) async fn find(&self, path: &str) -> Result<Entry, Error> {
-        if let Some(entry) = self.entries.get(path).await {
-            return Ok(entry);
+        match self.entries.get(path).await {
+            // It was opened before anybody said what it has to be, so its tag is none that other servers have.
+            Some(Entry::Large(large)) if large.is_unknown() && self.is_recorded(path) => {
+                self.entries.invalidate(path).await;
+            }
+            Some(entry) => return Ok(entry),
+            None => {}
         }
         let absent = self.absent.get(&self.hashes.hash_one(path));
         if absent.is_some_and(|was_recorded| was_recorded || !self.is_recorded(path)) {

@@ -1,6 +1,9 @@
 //! Objects as they lie in their place, past the cache: reading what is true of them, and writing so that it stays true.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -69,14 +72,9 @@ impl Holdings {
 
     /// Reads an object, or only the beginning of a large one.
     pub(super) async fn open(&self, path: &str) -> Result<Opening, Error> {
-        let ask = || self.ask(path, GetOptions::new().with_range(Some(0..LARGEST_WHOLE)));
-        match self.reading().take(path, ask, |found| self.opening(path, found)).await {
-            // What is empty has no range that could be asked for (RFC 9110 14.1.2).
-            Err(Error::Unavailable { .. }) if self.is_empty(path).await => {
-                self.read(path).await.map(Opening::Whole)
-            }
-            opened => opened,
-        }
+        let looked = AtomicBool::new(false);
+        let ask = || self.ask_for_beginning(path, &looked);
+        self.reading().take(path, ask, |found| self.opening(path, found)).await
     }
 
     /// Reads a block of an object that is still the one that was opened.
@@ -128,6 +126,20 @@ impl Holdings {
         Ok(Opening::Large(large.into(), blocks.collect()))
     }
 
+    /// What is empty has no range that could be asked for (RFC 9110 14.1.2), and each place says so with an error of its own: so
+    /// when one has come, it is `looked` once whether it is that.
+    async fn ask_for_beginning(&self, path: &str, looked: &AtomicBool) -> Result<GetResult, Error> {
+        let beginning = GetOptions::new().with_range(Some(0..LARGEST_WHOLE));
+        match self.ask(path, beginning).await {
+            Err(Error::Unavailable { .. })
+                if !looked.swap(true, Ordering::Relaxed) && self.is_empty(path).await =>
+            {
+                self.ask(path, GetOptions::default()).await
+            }
+            asked => asked,
+        }
+    }
+
     async fn ask_for_block(&self, large: &Large, index: u64) -> Result<GetResult, Error> {
         let path = &large.path;
         self.place.is_within(path).await?;
@@ -154,11 +166,7 @@ impl Holdings {
 
     async fn is_empty(&self, path: &str) -> bool {
         let Ok(location) = location(path) else { return false };
-        let look = || async {
-            let found = self.place.objects.head(&location).await;
-            found.map(|found| found.size == 0).map_err(|error| Error::of(path, error))
-        };
-        self.reading().once().spend(path, look).await.unwrap_or(false)
+        self.place.objects.head(&location).await.is_ok_and(|found| found.size == 0)
     }
 
     /// Reads an object that is not `known` already, and gives it with the version that it then has.

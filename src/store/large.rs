@@ -50,6 +50,11 @@ impl Large {
         Self { path: path.to_owned(), length, etag, version, expected, reading: Mutex::default() }
     }
 
+    /// True if nobody has said what its content has to be.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.expected.is_none()
+    }
+
     /// How many blocks it has.
     pub(super) fn blocks(&self) -> u64 {
         self.length.div_ceil(BLOCK)

@@ -1,6 +1,6 @@
 //! Objects that are too large to be read as a whole: of a range only its blocks are read, and all are of one version.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, future::join_all};
@@ -11,7 +11,7 @@ use headwater::{
 use headwater_test_support::fault::{Fault, FaultStore, Odds};
 use object_store::memory::InMemory;
 use tempfile::TempDir;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{LIMIT, s3::S3};
 
@@ -126,6 +126,28 @@ async fn what_is_no_larger_than_two_blocks_and_what_is_empty_is_read_as_a_whole(
         }
     }
     assert_eq!(s3.gets(&format!("{}.m4s", 2 * BLOCK)), 1);
+}
+
+#[tokio::test]
+async fn what_is_empty_is_found_to_be_so_at_once() {
+    let s3 = S3::start().await;
+    s3.store("").create(PATH, vec![Bytes::new()]).await.unwrap();
+    let started = Instant::now();
+    let found = timeout(LIMIT, s3.store("").object(PATH)).await.unwrap().unwrap();
+    assert!(found.body.is_empty() && started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn one_that_was_opened_before_a_record_told_of_it_is_what_the_record_says_from_then_on() {
+    let directory = TempDir::new().unwrap();
+    let store = || Store::open(directory.path().to_str().unwrap()).unwrap();
+    let body = film(1, 3 * BLOCK);
+    store().create(PATH, vec![body.clone()]).await.unwrap();
+    let (tag, reader) = (etag([&body[..]]), store());
+    assert_ne!(opened(&reader).await.etag(), tag, "nobody has said what it is");
+    reader.expect(PATH, &tag);
+    assert_eq!(opened(&reader).await.etag(), tag);
+    assert!(read(opened(&reader).await, 0, u64::MAX).await.unwrap() == body);
 }
 
 /// What is read of one that is replaced once its first block was handed out; the second was read with it.
