@@ -17,10 +17,12 @@ use self::s3::{Mood, S3};
 
 mod azure;
 mod cluster;
+#[cfg(feature = "encoder")]
+mod damage;
 pub(crate) mod large;
-mod reads;
 #[cfg(feature = "encoder")]
 mod outages;
+mod reads;
 #[cfg(feature = "encoder")]
 mod role;
 pub(crate) mod s3;
