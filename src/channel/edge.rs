@@ -140,6 +140,8 @@ pub struct TrackEdge {
     pub inits: BTreeMap<String, Arc<Body>>,
     /// Segments in memory by number, the open one too if the channel is in low latency.
     pub segments: BTreeMap<i64, Arc<Segment>>,
+    /// Segments whose parts may still be asked for although who told of them is gone.
+    pub left: BTreeMap<i64, Arc<Segment>>,
     /// Numbers of complete segments that are in the store, whether or not they are in memory too.
     pub stored: Option<RangeInclusive<i64>>,
     /// How segments that are recorded are listed, however long ago they left the playlist.

@@ -430,6 +430,7 @@ impl Writer {
             low_latency: view.low_latency,
             inits: self.inits.clone(),
             segments: self.shelf.segments().clone(),
+            left: BTreeMap::new(),
             stored: self.shelf.kept(),
             archive: Some(self.shelf.archive().clone()),
             cmsd: Some(cmsd::media(self.track(), None)),

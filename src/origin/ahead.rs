@@ -114,6 +114,14 @@ pub fn segment(track: &TrackEdge, number: i64) -> Outlook<Media> {
 
 /// Part `part` of segment `number`.
 pub fn part(track: &TrackEdge, number: i64, part: u32) -> Outlook<Arc<Body>> {
+    let left = || track.left.get(&number)?.chunks.get(part as usize);
+    match shown_part(track, number, part) {
+        Outlook::No(refusal) => left().map_or(Outlook::No(refusal), |chunk| Outlook::Now(chunk.clone())),
+        outlook => outlook,
+    }
+}
+
+fn shown_part(track: &TrackEdge, number: i64, part: u32) -> Outlook<Arc<Body>> {
     let unknown = || Outlook::No(Refusal::UnknownPart.into());
     let Some(parts) = track.low_latency else { return unknown() };
     match track.segments.get(&number) {

@@ -1,14 +1,19 @@
 //! What a node shows: what a packager tells of its edge, and without that what the store has recorded. Nobody who has seen
 //! the one is shown less by the other.
 
-use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    ops::RangeInclusive,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::watch;
 
 use super::uplink::Feed;
 use crate::{
     channel::{
-        edge::{Edge, Head, TrackEdge},
+        edge::{Edge, Head, Segment, TrackEdge},
         relay::{Picture, Whole},
         status::Status,
     },
@@ -17,6 +22,10 @@ use crate::{
 
 /// For how many target durations it may stand still before it goes back to what moves meanwhile: then numbers were begun anew.
 const STAND_STILL: u32 = 10;
+
+/// For how many target durations parts are there that somebody who is gone has told: three that a list with them may be old,
+/// and three that they stay behind it (rfc8216bis 6.2.5.1).
+const LEFT: u32 = 6;
 
 /// Whose documents are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +57,8 @@ struct Track {
     edge: watch::Sender<Arc<TrackEdge>>,
     /// What it was made of.
     of: Sources,
+    /// Set for a while after who told it has gone.
+    left: Option<(Instant, BTreeMap<i64, Arc<Segment>>)>,
 }
 
 /// What is known of a track.
@@ -171,20 +182,19 @@ impl Screen {
         };
         let had = self.tracks.len();
         self.tracks.retain(|name, _| names.contains(name));
-        let mut is_new = self.tracks.len() != had || source != self.source;
+        let turns = source != self.source;
+        let mut is_new = self.tracks.len() != had || turns;
+        let longest = recorded.target_duration * LEFT;
         for name in names {
             let recorded = recorded.tracks.get(&name).map(|track| track.borrow().clone());
             let of = Sources { told: told.get(&name).cloned(), recorded };
             let Some(edge) = of.put_together() else { continue };
             match self.tracks.get_mut(&name) {
                 Some(track) if track.of.are(&of) => {}
-                Some(track) => {
-                    track.of = of;
-                    track.edge.send_replace(edge);
-                }
+                Some(track) => track.show(of, edge, turns, longest),
                 None => {
                     is_new = true;
-                    self.tracks.insert(name, Track { edge: watch::channel(edge).0, of });
+                    self.tracks.insert(name, Track { edge: watch::channel(edge).0, of, left: None });
                 }
             }
         }
@@ -241,6 +251,32 @@ impl Offer {
             Source::Told(_) => self.told.iter().map(|(name, track)| (name.clone(), track.head)).collect(),
         }
     }
+}
+
+impl Track {
+    fn show(&mut self, of: Sources, edge: Arc<TrackEdge>, turns: bool, longest: Duration) {
+        let now = clock::now();
+        if turns {
+            self.left = Some((now, parts_of(&self.edge.borrow())));
+        }
+        self.left.take_if(|(since, _)| now.saturating_duration_since(*since) > longest);
+        let edge = match &self.left {
+            Some((_, left)) if !left.is_empty() => {
+                Arc::new(TrackEdge { left: left.clone(), ..TrackEdge::clone(&edge) })
+            }
+            _ => edge,
+        };
+        self.of = of;
+        self.edge.send_replace(edge);
+    }
+}
+
+/// The segments with parts that a record counts in: whoever goes on has the same under their names.
+fn parts_of(edge: &TrackEdge) -> BTreeMap<i64, Arc<Segment>> {
+    let recorded = |number: &i64| edge.stored.as_ref().is_some_and(|stored| stored.contains(number));
+    let has_parts = edge.segments.iter().filter(|(number, segment)| segment.has_parts && recorded(number));
+    let left = edge.left.iter().chain(has_parts);
+    left.map(|(number, segment)| (*number, segment.clone())).collect()
 }
 
 impl Sources {

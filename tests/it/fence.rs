@@ -32,19 +32,12 @@ fn channel() -> String {
         .into()
 }
 
-/// How long one that is stopped sleeps at least: `HEADWATER_SLEEP_SECONDS`, such as 60 for `make soak`, or until it was
-/// succeeded.
-fn asleep() -> Duration {
-    let wanted = std::env::var("HEADWATER_SLEEP_SECONDS").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs(wanted.unwrap_or(0))
-}
-
 /// How the first packager goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Going {
     Killed,
-    /// It is stopped, and comes back when another has taken over.
-    Asleep,
+    /// It is stopped, and comes back when another has taken over and so much time is over.
+    Asleep(Duration),
     InGoodOrder,
 }
 
@@ -163,7 +156,7 @@ async fn takes_over(store: &str, root: PathBuf, going: Going) {
     let gone = Instant::now();
     match going {
         Going::Killed => signal(&first, "-KILL"),
-        Going::Asleep => signal(&first, "-STOP"),
+        Going::Asleep(_) => signal(&first, "-STOP"),
         Going::InGoodOrder => first.stop().await,
     }
     let moved = async || (epoch(&root) == Some(2) && newest(&stored(&root)?) > last + 1).then_some(());
@@ -171,8 +164,8 @@ async fn takes_over(store: &str, root: PathBuf, going: Going) {
     let status = second.in_state("a", "live", 5).await;
     let took = gone.elapsed();
     assert_eq!((&status["epoch"], &status["takeovers"]), (&2.into(), &1.into()), "{status}");
-    if going == Going::Asleep {
-        sleep(asleep().saturating_sub(gone.elapsed())).await;
+    if let Going::Asleep(span) = going {
+        sleep(span.saturating_sub(gone.elapsed())).await;
         sleeper_publishes_nothing(&first, &before, &root).await;
     }
     let list = second.playlist_with(TRACK, 20, |list| newest(list) > newest(&before) + 4).await;
@@ -239,13 +232,13 @@ async fn when_the_one_that_publishes_is_killed_the_other_goes_on_in_a_bucket() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_was_stopped_for_a_while_publishes_nothing_when_it_wakes_up_in_a_directory() {
     let (directory, store) = directory();
-    takes_over(&store, directory.path().into(), Going::Asleep).await;
+    takes_over(&store, directory.path().into(), Going::Asleep(Duration::ZERO)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_that_was_stopped_for_a_while_publishes_nothing_when_it_wakes_up_in_a_bucket() {
+async fn one_that_was_stopped_for_a_minute_publishes_nothing_when_it_wakes_up_in_a_bucket() {
     let s3 = S3::start().await;
-    takes_over(&s3.toml(""), s3.root(), Going::Asleep).await;
+    takes_over(&s3.toml(""), s3.root(), Going::Asleep(Duration::from_secs(60))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

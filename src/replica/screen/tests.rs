@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::channel::edge::Body;
 
 /// A channel of one track that has come so far, in which `word` tells who shows it.
 struct Stage {
@@ -161,4 +162,31 @@ async fn a_packager_that_begins_numbers_anew_is_shown_in_the_end_and_one_that_ha
     tokio::time::advance(Duration::from_secs(21)).await;
     assert_eq!(stage.hears(told(1, 500, 1)), Some((1000, 2)));
     assert_eq!(stage.hears(told(1, 500, 2)), Some((500, 2)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn parts_of_who_is_gone_are_there_for_as_long_as_somebody_may_have_a_list_with_them() {
+    let chunk = Arc::new(Body::new(vec!["part".into()]));
+    let segment =
+        Segment { chunks: vec![chunk], has_parts: true, ..Segment::settled(Arc::new(Body::new(Vec::new()))) };
+    let mut stage = Stage::new();
+    stage.records(4);
+    let Feed::Here { connection, from, mut picture } = told(1, 5, 0) else { unreachable!() };
+    let segments = (3..=5).map(|number| (number, Arc::new(segment.clone()))).collect();
+    let edge = TrackEdge { segments, stored: Some(0..=4), ..TrackEdge::clone(&picture.tracks["a"]) };
+    picture.tracks.insert("a".into(), Arc::new(edge));
+    stage.hears(Feed::Here { connection, from, picture });
+    let left = |stage: &Stage| -> Vec<i64> {
+        stage.shown.borrow().tracks["a"].borrow().left.keys().copied().collect()
+    };
+    assert_eq!(left(&stage), [] as [i64; 0]);
+    stage.hears(away());
+    stage.records(5);
+    // The fifth may be another one by now.
+    assert_eq!(left(&stage), [3, 4]);
+    stage.hears(told(2, 6, 0));
+    assert_eq!(left(&stage), [3, 4]);
+    tokio::time::sleep(Duration::from_secs(13)).await;
+    stage.hears(told(2, 7, 0));
+    assert_eq!(left(&stage), [] as [i64; 0]);
 }

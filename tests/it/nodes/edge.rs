@@ -23,12 +23,12 @@ fn secret(directory: &Path, words: &str) -> String {
 }
 
 /// A directory that all of them have, and the lines of `[server]` with the secret.
-struct Site {
+pub(super) struct Site {
     directory: tempfile::TempDir,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { directory: tempfile::TempDir::new().unwrap() }
     }
 
@@ -40,11 +40,11 @@ impl Site {
         secret(self.directory.path(), SECRET)
     }
 
-    async fn packager(&self) -> Served {
+    pub(super) async fn packager(&self) -> Served {
         Served::packager_with(&self.secret(), &self.store(), &low_latency(TEST)).await
     }
 
-    async fn node(&self, packagers: &[&Served]) -> Served {
+    pub(super) async fn node(&self, packagers: &[&Served]) -> Served {
         let from: Vec<_> = packagers.iter().map(|it| it.url("").trim_end_matches('/').to_owned()).collect();
         let server = format!("{}edge_from = {from:?}\n", self.secret());
         Served::node_with(&server, &self.store(), &low_latency("")).await
@@ -52,7 +52,7 @@ impl Site {
 }
 
 /// Why the node has no parts, once it has or has not.
-async fn parts(node: &Served, are_there: bool) -> String {
+pub(super) async fn parts(node: &Served, are_there: bool) -> String {
     let why = async || match (&node.status("a").await["low_latency_off"], are_there) {
         (serde_json::Value::Null, true) => Some(String::new()),
         (serde_json::Value::String(why), false) => Some(why.clone()),
@@ -73,12 +73,12 @@ fn hinted(list: &str) -> Option<(i64, i64)> {
     Some((segment.parse().ok()?, part.parse().ok()?))
 }
 
-async fn lists_parts(server: &Served) {
+pub(super) async fn lists_parts(server: &Served) {
     let listed = async || hinted(&text(server, "live/a/180p/index.m3u8").await);
     eventually("parts are listed", 60, listed).await;
 }
 
-fn signal(server: &Served, which: &str) {
+pub(super) fn signal(server: &Served, which: &str) {
     assert!(Command::new("kill").args([which, &server.pid().to_string()]).status().unwrap().success());
 }
 
