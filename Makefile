@@ -52,6 +52,7 @@ test-azure: setup-test ## Run the tests of the store against Azurite, from npm
 check: ## Check format, lints, documentation and types
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy -p headwater --no-default-features --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items --locked --quiet
 	@if [ -d web/node_modules ]; then set -x; npm run --silent --prefix web check; fi
 

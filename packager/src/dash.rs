@@ -79,6 +79,19 @@ pub struct Presentation<'a> {
 
 /// The MPD. Its URLs are relative to it: `{track}/init-{hash}.mp4` and `{track}/{number}.m4s`.
 pub fn mpd(presentation: &Presentation<'_>) -> String {
+    document(presentation, utc_timing())
+}
+
+/// The MPD as it lies in a store as `manifest.mpd`, where nobody tells the time but by the date of an answer (ISO/IEC 23009-1
+/// 5.8.5.7; RFC 9110 6.6.1).
+pub fn stored_mpd(presentation: &Presentation<'_>) -> String {
+    let by_date = Element::new("UTCTiming")
+        .attribute("schemeIdUri", "urn:mpeg:dash:utc:http-head:2014")
+        .attribute("value", "manifest.mpd");
+    document(presentation, by_date)
+}
+
+fn document(presentation: &Presentation<'_>, timing: Element) -> String {
     let segment = nanos(presentation.segment);
     let mut root = Element::new("MPD")
         .attribute("xmlns", "urn:mpeg:dash:schema:mpd:2011")
@@ -92,7 +105,7 @@ pub fn mpd(presentation: &Presentation<'_>) -> String {
     }
     root = period::periods(presentation).into_iter().fold(root, Element::child);
     if let Kind::Live { .. } | Kind::Growing { .. } = presentation.kind {
-        root = root.child(utc_timing());
+        root = root.child(timing);
     }
     root.document()
 }

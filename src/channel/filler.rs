@@ -24,6 +24,11 @@ impl Filler {
         self.runs.insert(self.last.len(), self.last.clone());
     }
 
+    /// What was collected, in an order in which it can be collected again.
+    pub(super) fn samples(&self) -> impl Iterator<Item = &Sample> {
+        self.runs.values().flatten()
+    }
+
     /// Ticks from one sample to the next, once there is one.
     pub(super) fn step(&self) -> Option<Ticks> {
         self.last.first().map(|sample| Ticks::from(sample.duration).max(1))

@@ -3,6 +3,7 @@
 mod archiving;
 mod followed;
 mod gone;
+mod opening;
 mod takeover;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -11,25 +12,26 @@ use bytes::Bytes;
 use headwater_packager::{
     hls,
     time::Grid,
-    track::Track,
     window::{SHORTEST, Window},
 };
 use tokio::sync::watch;
 
-use self::archiving::Retention;
+use self::{
+    archiving::Retention,
+    opening::{descriptions, with_kept},
+};
 use super::{
     archive::Gone,
     cmsd::Format,
     commit::{Paper, Work},
     edge::{Edge, LowLatency, TrackEdge},
     fence::Stamp,
-    filler::Filler,
     fitness::Limits,
     frames::{Fresh, Lineup, Publisher},
     measure::Made,
     record::{self, Record},
     render::{self, View},
-    track::{Description, News, Writer},
+    track::{News, Writer},
 };
 use crate::{
     clock, config,
@@ -240,13 +242,15 @@ impl Presentation {
         }
         // A track that the source no longer has stays on air with its filler, as players have been told of it; one
         // that the configuration no longer has goes.
+        let arrived = self.writers.len();
         if !self.reconfigured {
             self.writers.append(&mut before);
         }
         before.iter().for_each(|writer| self.retire(writer));
         self.reconfigured = false;
         self.lay_out_parts();
-        let said: Vec<Bytes> = self.opening.iter().map(wire::encode).collect();
+        let kept = self.writers[arrived..].iter().map(Writer::description);
+        let said: Vec<Bytes> = with_kept(&self.opening, kept).iter().map(wire::encode).collect();
         self.described_by = Some(store::etag(said.iter().map(|message| &message[..])));
         let opening = (record::opening_path_in(&self.prefix), said);
         let mut inits = Vec::new();
@@ -573,27 +577,6 @@ fn limits(config: &config::Channel) -> Limits {
 /// A list is never shorter than three target durations, unless nothing follows (rfc8216bis 6.2.2).
 fn is_long_enough(window: &Window, view: &View) -> bool {
     view.ended || window.segments().len() >= SHORTEST
-}
-
-/// Tracks and their fillers, from what an encoder says before its first picture.
-fn descriptions(opening: &[Message]) -> Vec<Description> {
-    let mut descriptions = Vec::new();
-    for message in opening {
-        match message {
-            Message::Catalog(catalog) => {
-                let describe =
-                    |track: &Track| Description { track: Arc::new(track.clone()), filler: Filler::default() };
-                descriptions = catalog.tracks.iter().map(describe).collect();
-            }
-            Message::Media(media) if media.filler => {
-                if let Some(description) = descriptions.get_mut(usize::from(media.track)) {
-                    description.filler.collect(media.sample.clone());
-                }
-            }
-            _ => {}
-        }
-    }
-    descriptions
 }
 
 #[cfg(test)]

@@ -123,16 +123,22 @@ pub(super) fn multivariant(writers: &[Writer], view: &View) -> String {
 
 /// The MPD for readers.
 pub(super) fn mpd(writers: &[Writer], view: &View) -> String {
-    render_mpd(writers, view, |writer| writer.shelf().window())
+    dash::mpd(&presentation(&representations(writers, view, |writer| writer.shelf().window()), writers, view))
 }
 
 /// The MPD as it lies in the store, where nobody streams what is not complete.
 pub(super) fn stored_mpd(writers: &[Writer], view: &View) -> String {
-    render_mpd(writers, &View { low_latency: None, ..*view }, |writer| writer.shelf().stored())
+    let view = &View { low_latency: None, ..*view };
+    let representations = representations(writers, view, |writer| writer.shelf().stored());
+    dash::stored_mpd(&presentation(&representations, writers, view))
 }
 
-fn render_mpd(writers: &[Writer], view: &View, window: impl Fn(&Writer) -> &Window) -> String {
-    let representations: Vec<_> = writers
+fn representations<'a>(
+    writers: &'a [Writer],
+    view: &View,
+    window: impl Fn(&'a Writer) -> &'a Window,
+) -> Vec<dash::Representation<'a>> {
+    writers
         .iter()
         .map(|writer| dash::Representation {
             track: writer.track(),
@@ -140,9 +146,16 @@ fn render_mpd(writers: &[Writer], view: &View, window: impl Fn(&Writer) -> &Wind
             bandwidth: view.bandwidth(writer),
             open: view.low_latency.and(writer.shelf().opened()),
         })
-        .collect();
+        .collect()
+}
+
+fn presentation<'a>(
+    representations: &'a [dash::Representation<'a>],
+    writers: &[Writer],
+    view: &View,
+) -> dash::Presentation<'a> {
     let kind = if view.ended { dash::Kind::LiveEnded } else { live(writers, view) };
-    dash::mpd(&dash::Presentation { representations: &representations, kind, segment: view.grid.segment })
+    dash::Presentation { representations, kind, segment: view.grid.segment }
 }
 
 fn live(writers: &[Writer], view: &View) -> dash::Kind {

@@ -346,6 +346,10 @@ impl Writer {
         &self.description.track.name
     }
 
+    pub(super) fn description(&self) -> &Description {
+        &self.description
+    }
+
     pub(super) fn track(&self) -> &Arc<Track> {
         &self.description.track
     }

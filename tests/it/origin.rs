@@ -204,6 +204,7 @@ fn edge(channel: &str) -> Edge {
         let track = TrackEdge {
             playlist: Some(Arc::new(Playlist { whole: document(&format!("{channel}/{name}")), delta: None })),
             head: Some(Head { last: LAST, parts: 0 }),
+            first: Some(LAST - 9),
             inits: [("init-0af3.mp4".to_owned(), init)].into(),
             segments: (LAST - 9..=LAST).map(segment).collect(),
             stored: Some(LAST - 19..=LAST),

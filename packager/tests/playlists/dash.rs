@@ -126,6 +126,19 @@ fn no_segment_is_longer_than_the_longest() {
     }
 }
 
+#[test]
+fn in_a_store_the_time_is_told_by_the_date_of_the_mpd_itself() {
+    let presentation = named("live");
+    let timing = |mpd: &str| {
+        let line =
+            mpd.lines().find(|line| line.contains("<UTCTiming")).expect("it tells the time").to_owned();
+        line.trim().to_owned()
+    };
+    assert!(timing(&presentation.mpd()).contains("value=\"/time\""));
+    let stored = timing(&presentation.stored_mpd());
+    assert!(stored.contains("utc:http-head:2014") && stored.contains("value=\"manifest.mpd\""), "{stored}");
+}
+
 /// What is shared between the projects' machines, and not in the repository.
 fn shared() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");

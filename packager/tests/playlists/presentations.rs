@@ -244,6 +244,14 @@ impl Presentation {
     }
 
     pub fn mpd(&self) -> String {
+        self.mpd_by(dash::mpd)
+    }
+
+    pub fn stored_mpd(&self) -> String {
+        self.mpd_by(dash::stored_mpd)
+    }
+
+    fn mpd_by(&self, render: impl Fn(&dash::Presentation<'_>) -> String) -> String {
         let each = self.tracks.iter();
         let representations: Vec<_> = each
             .enumerate()
@@ -274,10 +282,6 @@ impl Presentation {
             },
             Kind::OnDemand => dash::Kind::OnDemand,
         };
-        dash::mpd(&dash::Presentation {
-            representations: &representations,
-            kind,
-            segment: TWO_SECONDS.segment,
-        })
+        render(&dash::Presentation { representations: &representations, kind, segment: TWO_SECONDS.segment })
     }
 }

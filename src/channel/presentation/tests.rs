@@ -5,7 +5,7 @@ use headwater_packager::{
     codec::CodecConfig,
     sample::Sample,
     time::{FrameRate, Timescale},
-    track::{Audio, Media as Kind, Video},
+    track::{Audio, Media as Kind, Track, Video},
 };
 
 use super::*;

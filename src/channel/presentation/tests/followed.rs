@@ -198,3 +198,19 @@ async fn a_channel_that_was_begun_afresh_is_followed_after_a_while() {
     node.looks().await;
     assert_eq!(node.newest(), TRACKS.map(|_| START + 59));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_track_that_the_source_has_no_more_stays_on_air_at_nodes_and_after_a_restart_too() {
+    let (faults, config) = (FaultStore::new(1, Odds::default()), lasting(20));
+    let mut rig = Rig::start(&faults, &config, i128::from(START) * NANOS).await;
+    rig.encoder_begins(30);
+    assert!(rig.plays(START + 5).await);
+    let mut node = Node::start(&faults, &config);
+    node.looks().await;
+    rig.encoder_begins_with(vec![tracks(30).remove(0)]);
+    assert!(rig.plays(START + 10).await);
+    node.looks().await;
+    assert_eq!(node.newest(), [START + 9; 2]);
+    let rig = rig.restart(Duration::from_secs(3)).await;
+    assert_eq!(TRACKS.map(|track| *rig.numbers(track).last().unwrap()), [START + 12; 2]);
+}

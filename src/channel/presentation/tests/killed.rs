@@ -78,11 +78,14 @@ impl Rig {
     }
 
     pub(super) fn encoder_begins_with(&mut self, tracks: Vec<Track>) {
+        let has_sound = tracks.len() > 1;
         self.presentation.open(Catalog { tracks });
         for index in 0..5 {
             self.presentation.take(media(0, true, index, index == 0), self.now);
         }
-        self.presentation.take(media(1, true, 0, true), self.now);
+        if has_sound {
+            self.presentation.take(media(1, true, 0, true), self.now);
+        }
         self.presentation.begin().into_iter().for_each(|work| self.committer.submit(work));
     }
 
