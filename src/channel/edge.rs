@@ -112,12 +112,13 @@ pub struct Edge {
     pub epoch: u64,
 }
 
-/// What a document of the whole channel says of a track.
+/// What documents of a stretch say of a track.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rendition {
     /// The track.
     pub track: Arc<Track>,
-    /// Its bit rates.
+    /// Its bit rates as they are configured: those of what is on air differ from moment to moment, and last night is the same
+    /// for all who tell of it.
     pub bandwidth: Bandwidth,
 }
 

@@ -449,7 +449,7 @@ impl Presentation {
         self.edge = Arc::new(Edge {
             multivariant: whole.then(|| document(render::multivariant(&self.writers, view), Format::Hls)),
             mpd: whole.then(|| document(render::mpd(&self.writers, view), Format::Dash)),
-            renditions: render::renditions(&self.writers, view),
+            renditions: render::renditions(&self.writers),
             segment: self.grid.segment,
             tracks: self.tracks.iter().map(|(name, track)| (name.clone(), track.subscribe())).collect(),
             target_duration: render::target_duration(self.grid),

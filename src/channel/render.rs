@@ -66,10 +66,12 @@ pub(super) fn target_duration(grid: Grid) -> Duration {
     Duration::from_secs(hls::target_duration(grid.segment).into())
 }
 
-/// What documents of the whole channel say of the tracks, in their order.
-pub(super) fn renditions(writers: &[Writer], view: &View) -> Arc<[Rendition]> {
-    let rendition =
-        |writer: &Writer| Rendition { track: writer.track().clone(), bandwidth: view.bandwidth(writer) };
+/// What documents of a stretch say of the tracks, in their order.
+pub(super) fn renditions(writers: &[Writer]) -> Arc<[Rendition]> {
+    let rendition = |writer: &Writer| {
+        let track = writer.track().clone();
+        Rendition { bandwidth: nominal(track.bitrate.into()), track }
+    };
     writers.iter().map(rendition).collect()
 }
 

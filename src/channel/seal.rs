@@ -1,11 +1,12 @@
 //! JSON that says what it has to be: a digit that a disk has changed is a digit, and what it counts is believed.
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use crate::store::etag;
 
 /// The field that says so, behind all others.
-pub(super) const FIELD: &str = "hash";
+const FIELD: &str = "hash";
 /// How it begins in the text, and how long it is.
 const BEGINNING: &[u8] = b",\"hash\":\"";
 const LENGTH: usize = BEGINNING.len() + 32 + 2;
@@ -16,6 +17,12 @@ pub(super) fn seal(mut object: Vec<u8>) -> Bytes {
     let seal = seal_of(&object);
     object.extend_from_slice(seal.as_bytes());
     object.into()
+}
+
+/// What was sealed and has been changed, sealed anew.
+pub(super) fn reseal(mut object: Value) -> Bytes {
+    object.as_object_mut().and_then(|object| object.remove(FIELD));
+    seal(object.to_string().into_bytes())
 }
 
 /// False if the text has a hash and is not what was written. What an earlier version has written has none.
@@ -40,6 +47,8 @@ mod tests {
         let sealed = seal(text.as_bytes().to_vec());
         let value: serde_json::Value = serde_json::from_slice(&sealed).unwrap();
         assert!(value["at"][1] == -4 && value[FIELD].is_string() && is_whole(&sealed));
+        let changed = reseal(serde_json::json!({"at": 18, FIELD: value[FIELD]}));
+        assert!(is_whole(&changed) && changed.ends_with(seal_of(b"{\"at\":18").as_bytes()));
         for bit in 0..text.len() * 8 - 8 {
             let mut flipped = sealed.to_vec();
             flipped[bit / 8] ^= 1 << (bit % 8);

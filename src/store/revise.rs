@@ -104,8 +104,8 @@ impl Store {
         self.revise_conditionally(&Writing::new(path, vec![text], cache), over).await.map(Some)
     }
 
-    /// Writes an object for ever over what nobody was told of: the version `over`, or where nothing is; in a directory as
-    /// [`Store::revise_document`].
+    /// Writes an object over the version `over`, or where nothing is; in a directory as [`Store::revise_document`]. One that is
+    /// immutable is to be that from now on.
     ///
     /// # Errors
     /// As [`Store::revise`].

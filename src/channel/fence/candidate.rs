@@ -219,8 +219,6 @@ impl Candidate {
         };
         let mut record: Value = serde_json::from_slice(&body).map_err(&damaged)?;
         record["fence"] = serde_json::to_value(stamp).map_err(&damaged)?;
-        // That it has is of the one before.
-        record.as_object_mut().map(|record| record.remove(seal::FIELD));
-        Ok((Some(version), seal::seal(serde_json::to_vec(&record).map_err(damaged)?)))
+        Ok((Some(version), seal::reseal(record)))
     }
 }

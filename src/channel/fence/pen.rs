@@ -7,6 +7,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{Stamp, Tenure, Terms, ahead::Ahead};
 use crate::{
+    channel::seal,
     clock,
     store::{Error, Store, Version},
 };
@@ -86,7 +87,7 @@ impl Pen {
         // It is one of ours, and so is JSON.
         let mut again: serde_json::Value = serde_json::from_slice(&record).unwrap_or_default();
         again["fence"]["again"] = self.again.into();
-        self.write(&path, again.to_string().into()).await
+        self.write(&path, seal::reseal(again)).await
     }
 
     /// Writes a record.
