@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{
     Body, News, Work,
-    room::{Room, Where},
+    room::{Room, Where, discard},
     write_over,
 };
 use crate::{
@@ -228,9 +228,4 @@ impl Parcel {
             discard(file);
         }
     }
-}
-
-pub(super) fn discard(file: &Path) {
-    // What stays is removed at the next start.
-    let _ = std::fs::remove_file(file);
 }

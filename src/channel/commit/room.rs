@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use super::{Body, lane::discard};
+use super::Body;
 use crate::{clock, config::Spool};
 
 /// Its lock is held for as long as somebody uses the directory that it is in.
@@ -147,4 +147,9 @@ impl Drop for Disk {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.directory);
     }
+}
+
+pub(super) fn discard(file: &Path) {
+    // What stays goes with the directory.
+    let _ = std::fs::remove_file(file);
 }
