@@ -58,8 +58,10 @@ const CUT_OFF: [&str; 2] = ["hint-unanswered", "segment-missing"];
 /// Segments up to the one of the moment have no parts, as others of the same names may have been told (docs/failover.md).
 const WITHOUT_PARTS: [&str; 3] = ["parts-absent", "not-streamed", "join-stalls"];
 
-/// The segment that was being made is made anew by who comes back, with nothing in its memory: its parts were another's.
-const MADE_ANEW: [&str; 4] = ["part-missing", "part-gone", "parts-not-segment", "time-not-media"];
+/// The segment that was being made is made anew by who comes back, with nothing in its memory: its parts were another's. And it is
+/// away for more than a segment of a second.
+const MADE_ANEW: [&str; 5] =
+    ["part-missing", "part-gone", "parts-not-segment", "time-not-media", "segment-late"];
 
 async fn assert_unbroken(going: Going) {
     let mut broken = found_through(going).await;
