@@ -1,36 +1,22 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { launchBrowser } from './lib/browser.js';
+import { test } from 'node:test';
 import { alive, Headwater, TARGET_DURATION } from './lib/headwater.js';
-import { startPlayerHost } from './lib/player-host.js';
-import { Audience } from './lib/players.js';
 import { PATIENT } from './lib/settings.js';
+import { Theatre } from './lib/theatre.js';
 import { tell } from './lib/verdict.js';
 import { sleep, until } from './lib/wait.js';
 
 /** Longer than any of the players sits behind the live edge, so that all of them play across what happened. */
 const ACROSS = 14;
 const LIMIT = { timeout: 240_000 };
-let host;
-let browser;
-
-before(async () => {
-  host = await startPlayerHost();
-  browser = await launchBrowser();
-}, { timeout: 60_000 });
-
-after(async () => {
-  await browser?.close();
-  host?.stop();
-});
+const theatre = new Theatre();
 
 /** A server, and players on its channel. All go when the test ends. */
 async function site(t, window) {
   const server = await Headwater.create('restart', { demo: { source: 'test:?size=640x360', window } });
   t.after(() => server.stop());
   await server.start();
-  const viewers = await Audience.seat(browser, host.url, `${server.media}/live/demo`, ['hls', 'dash', 'shaka'], PATIENT);
-  t.after(() => viewers.leave());
+  const viewers = await theatre.seat(t, `${server.media}/live/demo`, ['hls', 'dash', 'shaka'], PATIENT);
   return { server, viewers };
 }
 

@@ -2,31 +2,18 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { randomBytes } from 'node:crypto';
-import { launchBrowser } from './lib/browser.js';
 import { Headwater, TARGET_DURATION } from './lib/headwater.js';
-import { startPlayerHost } from './lib/player-host.js';
-import { Audience } from './lib/players.js';
 import { PATIENT } from './lib/settings.js';
+import { Theatre } from './lib/theatre.js';
 import { assertUndisturbed, tell } from './lib/verdict.js';
 import { sleep, until } from './lib/wait.js';
 
 const LIMIT = { timeout: 150_000 };
 /** No larger than it is encoded: two encoders and two players share the cores. */
 const CHANNEL = { demo: { source: 'test:?size=640x360', window: '20s' } };
-let host;
-let browser;
-
-before(async () => {
-  host = await startPlayerHost();
-  browser = await launchBrowser();
-}, { timeout: 60_000 });
-
-after(async () => {
-  await browser?.close();
-  host?.stop();
-});
+const theatre = new Theatre();
 
 /** Two packagers on one store, of which the second stands by, and an origin node that is told the edge. */
 async function site(t) {
@@ -53,8 +40,7 @@ async function site(t) {
 
 test('hls.js and dash.js play from an origin node, and on when its packager is killed and another takes over', LIMIT, async (t) => {
   const { packagers, node } = await site(t);
-  const viewers = await Audience.seat(browser, host.url, `${node.media}/live/demo`, ['hls', 'dash'], PATIENT);
-  t.after(() => viewers.leave());
+  const viewers = await theatre.seat(t, `${node.media}/live/demo`, ['hls', 'dash'], PATIENT);
   await viewers.settle(6);
   await sleep(12_000);
   const calm = await viewers.reports();

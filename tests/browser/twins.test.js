@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { Balancer } from './lib/balancer.js';
-import { launchBrowser } from './lib/browser.js';
 import { Headwater } from './lib/headwater.js';
-import { startPlayerHost } from './lib/player-host.js';
-import { Audience } from './lib/players.js';
 import { freeUdpPort } from './lib/ports.js';
 import { Sender } from './lib/sender.js';
+import { Theatre } from './lib/theatre.js';
 import { assertUndisturbed, tell } from './lib/verdict.js';
 import { sleep } from './lib/wait.js';
 
@@ -17,18 +15,7 @@ const LATER = 3;
 const WINDOW = '12s';
 /** No larger than it is encoded: two servers and two players share the cores. */
 const PATTERN = 'test:?size=640x360';
-let host;
-let browser;
-
-before(async () => {
-  host = await startPlayerHost();
-  browser = await launchBrowser();
-}, { timeout: 60_000 });
-
-after(async () => {
-  await browser?.close();
-  host?.stop();
-});
+const theatre = new Theatre();
 
 /** Two origins with a balancer in front, and bare players that watch through it. All go when the test ends. */
 async function twins(t, name, sources) {
@@ -43,8 +30,7 @@ async function twins(t, name, sources) {
   await Promise.all(servers.map((server) => server.ready(40)));
   const balancer = await Balancer.over(servers.map((server) => server.media));
   t.after(() => balancer.stop());
-  const viewers = await Audience.seat(browser, host.url, `${balancer.url}/live/demo`, ['hls', 'dash']);
-  t.after(() => viewers.leave());
+  const viewers = await theatre.seat(t, `${balancer.url}/live/demo`, ['hls', 'dash']);
   await viewers.settle(6);
   return { servers, balancer, viewers };
 }

@@ -53,7 +53,7 @@ impl Room {
         Self { disk, ..Self::in_memory(spool) }
     }
 
-    /// The room of who writes nothing for now.
+    /// The room of who stands by and writes nothing.
     pub(super) fn in_memory(spool: &Spool) -> Self {
         Self { memory: spool.memory, in_memory: Arc::default(), disk: None, on_disk: Arc::default() }
     }

@@ -193,7 +193,7 @@ async fn a_channel_that_was_begun_afresh_is_followed_after_a_while() {
     assert!(afresh.plays(START + 60).await);
     node.mirror = node.mirror.over(Store::over(Arc::new(new.clone())));
     node.looks().await;
-    assert_eq!(node.newest(), TRACKS.map(|_| START + 39), "for now it may be an answer from the past");
+    assert_eq!(node.newest(), TRACKS.map(|_| START + 39), "it may be an answer from the past");
     tokio::time::sleep(Duration::from_secs(7)).await;
     node.looks().await;
     assert_eq!(node.newest(), TRACKS.map(|_| START + 59));
