@@ -32,9 +32,10 @@ test-rust:
 	fi
 	cargo test --workspace --doc --locked --quiet
 
-# The browser watches the program as the tests built it.
+# The browser watches the program that the Rust tests have built: what a plain build would add is three minutes, and
+# whether all features are named that it needs, `check` tells.
 test-browser:
-	cargo build --locked
+	cargo test --workspace --lib --bins --tests --locked --no-run --quiet
 	@if ! chromium=$$(deploy/find-chromium); then \
 	  echo "SKIPPED: the browser tests, because no Chromium starts here (see deploy/find-chromium)" | tee -a $(HEADWATER_SKIPPED); \
 	elif ! [ -d tests/browser/node_modules ]; then \
@@ -52,6 +53,7 @@ test-azure: setup-test ## Run the tests of the store against Azurite, from npm
 check: ## Check format, lints, documentation and types
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy -p headwater --locked -- -D warnings
 	cargo clippy -p headwater --no-default-features --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items --locked --quiet
 	@if [ -d web/node_modules ]; then set -x; npm run --silent --prefix web check; fi
