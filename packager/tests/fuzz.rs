@@ -1,5 +1,5 @@
 //! The fuzz targets as a plain test: a corpus from our own writer and from ffmpeg, mutated by a seeded generator for
-//! `HEADWATER_FUZZ_SECONDS` (60) in all.
+//! `HEADWATER_FUZZ_SECONDS` (24) in all.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 #![allow(clippy::disallowed_methods, reason = "the length of a test is real time")]
 
@@ -40,7 +40,7 @@ const HANG: Duration = Duration::from_secs(30);
 
 #[test]
 fn hostile_boxes_neither_panic_nor_hang_nor_fill_the_memory() {
-    let seconds = std::env::var("HEADWATER_FUZZ_SECONDS").map_or(60, |seconds| seconds.parse().unwrap());
+    let seconds = std::env::var("HEADWATER_FUZZ_SECONDS").map_or(24, |seconds| seconds.parse().unwrap());
     let share = Duration::from_secs(seconds) / 3;
     let files = files();
     let runs = [

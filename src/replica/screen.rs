@@ -271,10 +271,10 @@ impl Track {
     }
 }
 
-/// The segments with parts that a record counts in: whoever goes on has the same under their names.
+/// The segments with parts. Of those that no record counts in, whoever goes on may have others, but without parts, so the
+/// names of parts keep their bodies.
 fn parts_of(edge: &TrackEdge) -> BTreeMap<i64, Arc<Segment>> {
-    let recorded = |number: &i64| edge.stored.as_ref().is_some_and(|stored| stored.contains(number));
-    let has_parts = edge.segments.iter().filter(|(number, segment)| segment.has_parts && recorded(number));
+    let has_parts = edge.segments.iter().filter(|(_, segment)| segment.has_parts);
     let left = edge.left.iter().chain(has_parts);
     left.map(|(number, segment)| (*number, segment.clone())).collect()
 }

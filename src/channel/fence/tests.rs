@@ -28,7 +28,7 @@ use crate::{
     store::{Effort, Store},
 };
 
-const CASES: u64 = 400;
+const CASES: u64 = 150;
 const SECOND: Duration = Duration::from_secs(1);
 const PREFIX: &str = "live/a";
 const STATE: &str = "live/a/state.json";
