@@ -7,6 +7,7 @@ pub(super) mod cache;
 pub(super) mod cadence;
 pub(super) mod clocks;
 pub(super) mod delta;
+pub(super) mod forms;
 pub(super) mod hints;
 pub(super) mod list;
 pub(super) mod media;

@@ -16,7 +16,7 @@ use crate::check::{
     client::{Ask, Failure, Reply},
     dash::{self, Mpd},
     finding::{Check, Place},
-    rules::{cache, mpd as rules},
+    rules::{cache, forms::Forms, mpd as rules},
     watch::span,
 };
 
@@ -38,7 +38,7 @@ pub(in crate::check) async fn follow(run: Arc<Run>, url: Url, first: Reply) {
     let common = Arc::new(Common::default());
     let mut tasks = JoinSet::new();
     let mut followed = HashSet::new();
-    let mut rounds = 0;
+    let (mut rounds, mut forms) = (0, Forms::default());
     loop {
         let current = latest.borrow().clone();
         for each in &current.representations {
@@ -56,7 +56,7 @@ pub(in crate::check) async fn follow(run: Arc<Run>, url: Url, first: Reply) {
             latest.send_replace(mpd.clone());
             if rounds % PROBES == 0 {
                 utc::ask(&mpds.run, &mpd, &reply).await;
-                probes::gzip(&mpds.run, &mpds.url).await;
+                probes::gzip(&mpds.run, &mpds.url, &mut forms).await;
             }
         }
     }

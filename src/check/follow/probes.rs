@@ -13,12 +13,15 @@ use crate::check::{
     hls::{self, Playlist},
     rules::{
         cache,
+        forms::{self, Compared, Forms},
         reload::{self, Outcome, Wanted},
     },
 };
 
 /// What has to come at once has so many tries: one may be held up on its way.
 const TRIES: usize = 3;
+/// No longer is waited for a cache.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Far above all that may be asked for.
 const FAR: u64 = 20;
 
@@ -27,9 +30,11 @@ type Lists = Receiver<Option<Arc<Playlist>>>;
 /// Probes until the run is over.
 pub(super) async fn run(run: Arc<Run>, url: Url, mut lists: Lists) {
     let Ok(first) = lists.wait_for(Option::is_some).await.map(|list| list.clone()) else { return };
-    let pause = first.map_or(1, |list| list.target.max(1));
+    let pause = first.as_ref().map_or(1, |list| list.target.max(1));
+    let ended = first.is_some_and(|list| list.ended);
+    let mut forms = if ended { Forms::of_the_ended() } else { Forms::default() };
     for round in 0.. {
-        gzip(&run, &url).await;
+        gzip(&run, &url, &mut forms).await;
         let Some(list) = lists.borrow().clone() else { return };
         if list.can_block() {
             block(&run, &url, &list, round).await;
@@ -164,31 +169,41 @@ fn advance(list: &Playlist) -> usize {
 }
 
 /// Asks for the plain form, the compressed one and the plain one again: if both plain ones are of one moment, so is
-/// the one between.
-pub(super) async fn gzip(run: &Run, url: &Url) {
-    let ask = Ask::new(url.clone(), PATIENCE);
-    let zipped = Ask { gzip: true, ..ask.clone() };
+/// the one between. Where a cache may have kept one of them for longer, they are asked for again until it has both anew.
+pub(super) async fn gzip(run: &Run, url: &Url, forms: &mut Forms) {
+    let mut last = Compared::Unknown;
     for _ in 0..TRIES {
-        let Ok(first) = run.ask(&ask).await else { return };
-        let compressed = run.ask(&zipped).await;
-        let Ok(second) = run.ask(&ask).await else { return };
-        let comparable = first.is_ok() && second.is_ok() && first.body == second.body;
-        if comparable {
-            return same_document(run, url, &first, compressed);
+        let Some(compared) = compared(run, url).await else { return };
+        let pause = match &compared {
+            Compared::Apart(_, kept) => (*kept / 2).min(LONGEST_PAUSE),
+            Compared::Unknown => Duration::ZERO,
+            Compared::Same | Compared::Differ(_) => return told(run, url, forms, compared),
+        };
+        if compared != Compared::Unknown {
+            last = compared;
+        }
+        if !run.sleep(pause).await {
+            return;
         }
     }
+    told(run, url, forms, last);
 }
 
-fn same_document(run: &Run, url: &Url, plain: &Reply, compressed: Result<Reply, Failure>) {
+/// `None` if nothing came.
+async fn compared(run: &Run, url: &Url) -> Option<Compared> {
+    let ask = Ask::new(url.clone(), PATIENCE);
+    let zipped = Ask { gzip: true, ..ask.clone() };
+    let first = run.ask(&ask).await.ok()?;
+    let compressed = run.ask(&zipped).await;
+    let second = run.ask(&ask).await.ok()?;
+    let comparable = first.is_ok() && second.is_ok() && first.body == second.body;
+    Some(if comparable { forms::compare(&first, &compressed) } else { Compared::Unknown })
+}
+
+fn told(run: &Run, url: &Url, forms: &mut Forms, compared: Compared) {
     let mut judge = run.judge(url);
-    let words = match &compressed {
-        Err(Failure::Unzipped(why)) => Some(why.clone()),
-        Ok(reply) if reply.is_ok() => (reply.body != plain.body).then(|| {
-            format!("{} bytes after decompression, and {} uncompressed", reply.body.len(), plain.body.len())
-        }),
-        // Whatever else went wrong has nothing to do with compression.
-        _ => return,
-    };
-    judge.holds(Check::GzipDiffers, Place::WHOLE, words.is_none(), || words.unwrap_or_default());
+    if let Some(same) = forms.learn(compared) {
+        judge.holds(Check::GzipDiffers, Place::WHOLE, same.is_ok(), || same.err().unwrap_or_default());
+    }
     run.ledger.take(judge);
 }

@@ -71,7 +71,7 @@ fn cors(judge: &mut Judge, reply: &Reply) {
 }
 
 /// What shared caches go by: `s-maxage`, else `max-age`; nothing with `no-store` or `no-cache`.
-fn lifetime(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn lifetime(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("cache-control")?.to_str().ok()?;
     let directives = || text.split(',').map(str::trim);
     if directives().any(|each| matches!(each, "no-store" | "no-cache" | "private")) {
