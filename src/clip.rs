@@ -9,7 +9,7 @@ mod target;
 use std::{fmt, ops::RangeInclusive, time::Duration};
 
 use headwater_packager::{
-    track::Track,
+    track::{Configurations, Track},
     window::{Segment, Window},
 };
 
@@ -56,8 +56,11 @@ pub struct Summary {
 
 /// A track of the stretch.
 struct Part<'a> {
+    /// As it is now.
     track: &'a Track,
     window: Window,
+    /// What it is in the stretch.
+    configurations: Configurations,
 }
 
 impl Request {
@@ -81,11 +84,10 @@ pub async fn run(store: &Store, config: &config::Store, request: &Request) -> Re
         Some(rung) => file::with_rung(kept.tracks(), rung)?,
         None => kept.tracks().iter().collect(),
     };
-    let mut listed = list(store, &kept, tracks, &wanted).await?;
+    let mut parts = gather(store, &kept, list(store, &kept, tracks, &wanted).await?).await?;
     if file {
-        listed = file::with_best(listed);
+        parts = file::with_best(parts);
     }
-    let parts = gather(listed);
     if parts.is_empty() || parts.iter().any(|part| part.window.segments().is_empty()) {
         return Err(Error::nothing(request, kept.numbers()));
     }
@@ -142,17 +144,18 @@ async fn list<'a>(
     Ok(listed)
 }
 
-fn gather<'a>(listed: Vec<Listed<'a>>) -> Vec<Part<'a>> {
+async fn gather<'a>(store: &Store, kept: &Kept, listed: Vec<Listed<'a>>) -> Result<Vec<Part<'a>>, Error> {
     let (tracks, mut listed): (Vec<_>, Vec<_>) = listed.into_iter().unzip();
     // Tracks come into the record one after the other.
     let last = listed.iter().map(|segments| segments.last().map_or(i64::MIN, |last| last.number)).min();
     let last = last.unwrap_or(i64::MIN);
     listed.iter_mut().for_each(|segments| segments.retain(|segment| segment.number <= last));
-    let part = |(track, segments): Listed<'a>| {
-        let window = Window::of(track.timescale, segments);
-        Part { track, window }
-    };
-    tracks.into_iter().zip(aligned(listed)).map(part).collect()
+    let mut parts = Vec::new();
+    for (track, segments) in tracks.into_iter().zip(aligned(listed)) {
+        let configurations = kept.configurations(store, track, &segments).await?;
+        parts.push(Part { track, window: Window::of(track.timescale, segments), configurations });
+    }
+    Ok(parts)
 }
 
 /// Nanoseconds of media time before the first segment of any track.

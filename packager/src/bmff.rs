@@ -1,6 +1,7 @@
 //! ISO base media file format boxes (ISO/IEC 14496-12) in the shape of CMAF (ISO/IEC 23000-19).
 
 mod brands;
+mod described;
 mod fragment;
 mod init;
 mod joined;
@@ -9,7 +10,10 @@ pub mod reader;
 mod sample_entry;
 mod write;
 
-pub use self::joined::{Joiner, movie};
+pub use self::{
+    described::described,
+    joined::{Joiner, movie},
+};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 

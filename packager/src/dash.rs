@@ -11,7 +11,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::{
-    track::Track,
+    track::{Configurations, Track},
     window::{Bandwidth, Era, Open, Window},
 };
 pub use low_latency::LowLatency;
@@ -28,6 +28,8 @@ pub struct Representation<'a> {
     pub bandwidth: Bandwidth,
     /// The segment that is being made, in low latency: a period may begin with it.
     pub open: Option<&'a Open>,
+    /// What it is in other periods.
+    pub configurations: &'a Configurations,
 }
 
 /// What an MPD is for.

@@ -1,10 +1,13 @@
 //! What a track is: everything that its init segment and its line in a playlist need.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     codec::CodecConfig,
     time::{FrameRate, Ticks, Timescale},
+    window::Bandwidth,
 };
 
 /// One rendition: a video rung or an audio language.
@@ -25,6 +28,21 @@ pub struct Track {
     #[serde(default)]
     pub edit_start: Ticks,
 }
+
+/// What a track is in some of its segments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Configuration {
+    /// The track.
+    pub track: Arc<Track>,
+    /// Its bit rates.
+    pub bandwidth: Bandwidth,
+}
+
+/// What a track is, by the names of the init segments that its segments need.
+pub type Configurations = BTreeMap<String, Configuration>;
+
+/// Of a track that is what it is in all its segments.
+pub static UNCHANGED: Configurations = BTreeMap::new();
 
 /// The part of a [`Track`] that depends on its kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

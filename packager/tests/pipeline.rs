@@ -16,7 +16,7 @@ use headwater_packager::{
     sample::Sample,
     segmenter::{Cut, Output, Segmenter},
     time::Ticks,
-    track::Track,
+    track::{Track, UNCHANGED},
     window::{Era, Window},
 };
 use made::{TWO_SECONDS, segments};
@@ -75,7 +75,11 @@ fn publish(directory: &Path, tracks: &[(Arc<Track>, Window)], kind: (hls::Kind, 
     }
     let renditions: Vec<_> = tracks
         .iter()
-        .map(|(track, window)| hls::Rendition { track, bandwidth: window.bandwidth() })
+        .map(|(track, window)| hls::Rendition {
+            track,
+            bandwidth: window.bandwidth(),
+            configurations: &UNCHANGED,
+        })
         .collect();
     fs::write(directory.join("index.m3u8"), hls::multivariant(&renditions)).unwrap();
     let representations: Vec<_> = tracks
@@ -85,6 +89,7 @@ fn publish(directory: &Path, tracks: &[(Arc<Track>, Window)], kind: (hls::Kind, 
             window,
             bandwidth: window.bandwidth(),
             open: None,
+            configurations: &UNCHANGED,
         })
         .collect();
     let presentation =

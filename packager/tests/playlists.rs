@@ -5,6 +5,7 @@
 mod made;
 
 mod playlists {
+    mod configurations;
     mod dash;
     mod dash_low_latency;
     mod hls;

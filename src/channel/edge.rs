@@ -122,6 +122,18 @@ pub struct Rendition {
     pub bandwidth: Bandwidth,
 }
 
+impl Rendition {
+    /// Of a track that an encoder was asked for.
+    pub fn of(track: Arc<Track>) -> Self {
+        Self { bandwidth: nominal(track.bitrate.into()), track }
+    }
+}
+
+/// Rate control makes some segments larger than others, by about so much at most.
+pub(super) fn nominal(average: u64) -> Bandwidth {
+    Bandwidth { peak: average + average / 4, average }
+}
+
 /// A track at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct TrackEdge {

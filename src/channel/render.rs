@@ -8,12 +8,13 @@ use std::{
 use headwater_packager::{
     dash, hls,
     time::Grid,
+    track::UNCHANGED,
     window::{Bandwidth, Window},
 };
 
 use super::{
     cmsd::{self, Format},
-    edge::{Document, LowLatency, Playlist, Rendition},
+    edge::{Document, LowLatency, Playlist, Rendition, nominal},
     track::Writer,
 };
 
@@ -56,11 +57,6 @@ impl View {
     }
 }
 
-/// Rate control makes some segments larger than others, by about so much at most.
-fn nominal(average: u64) -> Bandwidth {
-    Bandwidth { peak: average + average / 4, average }
-}
-
 /// EXT-X-TARGETDURATION of all renditions.
 pub(super) fn target_duration(grid: Grid) -> Duration {
     Duration::from_secs(hls::target_duration(grid.segment).into())
@@ -68,11 +64,7 @@ pub(super) fn target_duration(grid: Grid) -> Duration {
 
 /// What documents of a stretch say of the tracks, in their order.
 pub(super) fn renditions(writers: &[Writer]) -> Arc<[Rendition]> {
-    let rendition = |writer: &Writer| {
-        let track = writer.track().clone();
-        Rendition { bandwidth: nominal(track.bitrate.into()), track }
-    };
-    writers.iter().map(rendition).collect()
+    writers.iter().map(|writer| Rendition::of(writer.track().clone())).collect()
 }
 
 /// A track's playlist for readers, who are told how far the `others` are, after the one that was published `before`.
@@ -118,7 +110,11 @@ pub(super) fn stored_playlist(writer: &Writer, view: &View, before: Option<&Arc<
 pub(super) fn multivariant(writers: &[Writer], view: &View) -> String {
     let renditions: Vec<_> = writers
         .iter()
-        .map(|writer| hls::Rendition { track: writer.track(), bandwidth: view.bandwidth(writer) })
+        .map(|writer| hls::Rendition {
+            track: writer.track(),
+            bandwidth: view.bandwidth(writer),
+            configurations: &UNCHANGED,
+        })
         .collect();
     hls::multivariant(&renditions)
 }
@@ -147,6 +143,7 @@ fn representations<'a>(
             window: window(writer),
             bandwidth: view.bandwidth(writer),
             open: view.low_latency.and(writer.shelf().opened()),
+            configurations: &UNCHANGED,
         })
         .collect()
 }

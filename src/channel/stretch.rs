@@ -3,18 +3,21 @@
 
 use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc};
 
+use bytes::Bytes;
 use headwater_packager::{
-    track::Track,
+    bmff,
+    track::{Configuration, Configurations, Track},
     window::{Era, Segment},
 };
 
 use super::{
     archive,
+    edge::Rendition,
     record::{self, Error, Record},
 };
 use crate::{
     ladder::wire::{Catalog, Message},
-    store::Store,
+    store::{self, Store},
 };
 
 /// What the store has of a channel.
@@ -61,6 +64,20 @@ impl Kept {
         archive::stretch(store, &self.prefix, track, &kept.archive, numbers).await
     }
 
+    /// What a track is in `segments`.
+    ///
+    /// # Errors
+    /// When the store does not give an init segment.
+    pub async fn configurations(
+        &self,
+        store: &Store,
+        track: &Track,
+        segments: &[Segment],
+    ) -> Result<Configurations, store::Error> {
+        let now = Rendition::of(Arc::new(track.clone()));
+        configurations(store, (&self.prefix, &now), segments, |_| None).await
+    }
+
     /// Numbers of the first and the last segment that picture and sound may have.
     pub fn numbers(&self) -> Option<RangeInclusive<i64>> {
         let of_kind = |kind: bool| {
@@ -72,6 +89,53 @@ impl Kept {
         };
         let kinds: Vec<_> = [true, false].into_iter().filter_map(of_kind).collect();
         Some(kinds.iter().map(|kind| kind.0).max()?..=kinds.iter().map(|kind| kind.1).min()?)
+    }
+}
+
+/// What a track is in `segments`, each of which has an init segment that says so: from those that are `known`, or the store.
+/// Where one is of no use it is taken for what it is now, with `bandwidth`.
+///
+/// # Errors
+/// When the store does not give one at the moment.
+pub async fn configurations(
+    store: &Store,
+    (prefix, now): (&str, &Rendition),
+    segments: &[Segment],
+    known: impl Fn(&str) -> Option<Bytes>,
+) -> Result<Configurations, store::Error> {
+    let ours = bmff::init_name(&bmff::init_segment(&now.track));
+    let mut configurations = Configurations::new();
+    for Segment { era, .. } in segments {
+        let name = &era.init;
+        if configurations.contains_key(name) {
+            continue;
+        }
+        let path = format!("{prefix}/{}/{name}", now.track.name);
+        let then = match known(name) {
+            _ if *name == ours => now.clone(),
+            Some(init) => then(&path, &init, now),
+            None => match store.get(&path).await {
+                Ok(init) => then(&path, &init, now),
+                Err(store::Error::NotFound { .. }) => then(&path, &[], now),
+                Err(error) => return Err(error),
+            },
+        };
+        let Rendition { track, bandwidth } = then;
+        configurations.insert(name.clone(), Configuration { track, bandwidth });
+    }
+    Ok(configurations)
+}
+
+/// What a track was when an init segment was made.
+fn then(path: &str, init: &[u8], now: &Rendition) -> Rendition {
+    match bmff::described(init, &now.track) {
+        // Who does not say how much it was to be has it measured.
+        Ok(Some(track)) if track.bitrate == 0 => Rendition { track: Arc::new(track), ..now.clone() },
+        Ok(Some(track)) => Rendition::of(Arc::new(track)),
+        unusable => {
+            tracing::debug!(path, ?unusable, "what segments are is told as it is now");
+            now.clone()
+        }
     }
 }
 

@@ -45,7 +45,7 @@ pub enum Error {
     },
     /// One file has one set of settings.
     #[error(
-        "the encoder's settings of {track} change within the stretch, or have changed since, which one file cannot hold; \
+        "the encoder's settings of {track} change within the stretch, which one file cannot hold; \
          give a shorter stretch, or a directory as --out"
     )]
     Settings {

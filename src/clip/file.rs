@@ -2,7 +2,7 @@
 
 use headwater_packager::{bmff, track::Track, window::Segment};
 
-use super::{Error, Listed, Part, Source, begin, length, target::Target};
+use super::{Error, Part, Source, begin, length, target::Target};
 use crate::package::Progress;
 
 /// The rung that is named, and all sound.
@@ -15,12 +15,17 @@ pub(super) fn with_rung<'a>(tracks: &'a [Track], rung: &str) -> Result<Vec<&'a T
 }
 
 /// The best rung of those that have the stretch, and all sound.
-pub(super) fn with_best(mut listed: Vec<Listed<'_>>) -> Vec<Listed<'_>> {
+pub(super) fn with_best(mut parts: Vec<Part<'_>>) -> Vec<Part<'_>> {
     let quality = |track: &Track| track.video().map(|video| (video.height, track.bitrate));
-    let best = listed.iter().map(|(track, _)| *track).filter(|track| track.video().is_some());
-    let best = best.max_by_key(|track| quality(track)).map(|track| track.name.clone());
-    listed.retain(|(track, _)| track.audio().is_some() || Some(&track.name) == best.as_ref());
-    listed
+    let best = parts.iter().filter(|part| part.track.video().is_some());
+    let best = best.max_by_key(|part| quality(then(part))).map(|part| part.track.name.clone());
+    parts.retain(|part| part.track.audio().is_some() || Some(&part.track.name) == best.as_ref());
+    parts
+}
+
+/// What a track is in the stretch, where that is one and the same.
+fn then<'a>(part: &'a Part<'_>) -> &'a Track {
+    part.configurations.values().next().map_or(part.track, |configuration| &configuration.track)
 }
 
 /// Writes it, segment by segment of all tracks.
@@ -32,7 +37,7 @@ pub(super) async fn write(
 ) -> Result<(), Error> {
     parts.iter().try_for_each(has_one_init)?;
     let zero = begin(parts);
-    let tracks: Vec<&Track> = parts.iter().map(|part| part.track).collect();
+    let tracks: Vec<&Track> = parts.iter().map(then).collect();
     let mut file = target.file()?;
     file.append(&bmff::movie(&tracks, length(parts).as_nanos() as i128))?;
     let mut joiner = bmff::Joiner::default();
@@ -54,8 +59,8 @@ pub(super) async fn write(
 
 /// A file says once what its samples need.
 fn has_one_init(part: &Part<'_>) -> Result<(), Error> {
-    let ours = bmff::init_name(&bmff::init_segment(part.track));
+    let written = bmff::init_name(&bmff::init_segment(then(part)));
     let settings = || Error::Settings { track: part.track.name.clone() };
-    let same = part.window.segments().iter().all(|segment| segment.era.init == ours);
+    let same = part.window.segments().iter().all(|segment| segment.era.init == written);
     if same { Ok(()) } else { Err(settings()) }
 }

@@ -55,6 +55,7 @@ async fn documents(parts: &[Part<'_>], target: &Target, segment: Duration) -> Re
             window: &part.window,
             bandwidth: part.window.bandwidth(),
             open: None,
+            configurations: &part.configurations,
         })
         .collect();
     let presentation =
@@ -62,7 +63,11 @@ async fn documents(parts: &[Part<'_>], target: &Target, segment: Duration) -> Re
     target.put("manifest.mpd", dash::mpd(&presentation).into()).await?;
     let renditions: Vec<_> = parts
         .iter()
-        .map(|part| hls::Rendition { track: part.track, bandwidth: part.window.bandwidth() })
+        .map(|part| hls::Rendition {
+            track: part.track,
+            bandwidth: part.window.bandwidth(),
+            configurations: &part.configurations,
+        })
         .collect();
     target.put("index.m3u8", hls::multivariant(&renditions).into()).await
 }

@@ -59,7 +59,7 @@ impl Default for Rewinding {
 impl Rewinding {
     pub(super) fn register(&self, registry: &mut Registry) {
         let lists = Unit::Other("lists".to_owned());
-        let help = "Media playlists and MPDs of stretches that were asked for";
+        let help = "Playlists and MPDs of stretches that were asked for";
         registry.register_with_unit("stretch", help, lists, self.lists.clone());
         let help = "From the request for one that is not known until it is made, with the wait for a turn";
         registry.register_with_unit("stretch_making", help, Unit::Seconds, self.making.clone());

@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use moka::future;
 
 pub use self::query::Stretch;
-use self::{past::Past, places::Places, plan::Plan, render::Rendered};
+use self::{past::Past, places::Places, plan::Plan, query::Canonical, render::Rendered};
 use super::{
     ahead::{FARTHEST_SEGMENT, Outlook},
     error::HttpError,
@@ -56,8 +56,9 @@ pub struct Stretches {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
     channel: String,
-    /// The one whose playlist it is; `None` for the MPD.
-    track: Option<String>,
+    which: Which,
+    /// All that are in the stretch: what is missing in one is left out of the others.
+    tracks: Vec<String>,
     first: i64,
     last: i64,
     /// Number of the last segment that there is of it.
@@ -65,8 +66,17 @@ struct Key {
     complete: bool,
     /// The store has all of what is complete.
     settled: bool,
-    /// Where the presentation time of an MPD counts from.
-    zero: Option<i128>,
+}
+
+/// A document of a stretch.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Which {
+    /// The multivariant playlist, which names others with this query.
+    Multivariant(Canonical),
+    /// The MPD, whose presentation time counts from there.
+    Mpd(i128),
+    /// The playlist of this track.
+    Playlist(String),
 }
 
 impl Stretches {
@@ -109,18 +119,16 @@ impl Stretches {
             return Err(public::not_yet(&reader.status.borrow().state));
         }
         let plan = Plan::of(&edge, stretch, self.longest)?;
-        let (document, media_type) = match resource.file {
+        let (which, media_type) = match resource.file {
             File::Track { track, file: TrackFile::Playlist(directives) } => {
                 return self.playlist(resource.presentation, track, stretch, directives, connection).await;
             }
             // Only documents have a stretch.
             File::Track { .. } => return Err(Refusal::UnknownPath.into()),
-            File::Multivariant => (Arc::new(render::multivariant(&plan)), media_type::HLS),
-            File::Mpd => {
-                let rendered = self.rendered(resource.presentation, None, &plan, connection).await?;
-                (rendered.whole.clone(), media_type::DASH)
-            }
+            File::Multivariant => (Which::Multivariant(plan.query), media_type::HLS),
+            File::Mpd => (Which::Mpd(plan.zero), media_type::DASH),
         };
+        let document = self.rendered(resource.presentation, which, &plan, connection).await?.whole.clone();
         if !plan.is_complete()
             && let Some(unfit) = fitness::of_channel(&edge, clock::now())
         {
@@ -148,7 +156,8 @@ impl Stretches {
             Ok((plan, index, edge.tracks.get(name).cloned()))
         };
         let (mut plan, mut index, track) = now()?;
-        let mut rendered = self.rendered(channel, Some(index), &plan, connection).await?;
+        let which = || Which::Playlist(name.to_owned());
+        let mut rendered = self.rendered(channel, which(), &plan, connection).await?;
         let mut held = None;
         if let (Some(msn), Some(mut track), false) = (directives.msn, track, plan.is_complete_in(index)) {
             // Names and entries are counted alike but behind a hole.
@@ -161,7 +170,7 @@ impl Stretches {
                 let patience = self.patience(channel, name, plan.target, connection);
                 held = until(&mut track, due, patience).await?;
                 (plan, index, _) = now()?;
-                rendered = self.rendered(channel, Some(index), &plan, connection).await?;
+                rendered = self.rendered(channel, which(), &plan, connection).await?;
             }
         }
         let cache = match directives.msn {
@@ -185,28 +194,32 @@ impl Stretches {
         Patience { waiters: &self.waiters, connection, duration, what: (channel, name, "playlist") }
     }
 
-    /// The playlist of the track at a position, or the MPD, made by the first who asks for it.
+    /// A document, made by the first who asks for it.
     async fn rendered(
         &self,
         channel: &str,
-        index: Option<usize>,
+        which: Which,
         plan: &Plan,
         connection: &Waiting,
     ) -> Result<Arc<Rendered>, HttpError> {
+        let index = match &which {
+            Which::Playlist(track) => plan.position(track),
+            Which::Multivariant(_) | Which::Mpd(_) => None,
+        };
         let complete = index.map_or(plan.is_complete(), |index| plan.is_complete_in(index));
         let key = Key {
             channel: channel.to_owned(),
-            track: index.map(|index| plan.tracks[index].track.name.clone()),
+            which,
+            tracks: plan.tracks.iter().map(|part| part.name().to_owned()).collect(),
             first: plan.first,
             last: plan.last,
             upto: index.map_or(plan.newest(), |index| plan.upto(index)),
             complete,
             settled: complete && plan.is_settled(),
-            zero: index.is_none().then_some(plan.zero),
         };
         let made = match self.rendered.get(&key).await {
             Some(rendered) => Ok((rendered, Rewound::Known)),
-            None => self.make(key, plan, index, connection).await,
+            None => self.make(key, plan, connection).await,
         };
         self.metrics.asked(channel, made.as_ref().map_or_else(outcome, |(_, rewound)| *rewound));
         Ok(made?.0)
@@ -217,18 +230,17 @@ impl Stretches {
         &self,
         key: Key,
         plan: &Plan,
-        index: Option<usize>,
         connection: &Waiting,
     ) -> Result<(Arc<Rendered>, Rewound), HttpError> {
         let waiter = self.waiters.enter(connection)?;
         let (cache, past, plan) = (self.rendered.clone(), self.past.clone(), plan.clone());
         let (places, metrics) = (self.places.clone(), self.metrics.clone());
-        let (channel, begun) = (key.channel.clone(), clock::now());
+        let (channel, which, begun) = (key.channel.clone(), key.which.clone(), clock::now());
         // A task of its own: who asked first may go away, and others wait for the same.
         let made = tokio::spawn(async move {
             // As long as this goes on it counts, whether or not anybody waits.
             let _waiter = waiter;
-            let make = render::render(&past, &places, channel.clone(), index, plan);
+            let make = render::render(&past, &places, channel.clone(), which, plan);
             let entry = cache.entry(key).or_try_insert_with(make).await.map_err(Arc::unwrap_or_clone)?;
             if !entry.is_fresh() {
                 return Ok((entry.into_value(), Rewound::Known));

@@ -108,6 +108,17 @@ impl Served {
         served
     }
 
+    /// Stops the server, and starts it again with other channels.
+    pub(crate) async fn restart_with(&mut self, before: &str, after: &str) {
+        self.stop().await;
+        let path = self.directory.path().join("headwater.toml");
+        let config = std::fs::read_to_string(&path).unwrap();
+        assert!(config.contains(before), "{config}");
+        std::fs::write(&path, config.replace(before, after)).unwrap();
+        self.child = spawn(self.directory.path(), &self.environment, self.descriptors);
+        self.answers().await;
+    }
+
     /// Kills the server as a crash would, and starts it again after `pause`.
     pub(crate) async fn crash_and_restart(&mut self, pause: Duration) {
         self.crash();

@@ -328,3 +328,50 @@ async fn a_server_gives_no_longer_stretches_than_it_is_configured_to() {
         );
     }
 }
+
+/// What ffprobe says of the picture: its size and its codec's profile.
+async fn picture(input: &str) -> String {
+    let arguments = ["-v", "error", "-select_streams", "v:0", "-show_entries", "stream=width,height,profile"];
+    let told = run("ffprobe", &[&arguments[..], &["-of", "csv=p=0", input]].concat()).await;
+    assert!(told.status.success(), "{input}: {}", said(&told));
+    String::from_utf8(told.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn what_was_on_before_the_encoder_was_given_other_settings_is_told_as_it_was() {
+    let (mut server, first) = on_air(4).await;
+    let now = async |server: &Served, from: i64, to: i64| {
+        let get = async |file: &str| {
+            let path = format!("live/a/{file}?start={from}&end={to}");
+            String::from_utf8(server.get(&path).await.unwrap_or_else(|| panic!("{path}")).to_vec()).unwrap()
+        };
+        (get("index.m3u8").await, get("manifest.mpd").await)
+    };
+    let before = now(&server, first, first + 4).await;
+    assert!(before.0.contains("RESOLUTION=320x180,FRAME-RATE=25.000"), "{}", before.0);
+    server.restart_with("size=320x180", "size=240x180").await;
+    let changed = server.playlist_with("a/180p", 60, |list| {
+        list.segments.last().is_some_and(|last| last.map.is_none()) && {
+            let discontinuity = list.segments.iter().position(|segment| segment.discontinuity);
+            discontinuity.is_some_and(|at| list.segments.len() - at >= 3)
+        }
+    });
+    let changed = changed.await;
+    let at = changed.segments.iter().position(|segment| segment.discontinuity).unwrap();
+    let later = changed.media_sequence as i64 + at as i64;
+    assert_eq!(now(&server, first, first + 4).await, before, "nothing of it has changed");
+    let (list, mpd) = now(&server, later, later + 2).await;
+    assert!(list.contains("RESOLUTION=240x180,"), "{list}");
+    assert!(mpd.contains("width=\"240\"") && !mpd.contains("width=\"320\""), "{mpd}");
+    let (list, mpd) = now(&server, first, later + 2).await;
+    assert!(list.contains("RESOLUTION=320x180,"), "{list}");
+    validate(&mpd, server.directory.path());
+    let widths: Vec<&str> = mpd.matches("width=\"320\"").chain(mpd.matches("width=\"240\"")).collect();
+    assert_eq!(widths.len(), 2, "{mpd}");
+    // A file of before says so too.
+    let file = server.directory.path().join("before.mp4");
+    let made = clip(&server, first, first + 4, &file, &[]).await;
+    assert!(made.status.success(), "{}", said(&made));
+    assert_plays(&file.display().to_string(), 4).await;
+    assert!(picture(&file.display().to_string()).await.ends_with("320,180"));
+}

@@ -11,17 +11,20 @@ use super::{
 };
 use crate::{
     codec::CodecConfig,
-    track::{Audio, Video},
-    window::{Era, Segment},
+    track::{Audio, Track, Video},
+    window::{Bandwidth, Era, Segment},
 };
 
 /// A track in a period: its position among all tracks, and its segments.
-struct Share<'a> {
+pub(super) struct Share<'a> {
     index: usize,
-    each: &'a Representation<'a>,
+    pub(super) each: &'a Representation<'a>,
     segments: vec_deque::Iter<'a, Segment>,
     /// What they need.
-    era: &'a Era,
+    pub(super) era: &'a Era,
+    /// What the track is there.
+    pub(super) track: &'a Track,
+    pub(super) bandwidth: Bandwidth,
 }
 
 /// All periods in which something is listed. A period begins where the era of any track does; its id and its start
@@ -56,7 +59,10 @@ fn shares<'a>(presentation: &Presentation<'a>, first: i64, end: i64) -> Vec<Shar
         let segments = each.window.numbered(first..end);
         let open = presentation.open(each).filter(|open| (first..end).contains(&open.number));
         let era = segments.clone().next().map(|first| &*first.era).or(open.map(|open| &*open.era))?;
-        Some(Share { index, each, segments, era })
+        let configuration = each.configurations.get(&era.init);
+        let track = configuration.map_or(each.track, |configuration| &configuration.track);
+        let bandwidth = configuration.map_or(each.bandwidth, |configuration| configuration.bandwidth);
+        Some(Share { index, each, segments, era, track, bandwidth })
     };
     presentation.representations.iter().enumerate().filter_map(share).collect()
 }
@@ -83,14 +89,14 @@ fn period(presentation: &Presentation<'_>, first: i64, is_oldest: bool, shares: 
         Span { start, numbered: presentation.low_latency().map(numbered) }
     };
     // Decoders cannot be switched between codecs as they are between rungs: each has its own set.
-    let is_hevc = |share: &&Share<'_>| matches!(share.each.track.codec, CodecConfig::Hevc(_));
+    let is_hevc = |share: &&Share<'_>| matches!(share.track.codec, CodecConfig::Hevc(_));
     let (hevc, avc): (Vec<_>, Vec<_>) =
-        shares.iter().filter(|share| share.each.track.video().is_some()).partition(is_hevc);
+        shares.iter().filter(|share| share.track.video().is_some()).partition(is_hevc);
     for set in [avc, hevc].into_iter().filter(|set| !set.is_empty()) {
         period = period.child(video_set(&set, &span(&set)));
     }
     for share in shares {
-        if let Some(audio) = share.each.track.audio() {
+        if let Some(audio) = share.track.audio() {
             period = period.child(audio_set(audio, share, &span(&[share])));
         }
     }
@@ -113,7 +119,7 @@ impl Span {
             numbered.reference_time(share.index, share.each.window.timescale(), share.segments.clone())
         };
         let set = shares.iter().find_map(time).into_iter().fold(set, Element::child);
-        set.child(numbered.resync(&first.each.track.media))
+        set.child(numbered.resync(&first.track.media))
     }
 
     fn representation(&self, share: &Share<'_>) -> Element {
@@ -121,7 +127,7 @@ impl Span {
             Some(numbered) => Addressing::Numbered(numbered),
             None => Addressing::Listed(share.segments.clone()),
         };
-        representation(share.each, share.era, &addressing, self.start)
+        representation(share, &addressing, self.start)
     }
 }
 
@@ -133,7 +139,7 @@ fn adaptation_set(index: usize, content: &'static str, mime: &'static str) -> El
 }
 
 fn video_set(shares: &[&Share<'_>], span: &Span) -> Element {
-    let videos = || shares.iter().filter_map(|share| share.each.track.video());
+    let videos = || shares.iter().filter_map(|share| share.track.video());
     let index = shares.first().map_or(0, |first| first.index);
     let mut set = adaptation_set(index, "video", "video/mp4")
         .attribute("segmentAlignment", "true")

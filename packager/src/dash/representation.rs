@@ -2,7 +2,7 @@
 
 use std::collections::vec_deque;
 
-use super::{Representation, low_latency::Numbered, timeline::segment_timeline, xml::Element};
+use super::{Representation, low_latency::Numbered, period::Share, timeline::segment_timeline, xml::Element};
 use crate::{
     track::{Audio, Media, Track, Video},
     window::{Era, Segment},
@@ -17,16 +17,12 @@ pub(super) enum Addressing<'a> {
 }
 
 /// A track in a period that begins at `period_start` nanoseconds of media time.
-pub(super) fn representation(
-    each: &Representation<'_>,
-    era: &Era,
-    addressing: &Addressing<'_>,
-    period_start: i128,
-) -> Element {
-    let Track { name, codec, media, .. } = each.track;
+pub(super) fn representation(share: &Share<'_>, addressing: &Addressing<'_>, period_start: i128) -> Element {
+    let &Share { each, era, track, bandwidth, .. } = share;
+    let Track { name, codec, media, .. } = track;
     let element = Element::new("Representation")
         .attribute("id", name.clone())
-        .attribute("bandwidth", each.bandwidth.peak.max(1).to_string())
+        .attribute("bandwidth", bandwidth.peak.max(1).to_string())
         .attribute("codecs", codec.rfc6381());
     let element = match media {
         Media::Video(video) => picture(element, video),

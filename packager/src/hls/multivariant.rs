@@ -1,10 +1,10 @@
 //! The multivariant playlist (rfc8216bis 4.4.6).
 
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 
 use super::{VERSION, language};
 use crate::{
-    track::{Track, Video},
+    track::{Configurations, Track, Video},
     window::Bandwidth,
 };
 
@@ -17,6 +17,21 @@ pub struct Rendition<'a> {
     pub track: &'a Track,
     /// What was measured of it.
     pub bandwidth: Bandwidth,
+    /// What it is in its segments, if that is not always what it is now.
+    pub configurations: &'a Configurations,
+}
+
+impl<'a> Rendition<'a> {
+    /// All that it is in its segments.
+    fn tracks(&self) -> impl Iterator<Item = &'a Track> + Clone {
+        let now = self.configurations.is_empty().then_some(self.track);
+        self.configurations.values().map(|configuration| &*configuration.track).chain(now)
+    }
+
+    /// The formats of all its segments (rfc8216bis 4.4.6.2).
+    fn codecs(&self) -> BTreeSet<String> {
+        self.tracks().map(|track| track.codec.rfc6381()).collect()
+    }
 }
 
 /// The multivariant playlist of a presentation. The playlist of a track is `{name}/index.m3u8`.
@@ -52,7 +67,7 @@ fn audio_only(out: &mut String, audio: &[&Rendition<'_>], query: &str) {
     if let (Some(first), Some(group)) = (audio.first(), Group::of(audio)) {
         // What is played besides the group is the group's default itself: it is counted once.
         let bandwidth = Bandwidth::default();
-        variant(out, &Rendition { bandwidth, track: first.track }, Some(&group), query);
+        variant(out, &Rendition { bandwidth, ..**first }, Some(&group), query);
     }
 }
 
@@ -76,11 +91,11 @@ fn audio_group(out: &mut String, audio: &[&Rendition<'_>], query: &str) {
             let _ = write!(out, ",LANGUAGE=\"{tag}\"");
         }
         let _ = write!(out, ",DEFAULT={},AUTOSELECT={}", yes_no(default), yes_no(nth == 1));
-        let _ = writeln!(
-            out,
-            ",CHANNELS=\"{}\",URI=\"{}/index.m3u8{query}\"",
-            properties.channels, rendition.track.name
-        );
+        // The most that there are in any segment (rfc8216bis 4.4.6.1).
+        let channels =
+            rendition.tracks().filter_map(|track| Some(track.audio()?.channels)).max().unwrap_or(0);
+        let _ =
+            writeln!(out, ",CHANNELS=\"{}\",URI=\"{}/index.m3u8{query}\"", channels, rendition.track.name);
     }
 }
 
@@ -92,16 +107,14 @@ fn yes_no(yes: bool) -> &'static str {
 struct Group {
     /// Of the dearest rendition: a player may choose any.
     bandwidth: Bandwidth,
-    codecs: Vec<String>,
+    codecs: BTreeSet<String>,
 }
 
 impl Group {
     fn of(audio: &[&Rendition<'_>]) -> Option<Self> {
         let peak = audio.iter().map(|rendition| rendition.bandwidth.peak).max()?;
         let average = audio.iter().map(|rendition| rendition.bandwidth.average).max()?;
-        let mut codecs: Vec<_> = audio.iter().map(|rendition| rendition.track.codec.rfc6381()).collect();
-        codecs.sort_unstable();
-        codecs.dedup();
+        let codecs = audio.iter().flat_map(|rendition| rendition.codecs()).collect();
         Some(Self { bandwidth: Bandwidth { peak, average }, codecs })
     }
 }
@@ -114,22 +127,24 @@ fn variant(out: &mut String, rendition: &Rendition<'_>, group: Option<&Group>, q
         own.peak + other.peak,
         own.average + other.average
     );
-    let mut codecs = vec![rendition.track.codec.rfc6381()];
-    codecs.extend(group.into_iter().flat_map(|group| group.codecs.clone()));
-    codecs.dedup();
+    let own_codecs = rendition.codecs();
+    let others = group.into_iter().flat_map(|group| group.codecs.difference(&own_codecs));
+    let codecs: Vec<_> = own_codecs.iter().chain(others).map(String::as_str).collect();
     let _ = write!(out, ",CODECS=\"{}\"", codecs.join(","));
-    if let Some(video) = rendition.track.video() {
-        picture(out, video);
-    }
+    picture(out, rendition.tracks().filter_map(Track::video));
     if group.is_some() {
         let _ = write!(out, ",AUDIO=\"{GROUP}\"");
     }
     let _ = writeln!(out, "\n{}/index.m3u8{query}", rendition.track.name);
 }
 
-fn picture(out: &mut String, video: &Video) {
-    let _ = write!(out, ",RESOLUTION={}x{}", video.display_width(), video.height);
-    if let Some(rate) = video.frame_rate {
+/// The largest of the pictures, and the highest rate of any (rfc8216bis 4.4.6.2).
+fn picture<'a>(out: &mut String, videos: impl Iterator<Item = &'a Video> + Clone) {
+    if let Some(video) = videos.clone().max_by_key(|video| (video.height, video.display_width())) {
+        let _ = write!(out, ",RESOLUTION={}x{}", video.display_width(), video.height);
+    }
+    let rates = videos.filter_map(|video| video.frame_rate);
+    if let Some(rate) = rates.max_by(|a, b| a.fps().total_cmp(&b.fps())) {
         let _ = write!(out, ",FRAME-RATE={:.3}", rate.fps());
     }
 }

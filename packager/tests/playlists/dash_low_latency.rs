@@ -5,6 +5,7 @@ use std::time::Duration;
 use headwater_packager::{
     dash::{self, Kind, LowLatency, Representation},
     time::Grid,
+    track::UNCHANGED,
     window::{Open, Segment, Window},
 };
 
@@ -62,6 +63,7 @@ fn render(published: &[Published], grid: Grid, low_latency: Option<LowLatency>) 
             window,
             bandwidth: window.bandwidth(),
             open: open.as_ref(),
+            configurations: &UNCHANGED,
         })
         .collect();
     let kind = Kind::Live {

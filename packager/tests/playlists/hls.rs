@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use headwater_packager::{
     hls,
     time::Ticks,
+    track::UNCHANGED,
     window::{Bandwidth, Window},
 };
 use m3u8_rs::{AlternativeMediaType, MasterPlaylist, MediaPlaylist, MediaPlaylistType};
@@ -133,7 +134,11 @@ fn a_language_that_is_no_language_is_left_out() {
     let (video, mut sound) = (video(720, 25, 1), audio("en\",URI=\"http://elsewhere/", 48_000));
     Arc::make_mut(&mut sound.track).name = "audio-und".into();
     let bandwidth = Bandwidth::default();
-    let renditions = [&video, &sound].map(|made| hls::Rendition { track: &made.track, bandwidth });
+    let renditions = [&video, &sound].map(|made| hls::Rendition {
+        track: &made.track,
+        bandwidth,
+        configurations: &UNCHANGED,
+    });
     let text = hls::multivariant(&renditions);
     assert!(!text.contains("elsewhere") && !text.contains("LANGUAGE"), "{text}");
 }
@@ -153,7 +158,11 @@ fn playlists_of_a_part_of_it_are_asked_for_with_its_query() {
     for presentation in all() {
         let each = presentation.tracks.iter();
         let renditions: Vec<_> = each
-            .map(|(made, window)| hls::Rendition { track: &made.track, bandwidth: window.bandwidth() })
+            .map(|(made, window)| hls::Rendition {
+                track: &made.track,
+                bandwidth: window.bandwidth(),
+                configurations: &UNCHANGED,
+            })
             .collect();
         let part = multivariant(&hls::multivariant_with(&renditions, "?start=10&end=20"));
         let whole = multivariant(&presentation.multivariant());

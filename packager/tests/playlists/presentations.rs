@@ -6,6 +6,7 @@ use headwater_packager::{
     dash, hls,
     sample::Sample,
     segmenter::{Cut, Output},
+    track::UNCHANGED,
     window::{Open, Part, Window},
 };
 
@@ -238,7 +239,11 @@ impl Presentation {
     pub fn multivariant(&self) -> String {
         let each = self.tracks.iter();
         let renditions: Vec<_> = each
-            .map(|(made, window)| hls::Rendition { track: &made.track, bandwidth: window.bandwidth() })
+            .map(|(made, window)| hls::Rendition {
+                track: &made.track,
+                bandwidth: window.bandwidth(),
+                configurations: &UNCHANGED,
+            })
             .collect();
         hls::multivariant(&renditions)
     }
@@ -260,6 +265,7 @@ impl Presentation {
                 window,
                 bandwidth: window.bandwidth(),
                 open: self.open.get(index),
+                configurations: &UNCHANGED,
             })
             .collect();
         let kind = match self.kind {

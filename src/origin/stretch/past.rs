@@ -3,12 +3,16 @@
 
 use std::{ops::RangeInclusive, sync::Arc};
 
-use headwater_packager::window::Segment;
+use headwater_packager::{track::Configurations, window::Segment};
 use moka::sync;
 
+use super::plan::Part;
 use crate::{
-    channel::archive::{self, Archive, Error, LENGTH},
-    store::Store,
+    channel::{
+        archive::{self, Archive, Error, LENGTH},
+        stretch,
+    },
+    store::{self, Store},
 };
 
 /// So many segments are kept, at some hundred bytes each.
@@ -69,6 +73,20 @@ impl Past {
         }
         segments.retain(|segment| numbers.contains(&segment.number));
         Ok(segments)
+    }
+
+    /// What a track of a channel is in `segments`.
+    ///
+    /// # Errors
+    /// When an init segment cannot be read.
+    pub(super) async fn configurations(
+        &self,
+        channel: &str,
+        Part { now, edge, .. }: &Part,
+        segments: &[Segment],
+    ) -> Result<Configurations, store::Error> {
+        let known = |name: &str| edge.inits.get(name).map(|body| body.chunks.concat().into());
+        stretch::configurations(&self.store, (&format!("live/{channel}"), now), segments, known).await
     }
 }
 

@@ -2,9 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use headwater_packager::{track::Track, window::Bandwidth};
-
 use super::query::{Canonical, Stretch};
 use crate::{
     channel::{
@@ -14,6 +11,7 @@ use crate::{
     },
     origin::{error::HttpError, policy::CachePolicy, refusal::Refusal},
 };
+use chrono::{DateTime, SecondsFormat, Utc};
 
 /// A client is told to come again after so many seconds at most: clocks are wrong, and channels end.
 const LATEST: i64 = 3600;
@@ -45,10 +43,8 @@ pub struct Plan {
 /// A track in it.
 #[derive(Clone, Debug)]
 pub struct Part {
-    /// The track.
-    pub track: Arc<Track>,
-    /// Its bit rates.
-    pub bandwidth: Bandwidth,
+    /// The track as it is now.
+    pub now: Rendition,
     /// What of it is published.
     pub edge: Arc<TrackEdge>,
     /// Numbers of the oldest and the newest segment there is.
@@ -74,7 +70,7 @@ impl Plan {
         let (wanted, last) = stretch.numbers(edge.segment, longest).into_inner();
         let mut tracks: Vec<Part> =
             edge.renditions.iter().filter_map(|rendition| part(edge, rendition)).collect();
-        leave_out_younger(&mut tracks, wanted, |part| (part.track.video().is_some(), Some(part.kept.0)));
+        leave_out_younger(&mut tracks, wanted, |part| (part.now.track.video().is_some(), Some(part.kept.0)));
         let oldest = tracks.iter().map(|part| part.kept.0).max().ok_or(Refusal::NotYetPublished)?;
         let newest = tracks.iter().map(|part| part.kept.1).min().ok_or(Refusal::NotYetPublished)?;
         if wanted > newest && !edge.ended {
@@ -102,7 +98,7 @@ impl Plan {
 
     /// The position of a track.
     pub fn position(&self, name: &str) -> Option<usize> {
-        self.tracks.iter().position(|part| part.track.name == name)
+        self.tracks.iter().position(|part| part.name() == name)
     }
 
     /// Number of the last segment that there is of it in the track at a position.
@@ -150,6 +146,11 @@ pub(super) fn lists_all(track: &TrackEdge) -> bool {
 }
 
 impl Part {
+    /// Name of the track.
+    pub fn name(&self) -> &str {
+        &self.now.track.name
+    }
+
     /// True if some of a stretch has left the live list and is not in the store yet. It comes: what was listed without it
     /// would count its entries anew then.
     fn lacks_some_of(&self, first: i64, last: i64) -> bool {
@@ -171,15 +172,14 @@ fn spare(first: i64, oldest: i64) -> i64 {
 }
 
 fn part(edge: &Edge, rendition: &Rendition) -> Option<Part> {
-    let Rendition { track, bandwidth } = rendition;
-    let edge = edge.tracks.get(&track.name)?.borrow().clone();
+    let edge = edge.tracks.get(&rendition.track.name)?.borrow().clone();
     let listed = edge.listing.first()?;
     let numbers = edge.archive.as_ref().map(|archive| archive.numbers());
     let recorded =
         numbers.as_ref().map(|numbers| numbers.as_ref().map_or(i64::MIN, |numbers| *numbers.end()));
     let archived = numbers.flatten().map(|numbers| *numbers.start());
     let kept = (archived.map_or(listed, |archived| archived.min(listed)), edge.listing.last()?);
-    Some(Part { track: track.clone(), bandwidth: *bandwidth, edge, kept, recorded })
+    Some(Part { now: rendition.clone(), edge, kept, recorded })
 }
 
 /// The first segment of it is complete when so many more are.

@@ -20,7 +20,7 @@ pub struct Stretch {
 }
 
 /// The query that asks for a stretch: one spelling for all stretches of the same segments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Canonical(pub Stretch);
 
 impl Stretch {

@@ -1,16 +1,19 @@
 //! The documents of a stretch.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use headwater_packager::{
     dash, hls,
-    window::{Segment, Window},
+    track::Configurations,
+    window::{Bandwidth, Segment, Window},
 };
 
 use super::{
+    Which,
     past::Past,
     places::Places,
     plan::{Part, Plan},
+    query::Canonical,
 };
 use crate::{
     channel::{
@@ -42,18 +45,7 @@ impl Rendered {
     }
 }
 
-/// The multivariant playlist.
-pub(super) fn multivariant(plan: &Plan) -> Document {
-    let rendition = |part| {
-        let Part { track, bandwidth, .. }: &Part = part;
-        hls::Rendition { track, bandwidth: *bandwidth }
-    };
-    let renditions: Vec<_> = plan.tracks.iter().map(rendition).collect();
-    let text = hls::multivariant_with(&renditions, &plan.query.to_string());
-    Document::new(text).described(cmsd::manifest(Format::Hls, !plan.is_complete()))
-}
-
-/// Lists the segments of the track at a position, or of all in an MPD.
+/// Makes a document of a stretch.
 ///
 /// # Errors
 /// [`Refusal::StoreUnavailable`], [`Refusal::StretchGone`] if nothing is left when it is looked for, and
@@ -62,21 +54,28 @@ pub(super) async fn render(
     past: &Past,
     places: &Places,
     channel: String,
-    index: Option<usize>,
+    which: Which,
     plan: Plan,
 ) -> Result<Arc<Rendered>, HttpError> {
     // Before anything is read: what waits has no segments in its hands.
     let _place = places.take().await?;
     let tracks = gather(past, &channel, &plan).await?;
+    let told = match &which {
+        Which::Playlist(_) => Vec::new(),
+        Which::Multivariant(_) | Which::Mpd(_) => describe(past, &channel, &plan, &tracks).await?,
+    };
     // A list of a day takes longer than others on this thread should wait.
     let render = move || {
         let tracks = stretch::aligned(tracks);
         if tracks.iter().any(Vec::is_empty) {
             return Err(Refusal::StretchGone);
         }
-        Ok(match index {
-            Some(index) => playlist(&plan, index, tracks),
-            None => mpd(&plan, tracks),
+        Ok(match which {
+            Which::Playlist(track) => {
+                playlist(&plan, plan.position(&track).ok_or(Refusal::UnknownTrack)?, tracks)
+            }
+            Which::Multivariant(query) => multivariant(&plan, query, &tracks, told),
+            Which::Mpd(_) => mpd(&plan, tracks, &told),
         })
     };
     let rendered = tokio::task::spawn_blocking(render).await.map_err(|_| Refusal::StoreUnavailable)??;
@@ -92,12 +91,8 @@ async fn gather(past: &Past, channel: &str, plan: &Plan) -> Result<Vec<Vec<Segme
         let begins = listing.first().filter(|listed| plan.first < *listed);
         if let (Some(listed), Some(archive)) = (begins, &part.edge.archive) {
             let older = plan.first..=upto.min(listed - 1);
-            let name = &part.track.name;
-            let read = past.segments(channel, name, archive, older).await;
-            segments = read.map_err(|reason| {
-                tracing::debug!(%reason, channel, track = name, "the store did not give what is listed in it");
-                Refusal::StoreUnavailable
-            })?;
+            let read = past.segments(channel, part.name(), archive, older).await;
+            segments = read.map_err(|reason| not_given(&reason, channel, part))?;
         }
         segments.extend(listing.segments(plan.first..=upto).cloned());
         tracks.push(segments);
@@ -105,9 +100,55 @@ async fn gather(past: &Past, channel: &str, plan: &Plan) -> Result<Vec<Vec<Segme
     Ok(tracks)
 }
 
+/// What the tracks are in these segments.
+async fn describe(
+    past: &Past,
+    channel: &str,
+    plan: &Plan,
+    tracks: &[Vec<Segment>],
+) -> Result<Vec<Configurations>, HttpError> {
+    let mut told = Vec::with_capacity(tracks.len());
+    for (part, segments) in plan.tracks.iter().zip(tracks) {
+        let read = past.configurations(channel, part, segments).await;
+        told.push(read.map_err(|reason| not_given(&reason, channel, part))?);
+    }
+    Ok(told)
+}
+
+fn not_given(reason: &dyn std::error::Error, channel: &str, part: &Part) -> Refusal {
+    tracing::debug!(%reason, channel, track = part.name(), "the store did not give what is listed in it");
+    Refusal::StoreUnavailable
+}
+
+fn multivariant(
+    plan: &Plan,
+    query: Canonical,
+    tracks: &[Vec<Segment>],
+    mut told: Vec<Configurations>,
+) -> Rendered {
+    for (told, segments) in told.iter_mut().zip(tracks) {
+        // Some have left with what is missing in another track.
+        let named: BTreeSet<&str> = segments.iter().map(|segment| segment.era.init.as_str()).collect();
+        told.retain(|init, _| named.contains(init.as_str()));
+    }
+    let rendition = |(part, configurations)| {
+        let (Part { now, .. }, configurations): (&Part, &Configurations) = (part, configurations);
+        let rates = || configurations.values().map(|each| each.bandwidth);
+        let bandwidth = Bandwidth {
+            peak: rates().map(|rates| rates.peak).max().unwrap_or(now.bandwidth.peak),
+            average: rates().map(|rates| rates.average).max().unwrap_or(now.bandwidth.average),
+        };
+        hls::Rendition { track: &now.track, bandwidth, configurations }
+    };
+    let renditions: Vec<_> = plan.tracks.iter().zip(&told).map(rendition).collect();
+    let document = Document::new(hls::multivariant_with(&renditions, &query.to_string()));
+    let document = document.described(cmsd::manifest(Format::Hls, !plan.is_complete()));
+    Rendered { whole: Arc::new(document), delta: None, last_msn: 0 }
+}
+
 fn playlist(plan: &Plan, index: usize, mut tracks: Vec<Vec<Segment>>) -> Rendered {
     let complete = plan.is_complete_in(index);
-    let window = Window::of(plan.tracks[index].track.timescale, tracks.swap_remove(index));
+    let window = Window::of(plan.tracks[index].now.track.timescale, tracks.swap_remove(index));
     let media = hls::Media {
         window: &window,
         target_duration: u32::try_from(plan.target.as_secs()).unwrap_or(u32::MAX),
@@ -125,8 +166,8 @@ fn playlist(plan: &Plan, index: usize, mut tracks: Vec<Vec<Segment>>) -> Rendere
     }
 }
 
-fn mpd(plan: &Plan, tracks: Vec<Vec<Segment>>) -> Rendered {
-    let timescale = |index: usize| plan.tracks[index].track.timescale;
+fn mpd(plan: &Plan, tracks: Vec<Vec<Segment>>, told: &[Configurations]) -> Rendered {
+    let timescale = |index: usize| plan.tracks[index].now.track.timescale;
     let windows: Vec<Window> = tracks
         .into_iter()
         .enumerate()
@@ -136,11 +177,13 @@ fn mpd(plan: &Plan, tracks: Vec<Vec<Segment>>) -> Rendered {
         .tracks
         .iter()
         .zip(&windows)
-        .map(|(part, window)| dash::Representation {
-            track: &part.track,
+        .zip(told)
+        .map(|((part, window), configurations)| dash::Representation {
+            track: &part.now.track,
             window,
-            bandwidth: part.bandwidth,
+            bandwidth: part.now.bandwidth,
             open: None,
+            configurations,
         })
         .collect();
     let kind =

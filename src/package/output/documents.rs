@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use headwater_packager::{dash, hls, window::Window};
+use headwater_packager::{dash, hls, track::UNCHANGED, window::Window};
 
 use super::{Output, Rendition};
 use crate::package::Error;
@@ -31,6 +31,7 @@ impl Output {
                 window: each.window(),
                 bandwidth: each.window().bandwidth(),
                 open: None,
+                configurations: &UNCHANGED,
             })
             .collect();
         let presentation =
@@ -38,7 +39,11 @@ impl Output {
         self.document("manifest.mpd", &dash::mpd(&presentation))?;
         let renditions: Vec<_> = renditions
             .iter()
-            .map(|each| hls::Rendition { track: each.track(), bandwidth: each.window().bandwidth() })
+            .map(|each| hls::Rendition {
+                track: each.track(),
+                bandwidth: each.window().bandwidth(),
+                configurations: &UNCHANGED,
+            })
             .collect();
         self.document("index.m3u8", &hls::multivariant(&renditions))
     }

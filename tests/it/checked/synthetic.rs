@@ -26,6 +26,7 @@ use headwater_packager::{
     sample::Sample,
     segmenter::{Cut, Output, Segmenter},
     time::Grid,
+    track::UNCHANGED,
     window::{self, Era, Open, Part, Window},
 };
 use tokio::{sync::watch, task::JoinHandle};
@@ -293,7 +294,11 @@ impl Maker {
     }
 
     fn rendition(&self) -> hls::Rendition<'_> {
-        hls::Rendition { track: &self.made.track, bandwidth: self.window.bandwidth() }
+        hls::Rendition {
+            track: &self.made.track,
+            bandwidth: self.window.bandwidth(),
+            configurations: &UNCHANGED,
+        }
     }
 
     fn representation(&self) -> dash::Representation<'_> {
@@ -302,6 +307,7 @@ impl Maker {
             window: &self.window,
             bandwidth: self.window.bandwidth(),
             open: self.open.as_ref(),
+            configurations: &UNCHANGED,
         }
     }
 

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use headwater::channel::{edge::Rendition, listing::Listing};
 use headwater_packager::{
+    bmff,
     codec::CodecConfig,
     time::Timescale,
     track::{Audio, Media, Track, Video},
@@ -176,6 +177,10 @@ impl Going {
     }
 
     fn with<const N: usize>(names: [&'static str; N]) -> Self {
+        Self::over(memory(), names)
+    }
+
+    fn over<const N: usize>(store: Store, names: [&'static str; N]) -> Self {
         let mut edge = Edge { renditions: names.map(rendition).into(), ..edge("demo") };
         let tracks = names.map(|name| {
             let (sender, receiver) = watch::channel(edge.tracks["720p"].borrow().clone());
@@ -183,7 +188,7 @@ impl Going {
             (name, sender)
         });
         let channels = [("demo".to_owned(), reader(edge, State::Live))].into();
-        let origin = Origin::new(Arc::new(channels), memory(), admission(waiters()));
+        let origin = Origin::new(Arc::new(channels), store, admission(waiters()));
         Self { server: Server::start(origin), tracks: tracks.into() }
     }
 
@@ -370,4 +375,52 @@ async fn what_a_multivariant_playlist_names_is_not_too_long_although_it_is_round
     let (_, playlist) = m3u8_rs::parse_master_playlist(said.as_bytes()).unwrap();
     let child = server.get(&format!("/live/demo/{}", playlist.variants[0].uri)).await;
     assert_eq!(numbers(&media(child).await.0), named(LAST - 9..=LAST - 8));
+}
+
+/// The track of the demo as it was before its encoder was given other settings.
+fn smaller() -> Track {
+    let mut track = Track::clone(&rendition("720p").track);
+    let video = Video { width: 480, height: 360, sample_aspect: (4, 3), frame_rate: None, colour: None };
+    (track.media, track.bitrate) = (Media::Video(video), 400_000);
+    track.codec = CodecConfig::Avc(Bytes::from_static(&[1, 0x4d, 0, 0x1e, 0xff, 0xe0, 0]));
+    track
+}
+
+#[tokio::test]
+async fn a_stretch_says_of_its_tracks_what_they_were_in_it() {
+    let store = memory();
+    let init = bmff::init_segment(&smaller());
+    let name = bmff::init_name(&init);
+    store.put(&format!("live/demo/720p/{name}"), vec![init]).await.unwrap();
+    let going = Going::over(store, ["720p", "audio-en"]);
+    let timescale = Timescale::new(1000).unwrap();
+    let eras = [(1, name.as_str()), (LAST - 4, "init-0af3.mp4")]
+        .map(|(first, init)| Arc::new(Era { first, init: init.into() }));
+    let segment = |number: i64| Segment {
+        number,
+        start: number * 6000,
+        duration: 6000,
+        size: 4,
+        parts: Vec::new(),
+        era: eras[usize::from(number >= LAST - 4)].clone(),
+        captured_at: 0,
+    };
+    let window = Window::of(timescale, (LAST - 9..=LAST).map(segment));
+    going.lists("720p", Arc::new(Listing::default().followed_by(&window)));
+    let get = async |file: &str, from: i64, to: i64| {
+        text(going.server.get(&format!("/live/demo/{file}?start={from}&end={to}")).await).await
+    };
+    let (then, now) = ((BEGIN, BEGIN + 12), (END - 12, END));
+    let list = get("index.m3u8", then.0, then.1).await;
+    assert!(list.contains("BANDWIDTH=502000,AVERAGE-BANDWIDTH=401000"), "{list}");
+    assert!(list.contains("CODECS=\"avc1.4d001e,mp4a.40.2\",RESOLUTION=640x360,"), "{list}");
+    let list = get("index.m3u8", now.0, now.1).await;
+    assert!(list.contains("CODECS=\"avc1.64001f,mp4a.40.2\",RESOLUTION=1280x720,"), "{list}");
+    let list = get("index.m3u8", then.0, now.1).await;
+    assert!(list.contains("CODECS=\"avc1.4d001e,avc1.64001f,mp4a.40.2\",RESOLUTION=1280x720,"), "{list}");
+    let mpd = get("manifest.mpd", then.0, now.1).await;
+    let periods: Vec<&str> = mpd.split("<Period ").skip(1).collect();
+    assert!(periods[0].contains("codecs=\"avc1.4d001e\" width=\"480\" height=\"360\" sar=\"4:3\""), "{mpd}");
+    assert!(periods[0].contains("bandwidth=\"500000\""), "{mpd}");
+    assert!(periods[1].contains("codecs=\"avc1.64001f\" width=\"1280\" height=\"720\""), "{mpd}");
 }

@@ -6,7 +6,7 @@ use headwater::channel::edge::{Coding, Document};
 use headwater_packager::{
     dash, hls,
     time::{Grid, Ticks},
-    track::Track,
+    track::{Track, UNCHANGED},
     window::{Era, Open, Part, Segment, Window},
 };
 
@@ -174,7 +174,7 @@ impl Listed {
     }
 
     fn rendition(&self) -> hls::Rendition<'_> {
-        hls::Rendition { track: &self.track, bandwidth: self.window.bandwidth() }
+        hls::Rendition { track: &self.track, bandwidth: self.window.bandwidth(), configurations: &UNCHANGED }
     }
 
     fn representation(&self, parts: bool) -> dash::Representation<'_> {
@@ -183,6 +183,7 @@ impl Listed {
             window: &self.window,
             bandwidth: self.window.bandwidth(),
             open: parts.then_some(&self.open),
+            configurations: &UNCHANGED,
         }
     }
 }
