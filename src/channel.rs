@@ -15,6 +15,7 @@ mod lateness;
 pub mod listing;
 mod measure;
 pub mod mirror;
+mod orphans;
 mod presentation;
 mod record;
 pub mod relay;

@@ -46,6 +46,12 @@ pub fn init_name(init: &Bytes) -> String {
     format!("init-{hash}.mp4")
 }
 
+/// A number by which segments say that they need this init segment: the first half of the hash that is in its name.
+pub fn init_mark(init: &Bytes) -> u32 {
+    let hash = Sha256::digest(init);
+    u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
+}
+
 /// The boxes in front of a fragment's media data: `[styp] [prft] moof` and the header of the `mdat`. The data of the
 /// samples follow it in order. `prft` is written where the first sample says when it was captured.
 pub fn fragment_header(track: &Track, fragment: &Fragment<'_>) -> Bytes {

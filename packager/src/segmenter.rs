@@ -76,6 +76,15 @@ pub enum Error {
     },
 }
 
+/// Room for parts in a segment's share of `mfhd.sequence_number`. It wraps: readers want it to grow from one fragment
+/// to the next (ISO/IEC 14496-12 8.8.5), and players of segments do not read it.
+const PARTS: u32 = 256;
+
+/// `mfhd.sequence_number` of the `part`-th chunk of segment `number`.
+pub fn sequence_of(number: i64, part: u32) -> u32 {
+    (number as u32).wrapping_mul(PARTS).wrapping_add(part)
+}
+
 /// The last decode time that is taken: ends and lines behind it can be computed without overflow.
 const LATEST: Ticks = Ticks::MAX / 4;
 

@@ -148,8 +148,12 @@ impl Store {
         if self.holdings.place.is_local() {
             return Ok(None);
         }
-        match self.look(path).await {
-            Ok(seen) => Ok(Some(seen.version)),
+        let location = location(path)?;
+        let objects = &self.holdings.place.objects;
+        // Nothing is read: what is damaged is to be written over like anything else.
+        let head = || async { objects.head(&location).await.map_err(|error| Error::of(path, error)) };
+        match self.effort.spend(path, head).await {
+            Ok(meta) => Ok(Some(Version::of(&meta))),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }

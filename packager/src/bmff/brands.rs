@@ -2,7 +2,7 @@
 
 use bytes::BufMut;
 
-use super::write::write_box;
+use super::{init_mark, init_segment, write::write_box};
 use crate::{
     codec::{CodecConfig, aac::AudioSpecificConfig},
     track::{Audio, Media, Track, Video},
@@ -12,20 +12,22 @@ type Brand = [u8; 4];
 
 /// Appends the `ftyp` of a track's header.
 pub(super) fn file_type(out: &mut Vec<u8>, track: &Track) {
-    write_box(out, *b"ftyp", |out| brands(out, structural(track).into_iter().chain(media_profile(track))));
+    write_box(out, *b"ftyp", |out| brands(out, 0, structural(track).into_iter().chain(media_profile(track))));
 }
 
-/// Appends the `styp` of a segment.
+/// Appends the `styp` of a segment. Nothing else in it tells which init segment it needs; the minor version of a brand is
+/// informative (ISO/IEC 14496-12 4.3), and `msdh` has none.
 pub(super) fn segment_type(out: &mut Vec<u8>, track: &Track, last: bool) {
     let segment = [*b"msdh", *b"cmfs"].into_iter().chain(structural(track)).chain(media_profile(track));
     // `lmsg` (ISO/IEC 23009-1) says that no segment follows.
-    write_box(out, *b"styp", |out| brands(out, segment.chain(last.then_some(*b"lmsg"))));
+    let mark = init_mark(&init_segment(track));
+    write_box(out, *b"styp", |out| brands(out, mark, segment.chain(last.then_some(*b"lmsg"))));
 }
 
-fn brands(out: &mut Vec<u8>, mut compatible: impl Iterator<Item = Brand> + Clone) {
+fn brands(out: &mut Vec<u8>, minor: u32, mut compatible: impl Iterator<Item = Brand> + Clone) {
     let major = compatible.clone().next().unwrap_or(*b"iso6");
     out.put_slice(&major);
-    out.put_u32(0);
+    out.put_u32(minor);
     compatible.by_ref().for_each(|brand| out.put_slice(&brand));
 }
 

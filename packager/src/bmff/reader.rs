@@ -7,6 +7,7 @@ mod fragment;
 mod movie;
 mod sample_entry;
 mod samples;
+mod segment;
 mod tables;
 
 use std::fmt;
@@ -18,6 +19,7 @@ pub use self::{
     fragment::{Defaults, FragmentRun, MovieFragment, ReferenceTime},
     movie::{Edit, Movie, MovieTrack},
     samples::Samples,
+    segment::MediaSegment,
     tables::{check_tables, check_tables_at},
 };
 

@@ -1,6 +1,6 @@
 //! What is complete: given at once, or held back until it is known whether it belongs to the last segment.
 
-use super::Output;
+use super::{Output, sequence_of};
 use crate::{
     bmff::{Fragment, fragment_header},
     chunk::Chunk,
@@ -8,10 +8,6 @@ use crate::{
     time::Ticks,
     track::Track,
 };
-
-/// Room for parts in a segment's share of `mfhd.sequence_number`. It wraps: readers want it to grow from one fragment
-/// to the next (ISO/IEC 14496-12 8.8.5), and players of segments do not read it.
-const PARTS: u32 = 256;
 
 /// What an [`Output`] is made of.
 #[derive(Clone, Debug)]
@@ -40,7 +36,7 @@ impl Complete {
 }
 
 fn chunk(track: &Track, number: i64, part: u32, samples: &[Sample], last_segment: bool) -> Chunk {
-    let sequence = (number as u32).wrapping_mul(PARTS).wrapping_add(part);
+    let sequence = sequence_of(number, part);
     let fragment = Fragment { sequence, samples, segment_start: part == 0, last_segment };
     Chunk {
         start: samples.first().map_or(0, |first| first.dts),

@@ -30,7 +30,9 @@ impl Candidate {
         let lock = self.store.lock(&self.prefix).await?;
         let kept = record::read(&self.store, &self.prefix).await.ok()?;
         let tenure = Tenure::ahead(self.terms, self.store.effort().budget, clock::now());
-        let ahead = Some(Ahead { candidate: self.clone(), sight: sight.clone(), _lock: lock });
+        let mut candidate = self.clone();
+        candidate.adopts = None;
+        let ahead = Some(Ahead { candidate, sight: sight.clone(), _lock: lock });
         let pen = Pen { ahead, ..Pen::new(self.store.clone(), self.stamp(epoch), None, tenure) };
         Some(Claim { pen, kept })
     }

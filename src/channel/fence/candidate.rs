@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
+use headwater_packager::time::Grid;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::sleep;
@@ -14,7 +15,8 @@ use super::{
 };
 use crate::{
     channel::{
-        record::{self, Record},
+        orphans,
+        record::{self, Record, TrackRecord},
         seal,
     },
     clock, config,
@@ -32,6 +34,9 @@ pub(in crate::channel) struct Candidate {
     watch: Watch,
     /// What the record of a channel says that has none.
     empty: Record,
+    /// By which segments are numbered, for who goes on with those that no record has named yet. Who is on air already has
+    /// filled their places.
+    pub(super) adopts: Option<Grid>,
 }
 
 /// The right to publish, and what is kept to go on from.
@@ -65,6 +70,7 @@ impl Candidate {
             writer: writer::name(),
             watch: Watch::new(terms.patience),
             empty: Record::new(&config.source, &config.ladder, false, BTreeMap::new()),
+            adopts: Some(config.grid),
         }
     }
 
@@ -150,7 +156,6 @@ impl Candidate {
         if !self.fence(epoch).await? {
             return Ok(None);
         }
-        let asked = clock::now();
         let store = self.store.held(&self.prefix, epoch).await.map_err(Hindrance::Store)?;
         let path = record::path_in(&self.prefix);
         let before = match store.look(&path).await {
@@ -163,12 +168,23 @@ impl Candidate {
             return Ok(None);
         }
         // Of the very record that is written over, whatever another read of it would give.
-        let kept = match &before {
+        let mut kept = match &before {
             Some(seen) => record::complete(&store, &self.prefix, &seen.body).await?,
             None => None,
         };
+        // Who has stopped in good order has left none.
+        let adopts = self.adopts.filter(|_| !sight.stamp.released);
+        let adopted = match kept.as_mut().zip(adopts) {
+            Some(((record, opening), grid)) => {
+                let more = orphans::adopt(&store, &self.prefix, &grid, record, opening).await;
+                more.into_iter().filter_map(|track| record.tracks.get_key_value(&track)).collect()
+            }
+            None => BTreeMap::new(),
+        };
         let stamp = self.stamp(epoch);
-        let (over, bytes) = self.claiming(before.map(|seen| (seen.version, seen.body)), &stamp)?;
+        let before = before.map(|seen| (seen.version, seen.body));
+        let (over, bytes) = self.claiming(before, &stamp, &adopted)?;
+        let asked = clock::now();
         let version =
             store.revise(&path, vec![bytes.clone()], over.as_ref()).await.map_err(Hindrance::Store)?;
         tracing::info!(epoch, writer = self.writer, "this server publishes the channel");
@@ -203,11 +219,12 @@ impl Candidate {
         Ok(true)
     }
 
-    /// The record as it is, of another writer.
+    /// The record as it is, of another writer, but for tracks that have more now.
     fn claiming(
         &self,
         before: Option<(Version, Bytes)>,
         stamp: &Stamp,
+        more: &BTreeMap<&String, &TrackRecord>,
     ) -> Result<(Option<Version>, Bytes), record::Error> {
         let Some((version, body)) = before else {
             return Ok((None, self.empty.clone().stamped(stamp.clone()).to_bytes()));
@@ -219,6 +236,9 @@ impl Candidate {
         };
         let mut record: Value = serde_json::from_slice(&body).map_err(&damaged)?;
         record["fence"] = serde_json::to_value(stamp).map_err(&damaged)?;
+        for (track, more) in more {
+            record["tracks"][track]["archive"] = serde_json::to_value(&more.archive).map_err(&damaged)?;
+        }
         Ok((Some(version), seal::reseal(record)))
     }
 }

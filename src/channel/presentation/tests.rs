@@ -15,6 +15,7 @@ mod followed;
 mod gone;
 mod killed;
 mod long;
+mod orphans;
 mod relayed;
 mod storing;
 mod stormy;
