@@ -79,6 +79,14 @@ pub struct Era {
     pub first: i64,
     /// Name of its init segment: `init-{hash}.mp4`.
     pub init: String,
+    /// How many eras of the channel came before it: its Discontinuity Sequence Number in lists that may begin anywhere. Records
+    /// of earlier versions do not count.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub sequence: u64,
+}
+
+fn is_zero(sequence: &u64) -> bool {
+    *sequence == 0
 }
 
 /// The segments of a track, and what remains of those that left.

@@ -47,7 +47,7 @@ fn write(directory: &Path, track: &Arc<Track>, cut: Cut, first: i64, samples: &[
     let directory = directory.join(&track.name);
     fs::create_dir(&directory).unwrap();
     let init = init_segment(track);
-    let era = Era { first, init: init_name(&init) };
+    let era = Era { first, init: init_name(&init), sequence: 0 };
     fs::write(directory.join(&era.init), &init).unwrap();
     let mut segmenter = Segmenter::marking_last(track.clone(), cut);
     let mut outputs: Vec<_> =

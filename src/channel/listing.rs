@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     fn segment(number: i64) -> Segment {
-        let era = Arc::new(Era { first: 1, init: "init-ab.mp4".into() });
+        let era = Arc::new(Era { first: 1, init: "init-ab.mp4".into(), sequence: 0 });
         Segment {
             number,
             start: number * 2000,

@@ -226,6 +226,8 @@ impl Presentation {
         let discontinuity = before.iter().any(|writer| {
             arriving.iter().any(|each| each.track.name == writer.name() && each.track != *writer.track())
         });
+        // Who comes is where the others are: a discontinuity has the same number in all of them.
+        let sequence = before.iter().map(|writer| writer.era().sequence).max().unwrap_or(0);
         for description in arriving {
             let name = &description.track.name;
             let writer = match before.iter().position(|writer| writer.name() == name) {
@@ -236,7 +238,8 @@ impl Presentation {
                     }
                     writer.succeed(description, discontinuity)
                 }
-                None => Writer::new(description, self.grid, self.window),
+                None => Writer::new(description, self.grid, self.window)
+                    .joining(sequence + u64::from(discontinuity)),
             };
             self.writers.push(writer);
         }

@@ -345,7 +345,7 @@ mod tests {
 
     /// A record of a writer, whose list begins with segment `first` and ends with `last`.
     fn record(beat: u64, first: i64, last: i64) -> Record {
-        let era = Arc::new(Era { first: 1, init: "init-ab.mp4".into() });
+        let era = Arc::new(Era { first: 1, init: "init-ab.mp4".into(), sequence: 0 });
         let segment = |number| Segment {
             number,
             start: number * 2000,

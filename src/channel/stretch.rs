@@ -201,7 +201,7 @@ fn part_at_holes(segments: &mut [Segment]) {
     let mut parted: Option<(Arc<Era>, Arc<Era>)> = None;
     for segment in segments {
         if due.is_some_and(|due| due != segment.number) {
-            let behind = Era { first: segment.number, init: segment.era.init.clone() };
+            let behind = Era { first: segment.number, ..Era::clone(&segment.era) };
             parted = Some((segment.era.clone(), Arc::new(behind)));
         }
         due = Some(segment.number + 1);
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     fn segment(number: i64, era: i64) -> Segment {
-        let era = Arc::new(Era { first: era, init: format!("init-{era}.mp4") });
+        let era = Arc::new(Era { first: era, init: format!("init-{era}.mp4"), sequence: 0 });
         Segment {
             number,
             start: number * 2000,

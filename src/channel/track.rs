@@ -73,7 +73,7 @@ impl Writer {
             grid,
             feed: Feed::Awaited,
             lateness: Lateness::default(),
-            era: Arc::new(Era { first: FIRST, init: init.clone() }),
+            era: Arc::new(Era { first: FIRST, init: init.clone(), sequence: 0 }),
             inits: BTreeMap::from([(init, body)]),
             shelf,
             first: FIRST,
@@ -98,7 +98,8 @@ impl Writer {
         self.era = if last.era.init == self.era.init {
             last.era.clone()
         } else {
-            Arc::new(Era { first: last.number + 1, init: self.era.init.clone() })
+            let (first, sequence) = (last.number + 1, last.era.sequence + 1);
+            Arc::new(Era { first, init: self.era.init.clone(), sequence })
         };
     }
 
@@ -107,9 +108,17 @@ impl Writer {
         &self.era
     }
 
-    /// Begins another era with segment `number`, or with the next one that it makes.
-    pub(super) fn begin_era_at(&mut self, number: i64) {
-        self.era = Arc::new(Era { first: number.max(self.unused()), init: self.era.init.clone() });
+    /// Begins another era with segment `number`, or with the next one that it makes, as the era `sequence`.
+    pub(super) fn begin_era_at(&mut self, number: i64, sequence: u64) {
+        let first = number.max(self.unused());
+        self.era = Arc::new(Era { first, init: self.era.init.clone(), sequence });
+    }
+
+    /// The same that comes to a channel whose other tracks are in the era `sequence`.
+    #[must_use]
+    pub(super) fn joining(mut self, sequence: u64) -> Self {
+        self.era = Arc::new(Era { sequence, ..Era::clone(&self.era) });
+        self
     }
 
     /// A track that another server makes, as far as its record goes.
@@ -145,7 +154,8 @@ impl Writer {
         if self.begins_anew(&description) {
             tracing::warn!(track = self.name(), "the timescale has changed: the track begins anew");
             let anew = Self::new(description, self.grid, self.window().length());
-            return Self { first: self.unused(), ..anew };
+            let sequence = self.era.sequence + u64::from(discontinuity);
+            return Self { first: self.unused(), ..anew }.joining(sequence);
         }
         if discontinuity {
             self.successor = Some(description);
@@ -253,7 +263,7 @@ impl Writer {
         self.absorb(outputs);
         let (name, body) = init(&successor.track);
         self.segmenter = Segmenter::new(successor.track.clone(), Cut::Grid(self.grid));
-        self.era = Arc::new(Era { first, init: name.clone() });
+        self.era = Arc::new(Era { first, init: name.clone(), sequence: self.era.sequence + 1 });
         self.inits.insert(name, body);
         self.description = successor;
     }

@@ -222,7 +222,7 @@ mod tests {
 
     /// A media playlist of two thousand segments.
     fn long_list() -> Arc<edge::Document> {
-        let era = Arc::new(Era { first: 1, init: "init-a.mp4".into() });
+        let era = Arc::new(Era { first: 1, init: "init-a.mp4".into(), sequence: 0 });
         let mut window = Window::new(Duration::from_secs(4000), Timescale::new(1000).unwrap());
         for number in 1..2000 {
             let (start, duration, parts) = (number * 2000, 2000, Vec::new());

@@ -39,7 +39,7 @@ fn changed(made: &Made) -> (Arc<Track>, Window, Configurations) {
     let inits = tracks.each_ref().map(|track| init_name(&init_segment(track)));
     let segments = [0, 1].map(|at| {
         let first = NOW + 2 * at as i64;
-        made.segments(TWO_SECONDS, first, first + 2, &Era { first, init: inits[at].clone() })
+        made.segments(TWO_SECONDS, first, first + 2, &Era { first, init: inits[at].clone(), sequence: 0 })
     });
     let configuration = |(track, bandwidth)| Configuration { track, bandwidth };
     let told = inits.into_iter().zip(tracks.clone().into_iter().zip(RATES).map(configuration)).collect();

@@ -18,7 +18,7 @@ const TARGET: u32 = 2;
 const PART_TARGET: Duration = Duration::from_millis(400);
 
 fn era(first: i64, init: &str) -> Arc<Era> {
-    Arc::new(Era { first, init: init.into() })
+    Arc::new(Era { first, init: init.into(), sequence: 0 })
 }
 
 fn parts(count: usize) -> Vec<Part> {

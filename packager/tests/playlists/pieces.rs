@@ -31,7 +31,7 @@ fn open(number: i64, count: usize, era: &Arc<Era>) -> Open {
 }
 
 fn era(first: i64) -> Arc<Era> {
-    Arc::new(Era { first, init: format!("init-{}.mp4", first % 3) })
+    Arc::new(Era { first, init: format!("init-{}.mp4", first % 3), sequence: 0 })
 }
 
 const REPORTS: [Report<'static>; 1] = [Report { track: "other", msn: 7, part: Some(1) }];

@@ -13,7 +13,7 @@ use crate::made::{NOW, TWO_SECONDS, audio, era, video};
 const HZ: u32 = 1000;
 
 fn segment(number: i64, duration: i64, size: u64, first: i64) -> Segment {
-    let era = Arc::new(Era { first, init: format!("init-{}.mp4", first % 3) });
+    let era = Arc::new(Era { first, init: format!("init-{}.mp4", first % 3), sequence: 0 });
     Segment { number, start: number * 2000, duration, size, parts: Vec::new(), era, captured_at: 0 }
 }
 

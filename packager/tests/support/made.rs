@@ -118,7 +118,7 @@ impl Made {
 }
 
 pub fn era(first: i64, init: &str) -> Era {
-    Era { first, init: format!("init-{init}.mp4") }
+    Era { first, init: format!("init-{init}.mp4"), sequence: 0 }
 }
 
 /// Segments without their bytes.

@@ -13,7 +13,7 @@ const START: i64 = 64 * 1000;
 const C: i64 = 1000;
 
 fn era(first: i64) -> Arc<Era> {
-    Arc::new(Era { first, init: format!("init-{first}.mp4") })
+    Arc::new(Era { first, init: format!("init-{first}.mp4"), sequence: 0 })
 }
 
 fn entry(number: i64, era: &Arc<Era>) -> Entry {

@@ -41,7 +41,7 @@ struct Channel {
 
 impl Channel {
     fn of(count: i64) -> Self {
-        let era = Arc::new(Era { first: 1, init: "init-a.mp4".into() });
+        let era = Arc::new(Era { first: 1, init: "init-a.mp4".into(), sequence: 0 });
         let window = Window::new(Duration::from_secs(4 * 3600), Timescale::new(1000).unwrap());
         let mut channel = Self { window, era, next: 933_000_000 };
         (0..count).for_each(|_| channel.closes());

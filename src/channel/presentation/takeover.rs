@@ -48,12 +48,13 @@ impl Presentation {
     /// Who was killed around a change of encoder has recorded that of some tracks only, or of none: it is a discontinuity
     /// in all of them, as discontinuities are counted alike (rfc8216bis 6.2.4).
     pub(super) fn begin_eras_together(&mut self) {
-        let Some(newest) = self.writers.iter().map(|writer| writer.era().first).max() else { return };
+        let eras = self.writers.iter().map(|writer| (writer.era().first, writer.era().sequence));
+        let Some((newest, sequence)) = eras.max() else { return };
         let is_listed =
             self.writers.iter().any(|writer| writer.unused() > newest && writer.era().first == newest);
         for writer in &mut self.writers {
             if writer.era().first < newest && (!is_listed || writer.unused() <= newest) {
-                writer.begin_era_at(newest);
+                writer.begin_era_at(newest, sequence);
             }
         }
     }

@@ -11,6 +11,7 @@ use headwater_packager::{
 use super::*;
 use crate::channel::edge::Head;
 
+mod eras;
 mod followed;
 mod gone;
 mod killed;

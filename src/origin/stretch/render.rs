@@ -148,7 +148,12 @@ fn multivariant(
 
 fn playlist(plan: &Plan, index: usize, mut tracks: Vec<Vec<Segment>>) -> Rendered {
     let complete = plan.is_complete_in(index);
+    // The same in all tracks: one that came later has begun to count with the others.
+    let firsts = tracks.iter().filter_map(|segments| segments.first());
+    let sequence = firsts.map(|first| first.era.sequence).max().unwrap_or(0);
     let window = Window::of(plan.tracks[index].now.track.timescale, tracks.swap_remove(index));
+    let peak = window.bandwidth().peak;
+    let window = window.behind(sequence, peak);
     let media = hls::Media {
         window: &window,
         target_duration: u32::try_from(plan.target.as_secs()).unwrap_or(u32::MAX),

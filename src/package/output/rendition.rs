@@ -59,7 +59,7 @@ impl Rendition {
             Cut::Sync(_) => 0,
         };
         let window = Window::new(EVERYTHING, track.timescale);
-        let era = Arc::new(Era { first: 1, init: name });
+        let era = Arc::new(Era { first: 1, init: name, sequence: 0 });
         let track = Arc::new(track);
         let segmenter = Segmenter::marking_last(track.clone(), cut);
         Ok(Self { track, segmenter, first, window, era, directory, open: None })

@@ -208,7 +208,7 @@ impl Maker {
         Self {
             segmenter: Segmenter::new(made.track.clone(), Cut::Grid(GRID)),
             next: made.start(GRID, first),
-            era: Arc::new(Era { first: 0, init: name.clone() }),
+            era: Arc::new(Era { first: 0, init: name.clone(), sequence: 0 }),
             init: (name, Arc::new(Body::new(vec![init]))),
             window: Window::new(window, made.track.timescale),
             open: None,

@@ -45,7 +45,7 @@ pub(super) fn listing(name: &str, numbers: RangeInclusive<i64>) -> Arc<Listing> 
 /// Pictures of a camera begin so many milliseconds behind the lines of the grid.
 fn listing_late(name: &str, numbers: RangeInclusive<i64>, late: i64) -> Arc<Listing> {
     let timescale = Timescale::new(1000).unwrap();
-    let era = Arc::new(Era { first: 1, init: "init-0af3.mp4".into() });
+    let era = Arc::new(Era { first: 1, init: "init-0af3.mp4".into(), sequence: 0 });
     let segment = |number: i64| {
         let (start, era) = (number * 6000 + late, era.clone());
         let size = name.len() as u64;
@@ -395,7 +395,7 @@ async fn a_stretch_says_of_its_tracks_what_they_were_in_it() {
     let going = Going::over(store, ["720p", "audio-en"]);
     let timescale = Timescale::new(1000).unwrap();
     let eras = [(1, name.as_str()), (LAST - 4, "init-0af3.mp4")]
-        .map(|(first, init)| Arc::new(Era { first, init: init.into() }));
+        .map(|(first, init)| Arc::new(Era { first, init: init.into(), sequence: 0 }));
     let segment = |number: i64| Segment {
         number,
         start: number * 6000,
@@ -423,4 +423,28 @@ async fn a_stretch_says_of_its_tracks_what_they_were_in_it() {
     assert!(periods[0].contains("codecs=\"avc1.4d001e\" width=\"480\" height=\"360\" sar=\"4:3\""), "{mpd}");
     assert!(periods[0].contains("bandwidth=\"500000\""), "{mpd}");
     assert!(periods[1].contains("codecs=\"avc1.64001f\" width=\"1280\" height=\"720\""), "{mpd}");
+}
+
+#[tokio::test]
+async fn a_stretch_that_loses_a_discontinuity_has_counted_it() {
+    let going = Going::start();
+    let eras = [(1, 4), (LAST - 4, 5), (LAST - 1, 6)]
+        .map(|(first, sequence)| Arc::new(Era { first, init: "init-0af3.mp4".into(), sequence }));
+    let segment = |number: i64| {
+        let era = eras.iter().rfind(|era| era.first <= number).unwrap().clone();
+        let (start, parts) = (number * 6000, Vec::new());
+        Segment { number, start, duration: 6000, size: 4, parts, era, captured_at: 0 }
+    };
+    let path = format!("/live/demo/720p/index.m3u8?start={}", BEGIN + 6);
+    for (oldest, sequence, discontinuities) in
+        [(LAST - 9, 4, 2), (LAST - 5, 4, 2), (LAST - 4, 5, 1), (LAST - 3, 5, 1), (LAST, 6, 0)]
+    {
+        let window = Window::of(Timescale::new(1000).unwrap(), (oldest..=LAST).map(segment));
+        let listing = Arc::new(Listing::default().followed_by(&window));
+        going.lists("720p", listing.clone());
+        going.lists("audio-en", listing);
+        let (_, text) = media(going.server.get(&path).await).await;
+        assert!(text.contains(&format!("#EXT-X-DISCONTINUITY-SEQUENCE:{sequence}\n")), "{oldest}: {text}");
+        assert_eq!(text.matches("#EXT-X-DISCONTINUITY\n").count(), discontinuities, "{text}");
+    }
 }

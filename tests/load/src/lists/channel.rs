@@ -132,7 +132,7 @@ impl Channel {
 impl Listed {
     fn new(track: Track, length: Duration) -> Self {
         let window = Window::new(length, track.timescale);
-        let era = Arc::new(Era { first: 1, init: "init-0123456789abcdef.mp4".into() });
+        let era = Arc::new(Era { first: 1, init: "init-0123456789abcdef.mp4".into(), sequence: 0 });
         let mut listed = Self { open: opened(FIRST, 0, &era), track, window, era, list: None };
         listed.open.start = listed.line(FIRST);
         listed
