@@ -76,6 +76,9 @@ struct Doom {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Archive {
     timescale: Timescale,
+    /// Number of the first segment that was ever kept. What an earlier version has begun does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    began: Option<i64>,
     /// Chapters that are kept.
     chapters: Runs,
     /// What they weigh.
@@ -92,6 +95,7 @@ impl Archive {
     pub(super) fn new(timescale: Timescale) -> Self {
         Self {
             timescale,
+            began: None,
             chapters: Runs::default(),
             weight: Weight::default(),
             doomed: Vec::new(),
@@ -109,6 +113,11 @@ impl Archive {
         let first = self.chapters.first().map(|chapter| chapter * LENGTH);
         let first = first.or_else(|| self.tail.first_key_value().map(|(number, _)| *number))?;
         Some(first..=self.newest()?)
+    }
+
+    /// Number of the first segment that was ever kept, if that is known.
+    pub fn began(&self) -> Option<i64> {
+        self.began
     }
 
     /// True if a chapter is named, if only as one that is to go.
@@ -142,6 +151,9 @@ impl Archive {
     /// Counts in a segment that is in the store.
     pub(super) fn add(&mut self, mut entry: Entry) {
         entry.segment.parts = Vec::new();
+        if self.numbers().is_none() {
+            self.began.get_or_insert(entry.segment.number);
+        }
         self.tail.insert(entry.segment.number, entry);
     }
 }

@@ -69,6 +69,25 @@ fn a_chapter_is_written_once_nothing_of_it_is_open_and_named_once_it_is_durable(
 }
 
 #[test]
+fn it_is_known_where_a_track_began_when_that_is_long_gone() {
+    let mut keeping = keeping(START + 5..START + 200);
+    while let Some((chapter, Errand::Write(_))) = keeping.write(None) {
+        keeping.hear(chapter, Fate::Written);
+        keeping.weigh();
+        keeping.hear(chapter, Fate::Weighed(Weight::default()));
+        assert!(keeping.doom());
+    }
+    let archive = written(keeping.archive());
+    assert!(archive.numbers().unwrap().start() > &(START + 100));
+    assert_eq!(archive.began(), Some(START + 5));
+    let mut earlier = serde_json::to_value(&archive).unwrap();
+    earlier.as_object_mut().unwrap().remove("began").unwrap();
+    let mut earlier = Keeping::of(serde_json::from_value(earlier).unwrap());
+    earlier.add(entry(START + 200, &era(1)));
+    assert_eq!(earlier.archive().began(), None, "an earlier version did not say");
+}
+
+#[test]
 fn the_same_chapter_is_written_whether_or_not_a_server_was_killed_over_it() {
     let mut first = keeping((START..START + 70).filter(|number| number % 7 != 0));
     let mut again = Keeping::of(written(first.archive()));

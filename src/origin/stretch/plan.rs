@@ -31,8 +31,8 @@ pub struct Plan {
     pub segment: Duration,
     /// EXT-X-TARGETDURATION.
     pub target: Duration,
-    /// The line on the grid where it was asked to begin, in nanoseconds: presentation time counts from there, as what it
-    /// begins with may leave and the beginning must not move.
+    /// The line on the grid where it was asked to begin, or where the channel began if that was later, in nanoseconds:
+    /// presentation time counts from there, as what it begins with may leave and the beginning must not move.
     pub zero: i128,
     /// How many segments will be made at least before it loses its first.
     spare: i64,
@@ -47,6 +47,8 @@ pub struct Part {
     pub now: Rendition,
     /// What of it is published.
     pub edge: Arc<TrackEdge>,
+    /// Number of the first segment that there ever was, if that is known.
+    began: Option<i64>,
     /// Numbers of the oldest and the newest segment there is.
     kept: (i64, i64),
     /// Number of the newest that the store has for certain; none if nothing is kept there.
@@ -70,6 +72,8 @@ impl Plan {
         let (wanted, last) = stretch.numbers(edge.segment, longest).into_inner();
         let mut tracks: Vec<Part> =
             edge.renditions.iter().filter_map(|rendition| part(edge, rendition)).collect();
+        // Unknown of one is unknown of all. Who comes later does not change it.
+        let began = tracks.iter().map(|part| part.began).min().flatten().unwrap_or(wanted);
         leave_out_younger(&mut tracks, wanted, |part| (part.now.track.video().is_some(), Some(part.kept.0)));
         let oldest = tracks.iter().map(|part| part.kept.0).max().ok_or(Refusal::NotYetPublished)?;
         let newest = tracks.iter().map(|part| part.kept.1).min().ok_or(Refusal::NotYetPublished)?;
@@ -89,7 +93,7 @@ impl Plan {
             last,
             segment: edge.segment,
             target: edge.target_duration,
-            zero: i128::from(wanted) * edge.segment.as_nanos() as i128,
+            zero: i128::from(wanted.max(began)) * edge.segment.as_nanos() as i128,
             spare: spare(first, oldest) + tracks.iter().map(Part::listed).min().unwrap_or_default(),
             ended: edge.ended,
             tracks,
@@ -177,9 +181,14 @@ fn part(edge: &Edge, rendition: &Rendition) -> Option<Part> {
     let numbers = edge.archive.as_ref().map(|archive| archive.numbers());
     let recorded =
         numbers.as_ref().map(|numbers| numbers.as_ref().map_or(i64::MIN, |numbers| *numbers.end()));
+    // What is published first is recorded a moment later.
+    let began = edge.archive.as_ref().and_then(|archive| match archive.numbers() {
+        Some(_) => archive.began(),
+        None => Some(listed),
+    });
     let archived = numbers.flatten().map(|numbers| *numbers.start());
     let kept = (archived.map_or(listed, |archived| archived.min(listed)), edge.listing.last()?);
-    Some(Part { now: rendition.clone(), edge, kept, recorded })
+    Some(Part { now: rendition.clone(), edge, began, kept, recorded })
 }
 
 /// The first segment of it is complete when so many more are.

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use headwater::channel::{edge::Rendition, listing::Listing};
+use headwater::channel::{archive::Archive, edge::Rendition, listing::Listing};
 use headwater_packager::{
     bmff,
     codec::CodecConfig,
@@ -447,4 +447,47 @@ async fn a_stretch_that_loses_a_discontinuity_has_counted_it() {
         assert!(text.contains(&format!("#EXT-X-DISCONTINUITY-SEQUENCE:{sequence}\n")), "{oldest}: {text}");
         assert_eq!(text.matches("#EXT-X-DISCONTINUITY\n").count(), discontinuities, "{text}");
     }
+}
+
+/// The archive of a track of the demo, whose newest ten segments are in no chapter, and as it lies in the record.
+fn archive(name: &str, chapters: &[(i64, i64)], began: Option<i64>) -> Arc<Archive> {
+    let rows = (LAST - 9..=LAST).map(|number| (number, number * 6000, 6000, name.len(), 0, 0, ""));
+    let record = serde_json::json!({
+        "timescale": 1000, "began": began, "chapters": chapters, "weight": { "bytes": 0, "segments": 0 },
+        "doomed": [],
+        "tail": { "eras": [{ "first": 1, "init": "init-0af3.mp4" }], "rows": rows.collect::<Vec<_>>() },
+    });
+    Arc::new(serde_json::from_value(record).unwrap())
+}
+
+impl Going {
+    fn archives(&self, chapters: &[(i64, i64)], began: Option<i64>) {
+        for (name, track) in &self.tracks {
+            let archive = Some(archive(name, chapters, began));
+            track.send_modify(|edge| *edge = Arc::new(TrackEdge { archive, ..TrackEdge::clone(edge) }));
+        }
+    }
+}
+
+#[tokio::test]
+async fn presentation_time_counts_from_where_a_channel_began_if_it_was_asked_for_more() {
+    let going = Going::start();
+    let mpd = async |start: i64| {
+        text(going.server.get(&format!("/live/demo/manifest.mpd?start={start}")).await).await
+    };
+    let began = |mpd: &str| {
+        let value = mpd.split("availabilityStartTime=\"").nth(1).unwrap();
+        value.split('"').next().unwrap().to_owned()
+    };
+    going.archives(&[], Some(LAST - 9));
+    let told = mpd(BEGIN - 3600).await;
+    assert_eq!(began(&told), "2147-05-24T16:00:00.000Z", "{told}");
+    let offset = format!("presentationTimeOffset=\"{}\"", BEGIN * 1000);
+    assert!(told.contains(&offset) && told.contains("<Period id=\"p1\" start=\"PT0S\""), "{told}");
+    assert_eq!(began(&mpd(BEGIN + 6).await), "2147-05-24T16:00:06.000Z");
+    // What has begun before, and is not kept any more, is time all the same, as is what nobody knows of.
+    going.archives(&[], Some(LAST - 309));
+    assert_eq!(began(&mpd(BEGIN - 3600).await), "2147-05-24T15:30:00.000Z");
+    going.archives(&[], None);
+    assert_eq!(began(&mpd(BEGIN - 3600).await), "2147-05-24T15:00:00.000Z");
 }
