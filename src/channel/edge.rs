@@ -108,6 +108,8 @@ pub struct Edge {
     pub ended: bool,
     /// From when on it is not fit to be shown.
     pub limits: Limits,
+    /// What is kept goes by its bytes too: heavy hours push out many light ones.
+    pub by_bytes: bool,
     /// Counts those who have published the channel, up to who has made this; 0 where nobody counts.
     pub epoch: u64,
 }

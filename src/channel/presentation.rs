@@ -458,6 +458,7 @@ impl Presentation {
             target_duration: render::target_duration(self.grid),
             ended: view.ended,
             limits: self.limits_of_lists(),
+            by_bytes: self.retention.bytes.is_some(),
             epoch: self.stamp.epoch,
         });
         self.edge.clone()
@@ -555,6 +556,7 @@ impl Presentation {
         let complete = self.ended() && self.writers.iter().all(|writer| writer.shelf().all_entered());
         Record::new(&self.source, &self.ladder, self.ended(), tracks)
             .completed(complete)
+            .within(self.retention.bytes)
             .opened_by(self.described_by.clone())
             .beside(self.gone.clone())
     }

@@ -37,6 +37,9 @@ pub(super) struct Record {
     /// True once all of it is in the store and counted in here: then, and not before, those who read this say so too.
     #[serde(default)]
     pub(super) complete: bool,
+    /// How many bytes are kept at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) archive_bytes: Option<u64>,
     /// Who has written it.
     #[serde(default)]
     pub(super) fence: Stamp,
@@ -125,7 +128,19 @@ impl Record {
     ) -> Self {
         let (source, ladder, fence) = (source.to_owned(), ladder.clone(), Stamp::default());
         let gone = BTreeMap::new();
-        Self { version: VERSION, source, ladder, ended, complete: false, fence, opening: None, tracks, gone }
+        let (complete, archive_bytes, opening) = (false, None, None);
+        Self {
+            version: VERSION,
+            source,
+            ladder,
+            ended,
+            complete,
+            archive_bytes,
+            fence,
+            opening,
+            tracks,
+            gone,
+        }
     }
 
     /// The same with the entity tag of the opening that describes its tracks.
@@ -138,6 +153,12 @@ impl Record {
     #[must_use]
     pub(super) fn completed(self, complete: bool) -> Self {
         Self { complete, ..self }
+    }
+
+    /// The same of a channel of which so many bytes are kept at most.
+    #[must_use]
+    pub(super) fn within(self, archive_bytes: Option<u64>) -> Self {
+        Self { archive_bytes, ..self }
     }
 
     /// The same that knows what is left of other tracks.

@@ -43,6 +43,7 @@ impl Presentation {
         }
         self.age = if first { age(record, now) } else { Duration::ZERO };
         self.stamp.epoch = record.fence.epoch;
+        self.retention.bytes = record.archive_bytes;
         // A channel that has ended may be given another source.
         self.ending = if record.complete { Ending::Published } else { Ending::No };
     }

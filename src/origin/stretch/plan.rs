@@ -94,7 +94,8 @@ impl Plan {
             segment: edge.segment,
             target: edge.target_duration,
             zero: i128::from(wanted.max(began)) * edge.segment.as_nanos() as i128,
-            spare: spare(first, oldest) + tracks.iter().map(Part::listed).min().unwrap_or_default(),
+            spare: spare(first, oldest, edge.by_bytes)
+                + tracks.iter().map(Part::listed).min().unwrap_or_default(),
             ended: edge.ended,
             tracks,
         })
@@ -170,9 +171,11 @@ impl Part {
     }
 }
 
-/// Chapters go as a whole, one when all of it is too old.
-fn spare(first: i64, oldest: i64) -> i64 {
-    (first.div_euclid(LENGTH) - oldest.div_euclid(LENGTH)) * LENGTH
+/// Chapters go as a whole, one when all of it is too old. If they go by bytes too, one goes when as much has come as it has,
+/// which may be a single segment: slate of a still picture and silence is so much lighter than what moves.
+fn spare(first: i64, oldest: i64, by_bytes: bool) -> i64 {
+    let chapters = first.div_euclid(LENGTH) - oldest.div_euclid(LENGTH);
+    if by_bytes { chapters } else { chapters * LENGTH }
 }
 
 fn part(edge: &Edge, rendition: &Rendition) -> Option<Part> {

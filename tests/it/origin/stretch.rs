@@ -181,7 +181,11 @@ impl Going {
     }
 
     fn over<const N: usize>(store: Store, names: [&'static str; N]) -> Self {
-        let mut edge = Edge { renditions: names.map(rendition).into(), ..edge("demo") };
+        Self::kept(store, names, false)
+    }
+
+    fn kept<const N: usize>(store: Store, names: [&'static str; N], by_bytes: bool) -> Self {
+        let mut edge = Edge { renditions: names.map(rendition).into(), by_bytes, ..edge("demo") };
         let tracks = names.map(|name| {
             let (sender, receiver) = watch::channel(edge.tracks["720p"].borrow().clone());
             edge.tracks.insert(name.into(), receiver);
@@ -490,4 +494,20 @@ async fn presentation_time_counts_from_where_a_channel_began_if_it_was_asked_for
     assert_eq!(began(&mpd(BEGIN - 3600).await), "2147-05-24T15:30:00.000Z");
     going.archives(&[], None);
     assert_eq!(began(&mpd(BEGIN - 3600).await), "2147-05-24T15:00:00.000Z");
+}
+
+#[tokio::test]
+async fn caches_keep_what_may_go_by_its_bytes_for_as_long_as_it_is_sure_to_stay() {
+    let chapter = (LAST - 9) / 64;
+    for (by_bytes, chapters, seconds) in
+        [(false, 50, 600), (true, 50, 360), (true, 1, 66), (true, 0, 60), (true, 500, 600)]
+    {
+        let going = Going::kept(memory(), ["720p", "audio-en"], by_bytes);
+        let older = [(chapter - chapters, chapter - 1)];
+        going.archives(if chapters > 0 { &older } else { &[] }, None);
+        let query = format!("start={BEGIN}&end={}", BEGIN + 12);
+        let said = going.server.get(&format!("/live/demo/720p/index.m3u8?{query}")).await;
+        let expected = format!("public, max-age={seconds}, stale-if-error=0");
+        assert_eq!(field(said.headers(), "cache-control"), expected, "{by_bytes}, {chapters} chapters");
+    }
 }

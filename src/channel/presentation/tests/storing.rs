@@ -129,3 +129,16 @@ fn what_is_lost_to_the_store_is_listed_while_it_is_in_memory_and_then_the_list_b
     rig.plays(START + 140, START + 260);
     assert!(!is_there(&rig));
 }
+
+#[test]
+fn a_record_tells_others_that_what_is_kept_goes_by_its_bytes() {
+    let config = config::Channel { archive_bytes: Some(1 << 30), ..config() };
+    let mut rig = Rig::configured(&config, None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    assert!(rig.presentation.edge().by_bytes);
+    let record = record::decode("state.json", rig.record.as_ref().unwrap()).unwrap();
+    let mut other = Presentation::new("live/a".into(), &super::config(), None, 0);
+    other.follow(&record, (&rig.presentation.opening, &["180p".into(), "audio-und".into()]), true, rig.now);
+    assert!(other.publish(rig.now).unwrap().by_bytes, "who serves it need not be configured so");
+}
