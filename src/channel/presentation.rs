@@ -89,6 +89,8 @@ pub(super) struct Presentation {
     recording: bool,
     /// The store has yet to be told something that no segment brings with it.
     unrecorded: bool,
+    /// The lists in the store say that nothing follows, and something does.
+    reopened: bool,
     /// Who writes its records.
     stamp: Stamp,
     /// What viewers see that do not wait for parts.
@@ -133,6 +135,7 @@ impl Presentation {
             ending: Ending::No,
             recording: false,
             unrecorded: false,
+            reopened: false,
             stamp: Stamp::default(),
             frames: Publisher::new(config.grid.segment),
             tracks: BTreeMap::new(),
@@ -159,6 +162,8 @@ impl Presentation {
         if record.ended && record.source == self.source {
             self.ending = Ending::Published;
         }
+        self.reopened = record.ended && !self.ended();
+        self.unrecorded |= self.reopened;
         self.reconfigured = record.ladder != self.ladder;
         self.described_by.clone_from(&record.opening);
         for description in descriptions(&opening) {
@@ -355,9 +360,10 @@ impl Presentation {
         }
         // When an ended source is in the store at last, all its lists say so.
         let concludes = self.is_over();
+        let reopened = std::mem::take(&mut self.reopened);
         let tracks = self.writers.iter().map(Writer::name);
         let tracks: Vec<String> = tracks
-            .filter(|track| concludes || listed.iter().any(|listed| listed == track))
+            .filter(|track| concludes || reopened || listed.iter().any(|listed| listed == track))
             .map(str::to_owned)
             .collect();
         let mut papers = self.playlist_papers(&tracks, now);

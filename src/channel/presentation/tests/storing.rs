@@ -142,3 +142,32 @@ fn a_record_tells_others_that_what_is_kept_goes_by_its_bytes() {
     other.follow(&record, (&rig.presentation.opening, &["180p".into(), "audio-und".into()]), true, rig.now);
     assert!(other.publish(rig.now).unwrap().by_bytes, "who serves it need not be configured so");
 }
+
+#[test]
+fn the_lists_of_a_channel_that_goes_on_behind_its_end_say_so_with_the_first_record() {
+    let mut rig = Rig::new(None, START);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    rig.presentation.end();
+    rig.settle();
+    let Some(Work::Record { record, .. }) = rig.presentation.conclusion() else { unreachable!() };
+    let lists = |works: Vec<Work>| -> BTreeMap<String, String> {
+        let papers = works.into_iter().filter_map(|work| match work {
+            Work::Documents(papers) => Some(papers),
+            _ => None,
+        });
+        let text = |paper: Paper| (paper.path, String::from_utf8(paper.text.concat()).unwrap());
+        papers.flatten().map(text).filter(|(path, _)| path.ends_with("/index.m3u8")).collect()
+    };
+    let ended = lists(vec![rig.presentation.conclude(true, rig.now)]);
+    assert!(ended["live/a/180p/index.m3u8"].ends_with("#EXT-X-ENDLIST\n"));
+    let kept = (record::decode("state.json", &record).unwrap(), rig.presentation.opening.clone());
+    let other = config::Channel { source: "test:?size=64x64".into(), ..config() };
+    rig.presentation = Presentation::new("live/a".into(), &other, Some(kept), rig.now);
+    assert!(rig.presentation.record_due().is_some(), "nothing new is to be waited for");
+    let goes_on = lists(rig.presentation.recorded(rig.now));
+    for track in ["180p", "audio-und"] {
+        let list = &goes_on[&format!("live/a/{track}/index.m3u8")];
+        assert!(list.contains("#EXTINF") && !list.contains("ENDLIST"), "{list}");
+    }
+}
