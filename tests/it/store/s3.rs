@@ -39,6 +39,8 @@ pub(crate) enum Mood {
     Deaf(usize),
     /// 409, and nothing is done.
     Conflicting(usize),
+    /// Of five one is done without an answer and one gets a 409; the number is how many of them are over.
+    Unsure(usize),
     /// They take so long.
     Slow(usize, Duration),
     /// Reads take so long, and writes are well.
@@ -163,6 +165,14 @@ impl Mood {
                 *left = left.checked_sub(1).unwrap_or(4);
                 if *left == 4 { now } else { Mood::Well }
             }
+            Mood::Unsure(over) => {
+                *over = (*over + 1) % 5;
+                match *over {
+                    1 => Mood::Deaf(1),
+                    3 => Mood::Conflicting(1),
+                    _ => Mood::Well,
+                }
+            }
             Mood::Failing(0)
             | Mood::Deaf(0)
             | Mood::Conflicting(0)
@@ -210,7 +220,7 @@ async fn answer(
     let status = |status| Response::builder().status(status).body(Body::empty()).map_err(|_| broken());
     match mood {
         Mood::Failing(_) => return status(StatusCode::SERVICE_UNAVAILABLE),
-        Mood::Often(_) => return status(StatusCode::INTERNAL_SERVER_ERROR),
+        Mood::Often(_) | Mood::Unsure(_) => return status(StatusCode::INTERNAL_SERVER_ERROR),
         Mood::Conflicting(_) => return status(StatusCode::CONFLICT),
         Mood::Slow(_, time) => tokio::time::sleep(time).await,
         Mood::Deaf(_) | Mood::SlowReads(_) | Mood::Well => {}
