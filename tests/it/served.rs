@@ -191,22 +191,7 @@ impl Served {
     pub(crate) fn check(&self, channel: &str, seconds: u64) -> JoinHandle<Vec<Value>> {
         let documents =
             ["index.m3u8", "manifest.mpd"].map(|file| self.url(&format!("live/{channel}/{file}")));
-        let run = tokio::process::Command::new(env!("CARGO_BIN_EXE_headwater"))
-            .arg("check")
-            .args(documents)
-            .args(["--json", "--seconds", &seconds.to_string()])
-            .env_remove("RUST_LOG")
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output();
-        tokio::spawn(async move {
-            let run = timeout(Duration::from_secs(seconds + 60), run).await;
-            let output = run.expect("the checker ends").unwrap();
-            let report: Value = serde_json::from_slice(&output.stdout)
-                .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
-            let findings = report["findings"].as_array().unwrap().iter();
-            findings.filter(|each| each["level"] == "violation").cloned().collect()
-        })
+        check(&documents, seconds)
     }
 
     /// A number on the control listener, of a family and with these labels.
@@ -299,6 +284,26 @@ fn spawn(directory: &Path, environment: &[(&'static str, OsString)], descriptors
         .stderr(log)
         .spawn()
         .unwrap()
+}
+
+/// Runs `headwater check` against these documents for so long; gives what it calls violations.
+pub(crate) fn check(documents: &[String], seconds: u64) -> JoinHandle<Vec<Value>> {
+    let run = tokio::process::Command::new(env!("CARGO_BIN_EXE_headwater"))
+        .arg("check")
+        .args(documents)
+        .args(["--json", "--seconds", &seconds.to_string()])
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    tokio::spawn(async move {
+        let run = timeout(Duration::from_secs(seconds + 60), run).await;
+        let output = run.expect("the checker ends").unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+        let findings = report["findings"].as_array().unwrap().iter();
+        findings.filter(|each| each["level"] == "violation").cloned().collect()
+    })
 }
 
 pub(crate) fn free_port() -> u16 {

@@ -19,6 +19,8 @@ mod azure;
 mod cluster;
 #[cfg(feature = "encoder")]
 mod damage;
+#[cfg(feature = "encoder")]
+mod direct;
 pub(crate) mod large;
 #[cfg(feature = "encoder")]
 mod outages;

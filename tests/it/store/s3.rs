@@ -1,13 +1,14 @@
 //! A real S3 server (s3s-fs) in this process, on loopback, with moods.
 
 use std::{
+    net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use headwater::{config, store::Store};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -21,7 +22,7 @@ use s3s::{
 };
 use s3s_fs::FileSystem;
 use tempfile::TempDir;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::RwLock, task::JoinHandle};
 
 const BUCKET: &str = "bucket";
 const ID: &str = "id-of-the-key";
@@ -51,6 +52,8 @@ struct State {
     mood: Mutex<Mood>,
     puts: Mutex<Vec<(String, HeaderMap)>>,
     gets: Mutex<Vec<String>>,
+    /// s3s-fs replaces an object and what is said of it one after the other, which a bucket does as one.
+    whole: RwLock<()>,
 }
 
 /// Stopped when it is dropped.
@@ -77,9 +80,15 @@ impl S3 {
         builder.set_auth(SimpleAuth::from_single(ID, SECRET));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let state =
-            Arc::new(State { mood: Mutex::new(Mood::Well), puts: Mutex::default(), gets: Mutex::default() });
-        let server = tokio::spawn(serve(listener, builder.build(), state.clone()));
+        let state = Arc::new(State {
+            mood: Mutex::new(Mood::Well),
+            puts: Mutex::default(),
+            gets: Mutex::default(),
+            whole: RwLock::default(),
+        });
+        let readers = S3ServiceBuilder::new(FileSystem::new(directory.path().join("s3")).unwrap()).build();
+        let doors = Doors { signed: builder.build(), readers };
+        let server = tokio::spawn(serve(listener, doors, state.clone()));
         Self { directory, endpoint, state, server }
     }
 
@@ -112,6 +121,15 @@ impl S3 {
 
     pub(crate) fn url(&self) -> String {
         format!("s3://{BUCKET}")
+    }
+
+    /// The URL by which anybody may read an object, as the bucket of a presentation allows it.
+    pub(crate) fn public(&self, path: &str) -> String {
+        format!("{}/{BUCKET}/{path}", self.endpoint)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.endpoint.trim_start_matches("http://").parse().unwrap()
     }
 
     /// Where the bucket's objects are files.
@@ -187,12 +205,27 @@ impl Mood {
     }
 }
 
-async fn serve(listener: TcpListener, s3: S3Service, state: Arc<State>) {
+/// Who signs may write, and all may read.
+#[derive(Clone)]
+struct Doors {
+    signed: S3Service,
+    readers: S3Service,
+}
+
+impl Doors {
+    fn of(&self, request: &Request<Incoming>) -> &S3Service {
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let signs = request.headers().contains_key(header::AUTHORIZATION);
+        if reads && !signs { &self.readers } else { &self.signed }
+    }
+}
+
+async fn serve(listener: TcpListener, doors: Doors, state: Arc<State>) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
-        let (s3, state) = (s3.clone(), state.clone());
+        let (doors, state) = (doors.clone(), state.clone());
         tokio::spawn(async move {
-            let service = service_fn(move |request| answer(request, s3.clone(), state.clone()));
+            let service = service_fn(move |request| answer(request, doors.clone(), state.clone()));
             let builder = auto::Builder::new(TokioExecutor::new());
             let _ = builder.serve_connection(TokioIo::new(stream), service).await;
         });
@@ -201,7 +234,7 @@ async fn serve(listener: TcpListener, s3: S3Service, state: Arc<State>) {
 
 async fn answer(
     request: Request<Incoming>,
-    s3: S3Service,
+    doors: Doors,
     state: Arc<State>,
 ) -> Result<HttpResponse, std::io::Error> {
     let mut mood = Mood::Well;
@@ -225,6 +258,13 @@ async fn answer(
         Mood::Slow(_, time) => tokio::time::sleep(time).await,
         Mood::Deaf(_) | Mood::SlowReads(_) | Mood::Well => {}
     }
-    let answer = s3.call(request.map(Body::from)).await.map_err(|_| broken())?;
+    let s3 = doors.of(&request).clone();
+    let writes = request.method() == Method::PUT;
+    let answer = s3.call(request.map(Body::from));
+    let answer = match writes {
+        true => (state.whole.write().await, answer.await).1,
+        false => (state.whole.read().await, answer.await).1,
+    };
+    let answer = answer.map_err(|_| broken())?;
     if matches!(mood, Mood::Deaf(_)) { Err(broken()) } else { Ok(answer) }
 }

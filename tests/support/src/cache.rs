@@ -7,8 +7,8 @@ use std::{
     fs::{self, File},
     io,
     net::{Ipv4Addr, SocketAddr, TcpStream},
-    path::PathBuf,
-    process::{Child, ExitStatus, Stdio},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::Duration,
 };
@@ -73,10 +73,27 @@ impl Cache {
             ));
             return Ok(None);
         }
+        Self::somewhere(program, |directory, address| program.command(directory, origin, address))
+    }
+
+    /// Starts nginx over the files of a store, with the example of cdn-config.
+    pub fn over(store: &Path) -> Result<Option<Self>, Error> {
+        let program = Program::Nginx;
+        if let Some(missing) = program.missing() {
+            skip(&format!("cdn-config/nginx/directory.conf is not tried, for want of {missing}"));
+            return Ok(None);
+        }
+        Self::somewhere(program, |directory, address| program::over(store, directory, address))
+    }
+
+    fn somewhere(
+        program: Program,
+        command: impl Fn(&Path, SocketAddr) -> Result<Command, Error>,
+    ) -> Result<Option<Self>, Error> {
         let mut last = Error::Deaf(program.name());
         for _ in 0..TRIES {
             let address = place::free_address().map_err(failed("a free port"))?;
-            match Self::at(program, origin, address) {
+            match Self::at(program, &command, address) {
                 // Somebody else may have taken the port in between.
                 Err(error @ Error::Ended(..)) => last = error,
                 outcome => return outcome.map(Some),
@@ -85,9 +102,13 @@ impl Cache {
         Err(last)
     }
 
-    fn at(program: Program, origin: SocketAddr, address: SocketAddr) -> Result<Self, Error> {
+    fn at(
+        program: Program,
+        command: impl Fn(&Path, SocketAddr) -> Result<Command, Error>,
+        address: SocketAddr,
+    ) -> Result<Self, Error> {
         let directory = tempfile::tempdir().map_err(failed("a directory for a cache"))?;
-        let mut command = program.command(directory.path(), origin, address)?;
+        let mut command = command(directory.path(), address)?;
         let words = directory.path().join("words");
         let file = File::create(&words).map_err(failed("a file for what a cache says"))?;
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);

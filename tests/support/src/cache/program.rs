@@ -129,16 +129,33 @@ const ORIGIN: &str = "127.0.0.1:8080";
 const PURGERS: &str = "127.0.0.0/8";
 
 fn nginx(directory: &Path, origin: SocketAddr, address: SocketAddr) -> Result<Command, Error> {
-    let file = directory.join("nginx.conf");
-    let mut settings = vec![
+    let settings = [
         ("server 127.0.0.1:8080;", format!("server {origin};")),
         ("listen 8000;", format!("listen {address};")),
         (PURGERS, format!("{}/32", address.ip())),
     ];
+    run_nginx("nginx.conf", directory, settings.to_vec())
+}
+
+/// The command that runs nginx over the files in `store`.
+pub(super) fn over(store: &Path, directory: &Path, address: SocketAddr) -> Result<Command, Error> {
+    let settings = [
+        ("root /var/lib/headwater;", format!("root {};", store.display())),
+        ("listen 8000;", format!("listen {address};")),
+    ];
+    run_nginx("directory.conf", directory, settings.to_vec())
+}
+
+fn run_nginx(
+    example: &str,
+    directory: &Path,
+    mut settings: Vec<(&'static str, String)>,
+) -> Result<Command, Error> {
+    let file = directory.join("nginx.conf");
     if is_root() {
         settings.push(("worker_processes 1;", "worker_processes 1;\nuser root;".into()));
     }
-    copy(&examples().join("nginx/nginx.conf"), &file, &settings)?;
+    copy(&examples().join("nginx").join(example), &file, &settings)?;
     let mut command = Command::new(path("nginx"));
     command.args(["-e", "stderr", "-g", "daemon off;", "-p"]).arg(directory).arg("-c").arg(file);
     Ok(command)
