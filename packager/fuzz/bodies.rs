@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use bytes::Bytes;
 use headwater_packager::{
-    bmff::reader::{self, Boxes, Defaults, Movie, MovieFragment, ReferenceTime},
+    bmff::reader::{self, Boxes, Defaults, MediaSegment, Movie, MovieFragment, ReferenceTime},
     codec::CodecConfig,
 };
 
@@ -26,6 +26,9 @@ pub fn movie(data: &[u8]) {
             b"prft" => drop(ReferenceTime::read(&found)),
             _ => {}
         }
+    }
+    if let Ok(segment) = MediaSegment::read(data) {
+        assert!(segment.duration > 0 && segment.start.checked_add(segment.duration).is_some());
     }
     if reader::check_tables(data).is_ok() {
         drop(mp4::Mp4Reader::read_header(Cursor::new(data), data.len() as u64));

@@ -101,11 +101,10 @@ fn files() -> Vec<Vec<u8>> {
     for track in [fixture::avc_track(), fixture::aac_track()] {
         let samples = fixture::reordered(54_000_000_000);
         let fragment = Fragment { sequence: 1, samples: &samples, segment_start: true, last_segment: true };
-        let mut file = init_segment(&track).to_vec();
-        corpus.push(file.clone());
-        file.extend_from_slice(&fragment_header(&track, &fragment));
-        samples.iter().for_each(|sample| file.extend_from_slice(&sample.data));
-        corpus.push(file);
+        let init = init_segment(&track).to_vec();
+        let mut segment = fragment_header(&track, &fragment).to_vec();
+        samples.iter().for_each(|sample| segment.extend_from_slice(&sample.data));
+        corpus.extend([init.clone(), segment.clone(), [init, segment].concat()]);
     }
     corpus.push(progressive());
     let Some(broken) = headwater_test_support::shared("broken") else { return corpus };
