@@ -12,8 +12,12 @@ use serde_json::Value;
 use tokio::{process::Command, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::{alike::assert_alike, balancer::Balancer, sender::Sender};
-use crate::served::{Served, eventually};
+use self::{
+    alike::{are_lists_alike, assert_alike},
+    balancer::Balancer,
+    sender::Sender,
+};
+use crate::served::{self, Served, eventually};
 
 const TRACKS: [&str; 3] = ["a/180p", "a/90p", "a/audio-und"];
 /// How much later the second origin begins.
@@ -71,14 +75,32 @@ fn violations(report: &Value) -> Vec<&Value> {
     findings.filter(|each| each["level"] == "violation" && !own(each)).collect()
 }
 
+/// Kills the second origin and starts it again: meanwhile the first breaks no promise, and afterwards they are alike again.
+async fn assert_comes_back(pair: &mut [Served; 2], timing: Timing) {
+    let documents = ["index.m3u8", "manifest.mpd"].map(|file| pair[0].url(&format!("live/a/{file}")));
+    let checking = served::check(&documents, 8);
+    let before = pair[1].playlist(TRACKS[0]).await.unwrap();
+    pair[1].crash_and_restart(Duration::from_secs(1)).await;
+    let list = pair[1].playlist_with(TRACKS[0], 20, |_| true).await;
+    assert!(list.media_sequence <= before.media_sequence + 3, "it lists what it had before it was killed");
+    pair[1].in_state("a", "live", 30).await;
+    let violations = checking.await.unwrap();
+    assert!(violations.is_empty(), "{violations:#?}");
+    // What it has of the time until it was back has no parts, which the other lists for a while.
+    let alike = async || are_lists_alike(pair, &TRACKS).await.then_some(());
+    eventually("its lists are those of the other again", 30, alike).await;
+    assert_alike(pair, &TRACKS, timing).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_origins_of_the_test_source_are_interchangeable() {
     let lines = channel("test:?size=320x180&rate=30000/1001", "");
-    let pair = pair([&lines, &lines]).await;
+    let mut pair = pair([&lines, &lines]).await;
     assert_alike(&pair, &TRACKS, Timing::Clock).await;
     let report = check(&pair, 12).await;
     let violations = violations(&report);
     assert!(violations.is_empty(), "{violations:#?}");
+    assert_comes_back(&mut pair, Timing::Clock).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -86,9 +108,21 @@ async fn two_origins_of_a_transport_stream_are_interchangeable_by_its_timestamps
     let ports = [sender::free_port(), sender::free_port()];
     let _sender = Sender::start(&ports.map(sender::udp));
     let lines = ports.map(|port| channel(&format!("udp://127.0.0.1:{port}"), "timing = \"source\"\n"));
-    let pair = pair([&lines[0], &lines[1]]).await;
+    let mut pair = pair([&lines[0], &lines[1]]).await;
     assert_alike(&pair, &TRACKS, Timing::Source).await;
     let report = check(&pair, 12).await;
     let violations = violations(&report);
     assert!(violations.is_empty(), "{violations:#?}");
+    assert_comes_back(&mut pair, Timing::Source).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_origins_that_are_sent_the_same_over_srt_are_interchangeable_and_again_after_one_is_killed() {
+    let ports = [sender::free_port(), sender::free_port()];
+    let _sender = Sender::calling(&ports.map(sender::srt));
+    let lines = ports
+        .map(|port| channel(&format!("srt://:{port}?mode=listener&latency=80"), "timing = \"source\"\n"));
+    let mut pair = pair([&lines[0], &lines[1]]).await;
+    assert_alike(&pair, &TRACKS, Timing::Source).await;
+    assert_comes_back(&mut pair, Timing::Source).await;
 }
