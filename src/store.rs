@@ -12,6 +12,7 @@ mod hashes;
 mod hold;
 mod holdings;
 mod large;
+mod listed;
 mod place;
 mod probe;
 mod revise;
@@ -29,6 +30,7 @@ pub use self::{
     effort::Effort,
     error::Error,
     hold::Lock,
+    listed::{Hashed, LIST, Tag},
     probe::Unfenced,
     revise::{Seen, Version},
 };
@@ -44,6 +46,9 @@ use crate::{
     config::{self, Spool},
     policy::CachePolicy,
 };
+
+/// An object of which it is known what it has to be is read as a whole if it is no more than this part of the cache.
+const COMPARED: u64 = 4;
 
 /// A whole object, as read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +66,16 @@ pub enum Stored {
     Whole(Arc<Object>),
     /// A large one, which is read while it is sent.
     Blocks(Box<Blocks>),
+}
+
+impl Stored {
+    /// Its strong entity tag, quoted.
+    pub fn etag(&self) -> &str {
+        match self {
+            Self::Whole(object) => &object.etag,
+            Self::Blocks(blocks) => blocks.etag(),
+        }
+    }
 }
 
 /// A handle on the store. Cloning is cheap.
@@ -117,12 +132,18 @@ impl Store {
 
     /// Anything that object_store has, for tests of what goes wrong.
     pub fn over(objects: Arc<dyn ObjectStore>) -> Self {
-        Self::new(Place::of(objects, Descriptions::default()), &config::Store::at("memory://"), None)
+        Self::over_as(objects, &config::Store::at("memory://"))
+    }
+
+    /// The same with a cache as the configuration says.
+    pub fn over_as(objects: Arc<dyn ObjectStore>, config: &config::Store) -> Self {
+        Self::new(Place::of(objects, Descriptions::default()), config, None)
     }
 
     fn new(place: Place, config: &config::Store, disk: Option<Disk>) -> Self {
         let room = Room::beside(config.cache.memory);
-        let holdings = Holdings { place, hashes: Hashes::default(), hold: None, room };
+        let largest_compared = config.cache.memory / COMPARED;
+        let holdings = Holdings { place, hashes: Hashes::default(), hold: None, room, largest_compared };
         Self {
             cache: Cache::new(holdings.clone(), config.cache.memory, disk),
             holdings,
@@ -247,7 +268,7 @@ impl Store {
     }
 
     /// Finds an object through the cache. However many ask at once, the store is asked once. One of more than 8 MiB is read
-    /// in blocks while it is sent.
+    /// in blocks while it is sent, unless it is known what it has to be and it is no more than a quarter of the cache.
     ///
     /// # Errors
     /// As [`Store::get`], and [`Error::Busy`].
@@ -268,6 +289,11 @@ impl Store {
             Stored::Whole(object) => Ok(object),
             Stored::Blocks(blocks) => blocks.whole().await.map(Arc::new),
         }
+    }
+
+    /// What was read at `path` is no use: whoever asks next has it read anew.
+    pub async fn reread(&self, path: &str) {
+        self.cache.forget(path).await;
     }
 
     /// How often the store was asked for what the cache did not have.

@@ -152,6 +152,9 @@ impl Mirror {
         let path = record::opening_path_in(&self.prefix);
         match self.store.get(&path).await {
             Ok(bytes) => {
+                if record.opening.is_some() && !record::is_opening_whole(record, &bytes) {
+                    return Err(record::opening_damaged(path));
+                }
                 let (etag, said) = (store::etag([&bytes[..]]), record::decode_opening(&path, &bytes)?);
                 Ok(Some(Arc::new(Opening { etag, said })))
             }

@@ -8,7 +8,6 @@ mod takeover;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use headwater_packager::{
     hls,
     time::Grid,
@@ -258,7 +257,8 @@ impl Presentation {
         self.reconfigured = false;
         self.lay_out_parts();
         let kept = self.writers[arrived..].iter().map(Writer::description);
-        let said: Vec<Bytes> = with_kept(&self.opening, kept).iter().map(wire::encode).collect();
+        let said = with_kept(&self.opening, kept).iter().map(wire::encode).collect();
+        let said = record::seal_opening(said);
         self.described_by = Some(store::etag(said.iter().map(|message| &message[..])));
         let opening = (record::opening_path_in(&self.prefix), said);
         let mut inits = Vec::new();

@@ -310,16 +310,32 @@ pub(super) async fn complete(
         record.read_bound(store, prefix, track).await?;
     }
     let path = opening_path_in(prefix);
-    match read_one(store, &path).await? {
-        Some(bytes) => {
+    match read_one(store, &path).await {
+        Ok(Some(bytes)) if record.opening.is_none() || is_opening_whole(&record, &bytes) => {
             // Who goes on from it goes on with what lies there, whichever it names.
             record.opening = Some(store::etag([&bytes[..]]));
             Ok(Some((record, decode_opening(&path, &bytes)?)))
         }
+        // The next encoder says the same, and it is written anew. After the end there is none.
+        Ok(Some(_)) | Err(Error::Store(store::Error::Damaged { .. })) if !record.ended => {
+            tracing::warn!(path, "damaged: the channel goes on when an encoder has said what it was");
+            Ok(Some((record, Vec::new())))
+        }
+        Ok(Some(_)) => Err(opening_damaged(path)),
+        Err(error) => Err(error),
         // It is written before the first record that has any.
-        None if record.tracks.is_empty() => Ok(None),
-        None => Err(Error::Incomplete { path }),
+        Ok(None) if record.tracks.is_empty() => Ok(None),
+        Ok(None) => Err(Error::Incomplete { path }),
     }
+}
+
+/// True if nobody can say from it what its tracks are: its opening is damaged.
+pub(super) fn lacks_opening((record, opening): &(Record, Vec<Message>)) -> bool {
+    opening.is_empty() && !record.tracks.is_empty()
+}
+
+pub(super) fn opening_damaged(path: String) -> Error {
+    Error::Damaged { path, reason: "its content is not what was written".into() }
 }
 
 /// The record that lies at `path`, without what lies in chapters.
@@ -334,6 +350,30 @@ pub(super) fn decode(path: &str, bytes: &[u8]) -> Result<Record, Error> {
         return Err(damaged("its content is not what was written".into()));
     }
     serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))
+}
+
+/// A frame of a kind that nobody reads, behind all others of an opening: it has the hash of these.
+const SEAL: u8 = b'#';
+/// How long such a frame is: a byte, the length of the rest, and the hash.
+const SEALED: usize = 1 + 4 + 32;
+
+/// What an encoder has said, as it is written.
+pub(super) fn seal_opening(mut said: Vec<Bytes>) -> Vec<Bytes> {
+    said.push(seal_of(said.iter().map(|message| &message[..])));
+    said
+}
+
+fn seal_of<'a>(said: impl Iterator<Item = &'a [u8]>) -> Bytes {
+    let hash = store::etag(said);
+    [&[SEAL, 0, 0, 0, 32][..], hash.trim_matches('"').as_bytes()].concat().into()
+}
+
+/// False if what was read as the opening of `record` is not what was written: neither what the record names, nor what somebody
+/// else has written since.
+pub(super) fn is_opening_whole(record: &Record, bytes: &[u8]) -> bool {
+    let sealed = bytes.split_at_checked(bytes.len().saturating_sub(SEALED));
+    record.opening == Some(store::etag([bytes]))
+        || sealed.is_some_and(|(said, seal)| seal == &seal_of([said].into_iter())[..])
 }
 
 /// What is said in an opening that lies at `path`.

@@ -35,7 +35,11 @@ impl Kept {
     /// When it cannot be read, or is not what this version writes.
     pub async fn read(store: &Store, channel: &str) -> Result<Option<Self>, Error> {
         let prefix = format!("live/{channel}");
-        let Some((record, opening)) = record::read(store, &prefix).await? else { return Ok(None) };
+        let Some(kept) = record::read(store, &prefix).await? else { return Ok(None) };
+        if record::lacks_opening(&kept) {
+            return Err(record::opening_damaged(record::opening_path_in(&prefix)));
+        }
+        let (record, opening) = kept;
         let catalog = |message: &Message| match message {
             Message::Catalog(Catalog { tracks, .. }) => Some(tracks.clone()),
             _ => None,

@@ -22,7 +22,7 @@ use super::{
     commit::{Committer, News, Work},
     delay::Delay,
     edge::{Edge, Reader},
-    fence::{Candidate, Hindrance, Pen, Terms},
+    fence::{Candidate, Claim, Hindrance, Pen, Terms},
     frames::{Allowance, KeyFrames},
     measure::Meter,
     presentation::Presentation,
@@ -130,18 +130,20 @@ pub async fn start(setup: Setup) -> Result<(Reader, JoinHandle<()>), record::Err
         behind: State::Starting,
         _trial: trial,
     };
-    let candidate = match claim {
+    let duty = match claim {
+        // Its encoder has yet to begin.
+        Some(claim) if claim.kept.as_ref().is_some_and(record::lacks_opening) => (None, Some(claim)),
         Some(claim) => {
             task.take_over(claim, &setup);
-            None
+            (None, None)
         }
         None => {
             task.status.send_modify(|status| status.state = State::Standby { why });
-            Some(candidate)
+            (Some(candidate), None)
         }
     };
     let span = tracing::info_span!("channel", name = setup.name);
-    let handle = tokio::spawn(task.run(setup, told, candidate).instrument(span));
+    let handle = tokio::spawn(task.run(setup, told, duty).instrument(span));
     Ok((Reader { edge: edges, status: statuses, lineup, key_frames }, handle))
 }
 
@@ -198,7 +200,7 @@ impl Task {
         mut self,
         mut setup: Setup,
         told: mpsc::Receiver<Control>,
-        mut candidate: Option<Candidate>,
+        (mut candidate, mut claim): (Option<Candidate>, Option<Claim>),
     ) {
         let (reports, mut inbox) = mpsc::channel(REPORTS);
         let encoders = match (self.presentation.ended(), setup.door.take()) {
@@ -208,7 +210,13 @@ impl Task {
         };
         loop {
             if let Some(candidate) = candidate.take() {
-                let Some(claim) = self.stand_by(candidate, &mut inbox, &setup).await else { break };
+                claim = self.stand_by(candidate, &mut inbox, &setup).await;
+                if claim.is_none() {
+                    break;
+                }
+            }
+            if let Some(claim) = claim.take() {
+                let Some(claim) = self.await_opening(claim, &mut inbox, &setup).await else { break };
                 self.take_over(claim, &setup);
             }
             self.announce();

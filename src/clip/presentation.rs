@@ -1,11 +1,17 @@
 //! A presentation as `headwater package` makes them, of the channel's own segments.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use headwater_packager::{dash, hls};
 
 use super::{Error, Part, Source, begin, target::Target};
-use crate::package::Progress;
+use crate::{
+    package::Progress,
+    store::{Hashed, LIST, etag},
+};
 
 /// Writes media, then the documents, those that players begin with last.
 pub(super) async fn write(
@@ -25,15 +31,21 @@ pub(super) async fn write(
             target.put(&format!("{name}/{file}"), source.read(name, &file).await?).await?;
         }
     }
+    let mut hashes: BTreeMap<&str, Hashed> = BTreeMap::new();
     let longest = parts.iter().map(|part| part.window.segments().len()).max().unwrap_or(0);
     for index in 0..longest {
         for part in parts {
             let Some(segment) = part.window.segments().get(index) else { continue };
             let (name, file) = (&part.track.name, format!("{}.m4s", segment.number));
-            target.put(&format!("{name}/{file}"), source.read(name, &file).await?).await?;
+            let body = source.read(name, &file).await?;
+            hashes.entry(name).or_default().add(&file, &etag([&body[..]]));
+            target.put(&format!("{name}/{file}"), body).await?;
             let done = part.window.timescale().nanos(segment.end()) - zero;
             progress.at(Duration::from_nanos(u64::try_from(done).unwrap_or(0)));
         }
+    }
+    for (name, hashes) in hashes {
+        target.put(&format!("{name}/{LIST}"), hashes.to_text().into()).await?;
     }
     documents(parts, target, segment).await
 }

@@ -1,9 +1,12 @@
 //! Files of packaged assets, from the store.
 
+mod lists;
+
 use std::{sync::Arc, time::Duration};
 
 use moka::{future, sync};
 
+use self::lists::Lists;
 use super::{
     error::HttpError,
     media_type,
@@ -34,6 +37,7 @@ type Found = (Arc<Document>, &'static str);
 #[derive(Clone, Debug)]
 pub struct Assets {
     store: Store,
+    lists: Lists,
     /// By entity tag, so that a document that changes is another entry.
     documents: future::Cache<String, Arc<Document>>,
     /// By path, for a moment: one look instead of two for what is asked for all the time.
@@ -51,7 +55,7 @@ impl Assets {
             })
             .build();
         let recent = sync::Cache::builder().max_capacity(RECENT).time_to_live(LIFETIME).build();
-        Self { store, documents, recent }
+        Self { lists: Lists::new(store.clone()), store, documents, recent }
     }
 
     /// What `path` leads to, if that was found a moment ago.
@@ -64,7 +68,12 @@ impl Assets {
         if let File::Track { file: TrackFile::Part(..), .. } = resource.file {
             return Err(Refusal::UnknownPart.into());
         }
-        let stored = match self.store.find(path.trim_start_matches('/')).await {
+        let name = path.trim_start_matches('/');
+        let found = match resource.file {
+            File::Track { file: TrackFile::Segment(_), .. } => self.segment(name).await,
+            _ => self.store.find(name).await,
+        };
+        let stored = match found {
             Ok(stored) => stored,
             Err(store::Error::NotFound { .. }) => return Err(Refusal::UnknownAsset.into()),
             Err(reason) => {
@@ -92,6 +101,29 @@ impl Assets {
         let found = (self.document(object, format).await, media_type);
         self.recent.insert(path.to_owned(), found.clone());
         Ok(representation(found))
+    }
+
+    /// A segment that is what its list says, if there is one.
+    async fn segment(&self, path: &str) -> Result<Stored, store::Error> {
+        match self.compared(path).await {
+            Err(store::Error::Damaged { .. }) if self.lists.says_otherwise(path).await => {
+                self.store.disown(path);
+                self.compared(path).await
+            }
+            found => found,
+        }
+    }
+
+    async fn compared(&self, path: &str) -> Result<Stored, store::Error> {
+        let found = self.store.find(path).await?;
+        match self.lists.tag_of(path).await? {
+            Some(tag) if found.etag() != tag => {
+                self.store.expect(path, &tag);
+                self.store.reread(path).await;
+                self.store.find(path).await
+            }
+            _ => Ok(found),
+        }
     }
 
     async fn document(&self, object: Arc<Object>, format: Format) -> Arc<Document> {

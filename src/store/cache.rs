@@ -1,6 +1,7 @@
 //! The read-through cache in front of the store: in memory, and on a disk of this machine if there is one for it.
 
 mod disk;
+mod doubt;
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -15,6 +16,7 @@ use bytes::Bytes;
 use moka::{Expiry, future, policy::EvictionPolicy, sync};
 
 pub(super) use self::disk::Disk;
+use self::doubt::Doubts;
 use super::{
     Error, Object,
     holdings::{Holdings, Opening},
@@ -28,6 +30,8 @@ const DOCUMENT_LIFETIME: Duration = Duration::from_secs(2);
 /// nobody ever asks for again there can be any number, and no more may remain of them than this.
 const ABSENCE: Duration = Duration::from_secs(1);
 const ABSENT: u64 = 10_000;
+const STAYS: &str =
+    "it is not what was written whenever it is read: it is refused until something else lies there";
 
 #[derive(Clone, Debug)]
 pub(super) struct Cache {
@@ -35,6 +39,7 @@ pub(super) struct Cache {
     entries: future::Cache<String, Entry>,
     /// Names that are not there, by their hashes; true if a record had it when it was looked for.
     absent: sync::Cache<u64, bool>,
+    doubts: Doubts,
     hashes: RandomState,
     disk: Option<Disk>,
     fills: Arc<AtomicU64>,
@@ -63,7 +68,7 @@ impl Cache {
             .build();
         let absent = sync::Cache::builder().max_capacity(ABSENT).time_to_live(ABSENCE).build();
         let hashes = RandomState::new();
-        Self { holdings, entries, absent, hashes, disk, fills: Arc::default() }
+        Self { holdings, entries, absent, doubts: Doubts::default(), hashes, disk, fills: Arc::default() }
     }
 
     /// What is at `path`, of which a large object is not read yet.
@@ -154,6 +159,12 @@ impl Cache {
         }
         let _turn = self.holdings.room.turn(path).await?;
         self.fills.fetch_add(1, Ordering::Relaxed);
+        if let Some(damaged) = self.doubts.of(path) {
+            if self.holdings.is_unchanged(&damaged).await? {
+                return Err(Error::Damaged { path: path.to_owned() });
+            }
+            self.doubts.lift(&damaged);
+        }
         let opened = if is_document(path) {
             self.holdings.read(path).await.map(Opening::Whole)
         } else {
@@ -192,9 +203,12 @@ impl Cache {
     }
 
     /// Whoever asks next finds out anew what is there.
-    async fn leave(&self, large: &Large, why: &Error) {
+    async fn leave(&self, large: &Arc<Large>, why: &Error) {
+        let is_damaged = matches!(why, Error::Damaged { .. });
+        // First: what is opened from now on is looked at with it.
+        let is_new = is_damaged && !large.is_unknown() && self.doubts.raise(large);
         self.entries.invalidate(&large.path).await;
-        if matches!(why, Error::Damaged { .. }) {
+        if is_damaged {
             tracing::warn!(
                 path = large.path,
                 "what was read in blocks is not what was written; it is read again"
@@ -204,11 +218,34 @@ impl Cache {
                 self.disk.iter().for_each(|disk| disk.forget(&key));
             }
         }
+        if is_new {
+            tokio::spawn(self.clone().read_again(large.clone()));
+        }
+    }
+
+    /// Damage may have come about on the way. Until that is known nobody is given any of it.
+    async fn read_again(self, large: Arc<Large>) {
+        let again = large.afresh();
+        for index in 0..again.blocks() {
+            let read = async {
+                let _turn = self.holdings.room.turn(&again.path).await?;
+                let block = self.holdings.block(&again, index).await?;
+                again.admit(index, &block)
+            };
+            match read.await {
+                Ok(()) => {}
+                Err(Error::Damaged { .. }) => return tracing::warn!(path = again.path, "{STAYS}"),
+                // Nothing was found out, and who asks next begins anew.
+                Err(_) => break,
+            }
+        }
+        self.doubts.lift(&large);
     }
 
     /// Something else is there from now on.
     pub(super) async fn forget(&self, path: &str) {
         self.arrive(path);
+        self.doubts.forget(path);
         self.entries.invalidate(path).await;
         self.disk.iter().for_each(|disk| disk.forget(path));
     }

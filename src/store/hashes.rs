@@ -28,6 +28,9 @@ struct Known {
 impl Hashes {
     pub(super) fn expect(&self, path: &str, etag: &str) {
         let (path, Some(tag)) = (key(path), read(etag)) else { return };
+        if self.0.read().unwrap_or_else(PoisonError::into_inner).tags.get(&path) == Some(&tag) {
+            return;
+        }
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(path, tag, MOST);
     }
 

@@ -1,6 +1,7 @@
 //! Objects as they lie in their place, past the cache: reading what is true of them, and writing so that it stays true.
 
 use std::{
+    ops::Range,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -10,7 +11,7 @@ use futures_util::StreamExt;
 use object_store::{
     GetOptions, GetResult, GetResultPayload, ObjectStore, ObjectStoreExt, PutMode, PutPayload,
 };
-use tokio::time::timeout;
+use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
     Effort, Error, Object, described, etag,
@@ -38,6 +39,8 @@ pub(super) struct Holdings {
     pub(super) hold: Option<Hold>,
     /// For what is read for the cache.
     pub(super) room: Room,
+    /// What is no larger is read as a whole, if it is known what it has to be: so it is compared before anything is sent.
+    pub(super) largest_compared: u64,
 }
 
 /// Something to be written.
@@ -107,22 +110,28 @@ impl Holdings {
     }
 
     async fn opening(&self, path: &str, found: GetResult) -> Result<Opening, Error> {
-        let _room = self.room.bytes(path, length_of(&found)).await?;
         let size = found.meta.size;
+        let (known, said) = (self.hashes.of(path), described::etag_of(&found.attributes));
+        let is_compared = size <= self.largest_compared && (known.is_some() || said.is_some());
+        let length = if is_compared { size } else { length_of(&found) };
+        let _room = self.room.bytes(path, length).await?;
         if size <= LARGEST_WHOLE {
             return self.whole(path, found).await.map(Opening::Whole);
         }
-        let (known, said) = (self.hashes.of(path), described::etag_of(&found.attributes));
-        let version = found.meta.e_tag.clone();
+        let (version, modified) = (found.meta.e_tag.clone(), modified(&found));
         let head = body(path, found).await?;
         let differ = known.as_ref().zip(said.as_ref()).is_some_and(|(known, said)| known != said);
         if differ || head.len() as u64 != LARGEST_WHOLE {
             return Err(Error::Damaged { path: path.to_owned() });
         }
+        if is_compared {
+            let large = Large::new(path, size, version, known.or(said)).written_at(modified);
+            return self.compared(&large, head).await.map(Opening::Whole);
+        }
         let blocks = head
             .chunks(BLOCK as usize)
             .map(|block| Object { body: head.slice_ref(block), etag: etag([block]) });
-        let large = Large::new(path, size, version, known.or(said));
+        let large = Large::new(path, size, version, known.or(said)).written_at(modified);
         Ok(Opening::Large(large.into(), blocks.collect()))
     }
 
@@ -140,11 +149,41 @@ impl Holdings {
         }
     }
 
+    /// All of an object of which `head` has come: it is what was written.
+    async fn compared(&self, large: &Large, head: Bytes) -> Result<Object, Error> {
+        let path = &large.path;
+        let unavailable = |reason: String| Error::Unavailable { path: path.clone(), reason };
+        let span = head.len() as u64..large.length;
+        let ask = || self.ask_for_span(large, span.clone());
+        let rest = self.reading().take(path, ask, |found| body(path, found)).await;
+        let rest = rest.map_err(|error| match error {
+            // It is to be had anew, from its beginning.
+            Error::Changed { .. } => unavailable(error.to_string()),
+            other => other,
+        })?;
+        // It takes longer than others on this thread should wait.
+        let hash = move || {
+            let whole = [head, rest].concat();
+            (etag([&whole[..]]), whole)
+        };
+        let (tag, whole) =
+            spawn_blocking(hash).await.map_err(|panicked| unavailable(panicked.to_string()))?;
+        if !large.is_expected(&tag) {
+            return Err(Error::Damaged { path: path.clone() });
+        }
+        Ok(Object { body: whole.into(), etag: tag })
+    }
+
     async fn ask_for_block(&self, large: &Large, index: u64) -> Result<GetResult, Error> {
+        self.ask_for_span(large, large.span(index)).await
+    }
+
+    /// Asks for bytes of an object that is still the one that was opened.
+    async fn ask_for_span(&self, large: &Large, span: Range<u64>) -> Result<GetResult, Error> {
         let path = &large.path;
         self.place.is_within(path).await?;
         let changed = || Error::Changed { path: path.clone() };
-        let options = GetOptions::new().with_range(Some(large.span(index)));
+        let options = GetOptions::new().with_range(Some(span));
         let options = options.with_if_match(large.condition());
         let found = match self.place.objects.get_opts(&location(path)?, options).await {
             Err(object_store::Error::Precondition { .. }) => return Err(changed()),
@@ -162,6 +201,17 @@ impl Holdings {
             return Err(Error::Damaged { path: path.clone() });
         }
         Ok(Object { etag: etag([&body[..]]), body })
+    }
+
+    /// True if what was opened once is still what lies there, and still has to be the same.
+    pub(super) async fn is_unchanged(&self, large: &Large) -> Result<bool, Error> {
+        // Not a HEAD, as places need not say the same of an object there.
+        let ask = || self.ask(&large.path, GetOptions::new().with_range(Some(0..1)));
+        let found = self.reading().spend(&large.path, ask).await?;
+        let expected = self.hashes.of(&large.path).or(described::etag_of(&found.attributes));
+        let is_same =
+            large.is(found.meta.size, found.meta.e_tag.as_deref()) && large.was_written_at(modified(&found));
+        Ok(is_same && expected.is_none_or(|tag| large.is_expected(&tag)))
     }
 
     async fn is_empty(&self, path: &str) -> bool {
@@ -295,6 +345,10 @@ impl Holdings {
         let reason = format!("{} is gone, and with it what was mounted there", witness.display());
         Err(Error::Unavailable { path: path.to_owned(), reason })
     }
+}
+
+fn modified(found: &GetResult) -> Option<i64> {
+    found.meta.last_modified.timestamp_nanos_opt()
 }
 
 /// Bytes of its body.

@@ -1,4 +1,5 @@
-//! Objects that are too large to be read as a whole: they are read in blocks, all of them of one version.
+//! Objects that are too large to be read as a whole, or of which nobody knows what they have to be: they are read in blocks, all
+//! of them of one version.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +13,7 @@ use super::{Error, Object, etag, tag};
 
 /// Bytes of a block. The last of an object may have fewer.
 pub(super) const BLOCK: u64 = 4 << 20;
-/// What is no larger is read as a whole.
+/// What is no larger is read as a whole in any case.
 pub(super) const LARGEST_WHOLE: u64 = 2 * BLOCK;
 
 /// What is known of a large object.
@@ -24,6 +25,8 @@ pub(super) struct Large {
     pub(super) etag: String,
     /// What the place calls this version of it.
     version: Option<String>,
+    /// When that was written, in nanoseconds since the epoch, if that is known.
+    modified: Option<i64>,
     /// What the hash of the content has to be.
     expected: Option<String>,
     reading: Mutex<Reading>,
@@ -47,12 +50,29 @@ impl Large {
             etag([version.as_bytes(), &b" "[..], length.to_string().as_bytes()])
         };
         let etag = expected.clone().unwrap_or_else(of_version);
-        Self { path: path.to_owned(), length, etag, version, expected, reading: Mutex::default() }
+        let reading = Mutex::default();
+        Self { path: path.to_owned(), length, etag, version, modified: None, expected, reading }
+    }
+
+    /// The same that was written then.
+    pub(super) fn written_at(self, modified: Option<i64>) -> Self {
+        Self { modified, ..self }
     }
 
     /// True if nobody has said what its content has to be.
     pub(super) fn is_unknown(&self) -> bool {
         self.expected.is_none()
+    }
+
+    /// True if its content has to have this tag.
+    pub(super) fn is_expected(&self, tag: &str) -> bool {
+        self.expected.as_deref() == Some(tag)
+    }
+
+    /// The same of which nothing is read yet.
+    pub(super) fn afresh(&self) -> Self {
+        let again = Self::new(&self.path, self.length, self.version.clone(), self.expected.clone());
+        again.written_at(self.modified)
     }
 
     /// How many blocks it has.
@@ -83,6 +103,11 @@ impl Large {
     /// True if this is said of the same version.
     pub(super) fn is(&self, length: u64, version: Option<&str>) -> bool {
         self.length == length && self.version.as_deref() == version
+    }
+
+    /// True if it was written then: who puts back what it has to be need not make another version of it.
+    pub(super) fn was_written_at(&self, modified: Option<i64>) -> bool {
+        self.modified == modified
     }
 
     /// Fails if it is known by now that this block, or what came before it, is not what was written. That is known of

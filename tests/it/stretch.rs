@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use headwater::check::{self, Options};
+use headwater::{
+    check::{self, Options},
+    store::{Hashed, LIST, etag},
+};
 use m3u8_rs::{MediaPlaylist, MediaPlaylistType};
 use tokio_util::sync::CancellationToken;
 
@@ -195,6 +198,11 @@ async fn a_clip_is_one_file_with_all_tracks_in_step_or_a_presentation() {
     for document in ["index.m3u8", "manifest.mpd"] {
         assert_plays(&server.url(&format!("vod/goal/{document}")), 6).await;
     }
+    let hashes = Hashed::read(&std::fs::read(vod.join("180p").join(LIST)).unwrap()).unwrap();
+    for (name, tag) in &hashes {
+        assert_eq!(*tag, etag([&std::fs::read(vod.join("180p").join(name)).unwrap()[..]]), "{name}");
+    }
+    assert_eq!(hashes.len(), 6);
     validate(&std::fs::read_to_string(vod.join("manifest.mpd")).unwrap(), server.directory.path());
 
     // The same without the server.

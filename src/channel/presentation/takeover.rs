@@ -21,7 +21,11 @@ impl Presentation {
         self.begin_anew(config);
         self.stamp = stamp;
         let goes_on = kept.is_some();
-        kept.into_iter().for_each(|(record, opening)| self.resume(&record, opening));
+        kept.into_iter().for_each(|(record, opening)| {
+            // One that is damaged is what our encoder says: tracks that are others begin anew.
+            let opening = if opening.is_empty() { backlog.opening.clone() } else { opening };
+            self.resume(&record, opening);
+        });
         self.opening = backlog.opening;
         self.arriving = !self.opening.is_empty();
         if self.ended() || !backlog.begun {

@@ -8,7 +8,7 @@ use crate::{
     channel::{
         commit::Committer,
         fence::{Candidate, Claim, Pen},
-        render,
+        record, render,
         standby::Backlog,
         status::State,
         supervisor::Report,
@@ -34,18 +34,42 @@ impl Task {
         let mut waiting = JoinSet::new();
         waiting.spawn(candidate.wait(tell).in_current_span());
         loop {
-            let due = self.delay.due().map_or_else(|| clock::now() + IDLE, |due| self.timeline.instant(due));
             tokio::select! {
-                Some(report) = inbox.recv() => self.delay.push(report, self.timeline.now()),
-                Some(_) = self.keys.wishes.recv() => {}
                 claim = waiting.join_next() => return claim?.ok(),
-                () = sleep_until(due.into()) => {}
-                () = setup.shutdown.cancelled() => return None,
-            }
-            while let Some(report) = self.delay.pop(self.timeline.now()) {
-                self.hear(report);
+                heard = self.hear_on(inbox, setup) => heard?,
             }
         }
+    }
+
+    /// Keeps a claim until the encoder has said what the tracks are, if the store cannot say it; `None` if it is to end before.
+    pub(super) async fn await_opening(
+        &mut self,
+        claim: Claim,
+        inbox: &mut mpsc::Receiver<Report>,
+        setup: &Setup,
+    ) -> Option<Claim> {
+        if claim.kept.as_ref().is_none_or(|kept| !record::lacks_opening(kept)) {
+            return Some(claim);
+        }
+        while self.backlog.as_ref().is_some_and(|backlog| !backlog.begun) {
+            self.hear_on(inbox, setup).await?;
+        }
+        Some(claim)
+    }
+
+    /// Keeps what comes next of the encoder; `None` if the channel is to end.
+    async fn hear_on(&mut self, inbox: &mut mpsc::Receiver<Report>, setup: &Setup) -> Option<()> {
+        let due = self.delay.due().map_or_else(|| clock::now() + IDLE, |due| self.timeline.instant(due));
+        tokio::select! {
+            Some(report) = inbox.recv() => self.delay.push(report, self.timeline.now()),
+            Some(_) = self.keys.wishes.recv() => {}
+            () = sleep_until(due.into()) => {}
+            () = setup.shutdown.cancelled() => return None,
+        }
+        while let Some(report) = self.delay.pop(self.timeline.now()) {
+            self.hear(report);
+        }
+        Some(())
     }
 
     /// Goes on with the channel where its record ends.

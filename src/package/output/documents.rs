@@ -5,7 +5,7 @@ use std::time::Duration;
 use headwater_packager::{dash, hls, track::UNCHANGED, window::Window};
 
 use super::{Output, Rendition};
-use crate::package::Error;
+use crate::{package::Error, store::LIST};
 
 impl Output {
     /// Writes all documents, those that players begin with last.
@@ -16,13 +16,15 @@ impl Output {
     ) -> Result<(), Error> {
         let target_duration = target_duration(renditions.iter().map(Rendition::window));
         for rendition in renditions {
+            let name = &rendition.track().name;
+            self.document(&format!("{name}/{LIST}"), &rendition.hashes().to_text())?;
             let media = hls::Media {
                 window: rendition.window(),
                 target_duration,
                 kind: hls::Kind::OnDemand,
                 low_latency: None,
             };
-            self.document(&format!("{}/index.m3u8", rendition.track().name), &hls::media(&media))?;
+            self.document(&format!("{name}/index.m3u8"), &hls::media(&media))?;
         }
         let representations: Vec<_> = renditions
             .iter()

@@ -20,7 +20,10 @@ use headwater_packager::{
 };
 
 use super::Output;
-use crate::package::Error;
+use crate::{
+    package::Error,
+    store::{Hashed, Tag},
+};
 
 /// Longer than any file; short enough for its ticks to fit into 63 bits at every timescale.
 const EVERYTHING: Duration = Duration::from_secs(1 << 30);
@@ -37,6 +40,7 @@ pub(in crate::package) struct Rendition {
     era: Arc<Era>,
     directory: PathBuf,
     open: Option<Open>,
+    hashes: Hashed,
 }
 
 /// The segment that is being written.
@@ -44,6 +48,7 @@ struct Open {
     path: PathBuf,
     file: File,
     size: u64,
+    tag: Tag,
 }
 
 impl Rendition {
@@ -62,7 +67,7 @@ impl Rendition {
         let era = Arc::new(Era { first: 1, init: name, sequence: 0 });
         let track = Arc::new(track);
         let segmenter = Segmenter::marking_last(track.clone(), cut);
-        Ok(Self { track, segmenter, first, window, era, directory, open: None })
+        Ok(Self { track, segmenter, first, window, era, directory, open: None, hashes: Hashed::default() })
     }
 
     /// The track.
@@ -73,6 +78,11 @@ impl Rendition {
     /// Its segments.
     pub(in crate::package) fn window(&self) -> &Window {
         &self.window
+    }
+
+    /// What its segments have to be.
+    pub(super) fn hashes(&self) -> &Hashed {
+        &self.hashes
     }
 
     /// Takes a sample and writes what is complete with it.
@@ -109,18 +119,20 @@ impl Rendition {
             None => {
                 let path = self.directory.join(format!("{number}.m4s"));
                 match File::create(&path) {
-                    Ok(file) => Open { path, file, size: 0 },
+                    Ok(file) => Open { path, file, size: 0, tag: Tag::default() },
                     Err(source) => return Err(Error::Write { path, source }),
                 }
             }
         };
         let open = self.open.insert(open);
         open.size += chunk.size();
+        [&chunk.header].into_iter().chain(&chunk.payload).for_each(|piece| open.tag.update(piece));
         write_chunk(&mut open.file, chunk).map_err(|source| Error::Write { path: open.path.clone(), source })
     }
 
     fn list(&mut self, number: i64, start: Ticks, duration: Ticks) {
-        let size = self.open.take().map_or(0, |open| open.size);
+        let (size, tag) = self.open.take().map_or_else(Default::default, |open| (open.size, open.tag));
+        self.hashes.add(&format!("{number}.m4s"), &tag.finish());
         let era = self.era.clone();
         self.window.push(Segment { number, start, duration, size, parts: Vec::new(), era, captured_at: 0 });
     }

@@ -24,6 +24,8 @@ const WRITERS: usize = 4;
 /// Files that are read at once, and how long one is waited for: all who want it wait, and the store has it too.
 const READERS: usize = 32;
 const PATIENCE: Duration = Duration::from_millis(250);
+/// And as much longer as one takes of which so many bytes come in a millisecond.
+const SLOWEST: u64 = 128 << 10;
 /// How a name ends while it is written.
 const UNFINISHED: &str = "part";
 
@@ -82,10 +84,9 @@ impl Disk {
     /// The object at `path`, if it is here and whole, and the disk answers.
     pub(super) async fn get(&self, path: &str) -> Option<Object> {
         let name = name(path);
-        if !self.index(|index| index.touch(&name)) {
-            return None;
-        }
-        timeout(PATIENCE, self.read(name, path)).await.ok().flatten()
+        let bytes = self.index(|index| index.touch(&name))?;
+        let patience = PATIENCE.saturating_add(Duration::from_millis(bytes / SLOWEST));
+        timeout(patience, self.read(name, path)).await.ok().flatten()
     }
 
     async fn read(&self, name: String, path: &str) -> Option<Object> {
@@ -165,11 +166,11 @@ impl Index {
         self.bytes += bytes;
     }
 
-    /// True if it is there; then it is the last to go.
-    fn touch(&mut self, name: &str) -> bool {
-        let Some((bytes, _)) = self.files.get(name).copied() else { return false };
+    /// Its bytes, if it is there; then it is the last to go.
+    fn touch(&mut self, name: &str) -> Option<u64> {
+        let (bytes, _) = self.files.get(name).copied()?;
         self.enter(name.to_owned(), bytes);
-        true
+        Some(bytes)
     }
 
     /// True if it was there.

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use headwater::store::{Hashed, LIST, etag};
 use tempfile::TempDir;
 
 use super::tools::{
@@ -100,9 +101,14 @@ fn several_files_become_rungs_of_one_presentation() {
     assert_eq!(tracks, expected.map(str::to_owned).into());
     for (track, input) in [("360p", &large), ("180p", &small)] {
         assert_eq!(pictures(&out.join(track).join("index.m3u8")), pictures(input), "{track}");
-        // The first key frames behind the lines at 3 and 6 s are those at 4 and 6 s: 3 segments, an init, a playlist.
+        // The first key frames behind the lines at 3 and 6 s are those at 4 and 6 s: 3 segments, an init, a playlist, hashes.
         let count = fs::read_dir(out.join(track)).unwrap().count();
-        assert_eq!(count, 3 + 2, "{track}");
+        assert_eq!(count, 3 + 3, "{track}");
+        let hashes = Hashed::read(&fs::read(out.join(track).join(LIST)).unwrap()).unwrap();
+        for (name, tag) in &hashes {
+            assert_eq!(*tag, etag([&fs::read(out.join(track).join(name)).unwrap()[..]]), "{track}/{name}");
+        }
+        assert_eq!(hashes.len(), 3, "{track}");
     }
 }
 

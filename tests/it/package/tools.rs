@@ -5,6 +5,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use headwater::store::LIST;
 use tempfile::TempDir;
 
 /// No program in these tests takes longer, on however busy a machine.
@@ -132,14 +133,14 @@ pub fn assert_consistent(out: &Path) -> Vec<String> {
         let directory = playlist.parent().unwrap();
         let listed = media.segments.iter().map(|each| each.uri.clone());
         let map = media.segments[0].map.as_ref().unwrap().uri.clone();
-        let mut listed: Vec<_> = listed.chain([map, "index.m3u8".to_owned()]).collect();
+        let mut listed: Vec<_> = listed.chain([map, "index.m3u8".to_owned(), LIST.to_owned()]).collect();
         let mut there: Vec<_> = std::fs::read_dir(directory)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         listed.sort();
         there.sort();
-        assert_eq!(listed, there, "{uri} lists all that is there");
+        assert_eq!(listed, there, "{uri} lists all that is there, and the hashes of it");
     }
     assert!(target_durations.windows(2).all(|pair| pair[0] == pair[1]), "{target_durations:?}");
     assert_valid(&out.join("manifest.mpd"));

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use headwater::store::etag;
+use headwater::store::{Hashed, LIST, etag};
 use reqwest::header::RANGE;
 use serde_json::{Value, json};
 use tokio::{process::Command, time::timeout};
@@ -20,6 +20,8 @@ const LENGTH: i64 = 64;
 const TRACKS: [&str; 2] = ["180p", "audio-und"];
 /// Of a chapter, the place of a segment that no chapter lists although there is something under its name.
 const UNLISTED: i64 = 7;
+/// The places of two that are too large to be read at once where little memory is.
+const LARGE: [i64; 2] = [20, 21];
 
 fn channel(source: &str) -> String {
     format!(
@@ -69,7 +71,8 @@ fn lengthen(channel: &Path) -> [i64; 2] {
             let mut rows = Vec::new();
             for other in chapter * LENGTH..(chapter + 1) * LENGTH {
                 // Each is another.
-                let body = format!("{track} {other} ").repeat(100);
+                let is_large = track == TRACKS[0] && LARGE.contains(&(other - (first - 3) * LENGTH));
+                let body = format!("{track} {other} ").repeat(if is_large { 1 << 20 } else { 100 });
                 fs::write(channel.join(track).join(format!("{other}.m4s")), &body).unwrap();
                 let start = row[1].as_i64().unwrap() - (number - other) * timescale;
                 let tag = etag([body.as_bytes()]);
@@ -114,6 +117,25 @@ fn package(data: &Path, text: &str) -> String {
     path
 }
 
+/// Puts packaged segments there, of an asset with a list of their hashes or without: four, one of them large. Gives their URLs.
+fn package_segments(data: &Path, asset: &str, has_list: bool) -> [String; 4] {
+    let track = format!("vod/{asset}/720p");
+    fs::create_dir_all(data.join(&track)).unwrap();
+    let mut list = Hashed::default();
+    let paths = [1, 2, 3, 4].map(|number: usize| {
+        let (name, body) =
+            (format!("{number}.m4s"), format!("{asset} {number} ").repeat(1 << (8 * number.min(3) - 4)));
+        list.add(&name, &etag([body.as_bytes()]));
+        let path = format!("{track}/{name}");
+        fs::write(data.join(&path), body).unwrap();
+        path
+    });
+    if has_list {
+        fs::write(data.join(&track).join(LIST), list.to_text()).unwrap();
+    }
+    paths
+}
+
 fn flip(path: &Path) {
     let mut bytes = fs::read(path).unwrap();
     let middle = bytes.len() / 2;
@@ -147,10 +169,39 @@ async fn served(server: &Served, media: &BTreeMap<String, Vec<u8>>) -> BTreeMap<
             } else {
                 assert!([404, 410, 503].contains(&status.as_u16()), "{path}: {status}");
             }
-            answers.entry(path.clone()).or_insert(status.as_u16());
+            let whole = *answers.entry(path.clone()).or_insert(status.as_u16());
+            assert_eq!(whole < 400, status.is_success(), "{path}: a range is as good as the whole");
         }
     }
     answers
+}
+
+/// Packages three assets, and damages segments of one with a list and the list of another. Gives their URLs, and what was `written`.
+fn damaged_assets(data: &Path, written: &mut BTreeMap<String, Vec<u8>>) -> [[String; 4]; 3] {
+    let assets = [("listed", true), ("unsure", true), ("earlier", false)];
+    let assets = assets.map(|(asset, has_list)| package_segments(data, asset, has_list));
+    let read_whole = |path: &String| (path.clone(), fs::read(data.join(path)).unwrap());
+    written.extend(assets.iter().flatten().map(read_whole));
+    flip(&data.join(&assets[0][1]));
+    truncate(&data.join(&assets[0][2]));
+    flip(&data.join(&assets[0][3]));
+    flip(&data.join("vod/unsure/720p").join(LIST));
+    assets
+}
+
+/// Where little is kept in memory, what is large is sent while it is read: that goes wrong once, until it is what was written.
+async fn go_wrong_once(data: &Path, damaged: [(String, Vec<u8>); 2]) {
+    let store = format!("url = {data:?}\ncache_memory = \"32M\"");
+    let little = Served::node(&store, &channel("")).await;
+    little.playlist_with("a/180p", 60, |list| !list.segments.is_empty()).await;
+    for (path, written) in damaged {
+        let media = BTreeMap::from([(path.clone(), written)]);
+        let cut = little.answer(&path).await;
+        assert!(cut.status() == 200 && cut.bytes().await.is_err(), "{path}: its end is not sent");
+        assert_eq!(served(&little, &media).await[&path], 503, "{path}");
+        fs::write(data.join(&path), &media[&path]).unwrap();
+        assert_eq!(served(&little, &media).await[&path], 200, "{path} is mended");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -163,17 +214,18 @@ async fn servers_that_start_again_on_a_disk_that_has_changed_things_serve_what_w
     let data = packager.directory.path().join("data");
     let live = data.join("live/a");
     let [sound, damaged] = lengthen(&live);
-    let written = media(&live);
+    let mut written = media(&live);
 
     let of_track = |name: &str| live.join("180p").join(name);
     let segment = |number: i64| of_track(&format!("{number}.m4s"));
     let recent = numbers(&read(&live.join("state.json"))["tracks"]["180p"]["archive"]["tail"]["rows"]);
     let newest = *recent.last().unwrap();
-    let broken = [newest - 2, newest - 1, sound * LENGTH, sound * LENGTH + 63];
+    let broken = [newest - 2, newest - 1, sound * LENGTH, sound * LENGTH + 63, sound * LENGTH + LARGE[1]];
     flip(&segment(broken[0]));
     truncate(&segment(broken[1]));
     flip(&segment(broken[2]));
     truncate(&segment(broken[3]));
+    flip(&segment(broken[4]));
     let init = written.keys().find(|path| path.contains("180p/init-")).unwrap().clone();
     flip(&data.join(&init));
     miscount(&of_track(&format!("chapter-{damaged}.json")), ",0,0,\"", ",0,1,\"");
@@ -182,6 +234,7 @@ async fn servers_that_start_again_on_a_disk_that_has_changed_things_serve_what_w
     stale.set_times(FileTimes::new().set_modified(SystemTime::UNIX_EPOCH)).unwrap();
     let packaged = ["sound", "flipped"].map(|text| package(&data, text));
     flip(&data.join(&packaged[1]));
+    let assets = damaged_assets(&data, &mut written);
 
     packager.crash_and_restart(Duration::ZERO).await;
     let node = Served::node(&format!("url = {data:?}"), &channel("")).await;
@@ -215,7 +268,12 @@ async fn servers_that_start_again_on_a_disk_that_has_changed_things_serve_what_w
         for (init, expected) in [(&packaged[0], 200), (&packaged[1], 503)] {
             assert_eq!(server.answer(init).await.status(), expected, "{init}");
         }
+        // What an earlier version has packaged is taken as it is, and what a list says is not if that is damaged.
+        let expected = [[200, 503, 503, 503], [503; 4], [200; 4]];
+        assert_eq!(assets.each_ref().map(|paths| paths.each_ref().map(|path| answers[path])), expected);
     }
+    let large = [format!("live/a/180p/{}.m4s", broken[4]), assets[0][3].clone()];
+    go_wrong_once(&data, large.map(|path| (path.clone(), written[&path].clone()))).await;
     assert!(!of_track("5.m4s#1").exists(), "what a killed writer has left is gone");
 
     // A record in which a number is another is no record.
@@ -230,4 +288,42 @@ async fn servers_that_start_again_on_a_disk_that_has_changed_things_serve_what_w
     let refused = timeout(LIMIT, serve.kill_on_drop(true).output()).await.expect("it ends").unwrap();
     let words = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success() && words.contains("not what was written"), "{words}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_whose_opening_is_damaged_goes_on_when_its_encoder_has_said_it_again() {
+    let mut packager = Served::start(&channel(TEST)).await;
+    let data = packager.directory.path().join("data");
+    let live = data.join("live/a");
+    let opening = live.join("opening.wire");
+    packager.playlist_with("a/180p", 60, |list| list.segments.len() >= 4).await;
+    for damage in [flip as fn(&Path), truncate] {
+        packager.crash();
+        let sound = fs::read(&opening).unwrap();
+        damage(&opening);
+        let damaged = fs::read(&opening).unwrap();
+        let kept = numbers(&read(&live.join("state.json"))["tracks"]["180p"]["archive"]["tail"]["rows"]);
+        let node = Served::node(&format!("url = {data:?}"), &channel("")).await;
+        let failed = node.in_state("a", "failed", 20).await;
+        assert!(failed["why"].as_str().unwrap().contains("opening.wire"), "{failed}");
+        assert!(node.playlist("a/180p").await.is_none(), "nothing is shown of what may be wrong");
+
+        packager.crash_and_restart(Duration::ZERO).await;
+        let newest = *kept.last().unwrap();
+        for server in [&packager, &node] {
+            let goes_on = |list: &m3u8_rs::MediaPlaylist| {
+                list.media_sequence as i64 + list.segments.len() as i64 > newest + 4
+            };
+            let list = server.playlist_with("a/180p", 60, goes_on).await;
+            assert_eq!(list.media_sequence as i64, kept[0], "what was listed is listed");
+            assert!(list.segments.iter().all(|segment| !segment.discontinuity), "of the same tracks");
+            let first = format!("live/a/180p/{}.m4s", kept[0]);
+            assert_eq!(server.answer(&first).await.status(), 200);
+        }
+        let written = fs::read(&opening).unwrap();
+        assert!(written != damaged && written.len() == sound.len(), "it was written anew");
+        let state = read(&live.join("state.json"));
+        assert_eq!(state["opening"], etag([&written[..]]));
+        assert!(numbers(&state["tracks"]["180p"]["archive"]["tail"]["rows"]).starts_with(&kept));
+    }
 }

@@ -1,6 +1,7 @@
-//! Objects that are too large to be read as a whole: of a range only its blocks are read, and all are of one version.
+//! Objects that are too large to be read as a whole: of a range only its blocks are read, and all are of one version. And
+//! those that are large, and not too large to be compared with what they have to be.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, future::join_all};
@@ -9,9 +10,9 @@ use headwater::{
     store::{Blocks, Error, Store, Stored, etag},
 };
 use headwater_test_support::fault::{Fault, FaultStore, Odds};
-use object_store::memory::InMemory;
+use object_store::{ObjectStore, memory::InMemory};
 use tempfile::TempDir;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{LIMIT, s3::S3};
 
@@ -30,9 +31,27 @@ pub(crate) fn film(seed: u64, length: u64) -> Bytes {
     bytes.into()
 }
 
-/// Of a store that is somewhere else.
+/// The same with a cache beside which nothing that is larger than two blocks is read as a whole.
+fn little(config: config::Store) -> config::Store {
+    config::Store { cache: config::Cache { memory: 8 * BLOCK, disk: None }, ..config }
+}
+
+/// Such a store of that URL, over those objects, or of that bucket.
+fn at(url: &str) -> Store {
+    Store::of(&little(config::Store::at(url))).unwrap()
+}
+
+fn over(objects: Arc<dyn ObjectStore>) -> Store {
+    Store::over_as(objects, &little(config::Store::at("memory://")))
+}
+
+fn of(s3: &S3, prefix: &str) -> Store {
+    Store::of(&little(s3.config(prefix))).unwrap()
+}
+
+/// Of a store that is somewhere else, with the usual cache.
 pub(super) async fn comes_in_blocks(store: Store) {
-    let whole = film(1, 5 * BLOCK);
+    let whole = film(1, 17 * BLOCK);
     timeout(LIMIT, store.create(PATH, vec![whole.clone()])).await.unwrap().unwrap();
     let blocks = opened(&store).await;
     assert!(read(blocks, 0, u64::MAX).await.unwrap() == whole);
@@ -89,11 +108,11 @@ async fn every_range_is_that_range(store: Store, name: &str) {
 async fn every_range_of_a_large_object_is_that_range_in_directory_memory_and_bucket() {
     let directory = TempDir::new().unwrap();
     let s3 = S3::start().await;
-    every_range_is_that_range(Store::open("memory://").unwrap(), "memory").await;
-    every_range_is_that_range(Store::open(directory.path().to_str().unwrap()).unwrap(), "directory").await;
-    every_range_is_that_range(s3.store("/p"), "bucket").await;
-    let little = config::Cache { memory: 0, disk: None };
-    let store = Store::of(&config::Store { cache: little, ..s3.config("/little") }).unwrap();
+    every_range_is_that_range(at("memory://"), "memory").await;
+    every_range_is_that_range(at(directory.path().to_str().unwrap()), "directory").await;
+    every_range_is_that_range(of(&s3, "/p"), "bucket").await;
+    let none = config::Cache { memory: 0, disk: None };
+    let store = Store::of(&config::Store { cache: none, ..s3.config("/none") }).unwrap();
     every_range_is_that_range(store, "a bucket without a cache").await;
 }
 
@@ -102,7 +121,7 @@ async fn fifty_viewers_of_a_range_cost_two_reads_and_the_next_of_its_block_none(
     let s3 = S3::start().await;
     let body = film(1, 40 * MIB);
     s3.store("").create(PATH, vec![body.clone()]).await.unwrap();
-    let store = s3.store("");
+    let store = of(&s3, "");
     let viewer = async || read(opened(&store).await, 21 * MIB, MIB).await.unwrap();
     let got = join_all((0..50).map(|_| viewer())).await;
     assert!(got.iter().all(|got| *got == body.slice(21 << 20..22 << 20)));
@@ -140,7 +159,7 @@ async fn what_is_empty_is_found_to_be_so_at_once() {
 #[tokio::test]
 async fn one_that_was_opened_before_a_record_told_of_it_is_what_the_record_says_from_then_on() {
     let directory = TempDir::new().unwrap();
-    let store = || Store::open(directory.path().to_str().unwrap()).unwrap();
+    let store = || at(directory.path().to_str().unwrap());
     let body = film(1, 3 * BLOCK);
     store().create(PATH, vec![body.clone()]).await.unwrap();
     let (tag, reader) = (etag([&body[..]]), store());
@@ -170,17 +189,17 @@ async fn replaced(reader: Store, writer: Store, name: &str) {
 #[tokio::test]
 async fn one_that_is_replaced_while_it_is_sent_is_cut_off_and_the_next_answer_is_the_new_one() {
     let objects = Arc::new(InMemory::new());
-    replaced(Store::over(objects.clone()), Store::over(objects), "memory").await;
+    replaced(over(objects.clone()), over(objects), "memory").await;
     let directory = TempDir::new().unwrap();
-    let store = || Store::open(directory.path().to_str().unwrap()).unwrap();
+    let store = || at(directory.path().to_str().unwrap());
     replaced(store(), store(), "directory").await;
     // s3s-fs takes no conditions of a GET: what it says of its answer decides.
     let s3 = S3::start().await;
-    replaced(s3.store(""), s3.store(""), "bucket").await;
+    replaced(of(&s3, ""), of(&s3, ""), "bucket").await;
 }
 
 #[tokio::test]
-async fn who_reads_all_of_one_that_is_damaged_is_not_given_its_end_and_what_is_mended_is_read_anew() {
+async fn one_that_is_damaged_is_given_once_without_its_end_and_refused_until_it_is_mended() {
     let s3 = S3::start().await;
     let directory = TempDir::new().unwrap();
     let body = film(1, 6 * BLOCK);
@@ -191,12 +210,77 @@ async fn who_reads_all_of_one_that_is_damaged_is_not_given_its_end_and_what_is_m
     flipped[3 * BLOCK as usize] ^= 1;
     std::fs::write(&file, &flipped).unwrap();
     let disk = Some((directory.path().into(), 1 << 30));
-    let cache = config::Cache { memory: 1 << 30, disk };
+    let cache = config::Cache { memory: 8 * BLOCK, disk };
     let reader = Store::of(&config::Store { cache, ..s3.config("") }).unwrap();
     let (length, error) = cut(opened(&reader).await).await;
     assert!(length == 5 * BLOCK && matches!(error, Error::Damaged { .. }), "{length} {error}");
+    for _ in 0..20 {
+        let refused = timeout(LIMIT, reader.find(PATH)).await.unwrap();
+        assert!(matches!(refused, Err(Error::Damaged { .. })), "none of it is given to anybody else");
+        sleep(Duration::from_millis(50)).await;
+    }
     std::fs::write(&file, &body).unwrap();
+    // What HTTP says of it is counted in seconds.
+    let written = std::fs::File::options().write(true).open(&file).unwrap();
+    let at = written.metadata().unwrap().modified().unwrap();
+    written.set_modified(at + Duration::from_secs(5)).unwrap();
     assert!(read(opened(&reader).await, 0, u64::MAX).await.unwrap() == body);
+}
+
+#[tokio::test]
+async fn one_that_was_damaged_on_its_way_is_served_once_it_was_read_again() {
+    let faults = FaultStore::new(7, Odds(vec![(Fault::Flipped, 1000)]));
+    let body = film(1, 5 * BLOCK);
+    faults.calm(true);
+    let store = over(Arc::new(faults.clone()));
+    store.create(PATH, vec![body.clone()]).await.unwrap();
+    let reader = over(Arc::new(faults.clone()));
+    faults.calm(false);
+    let blocks = opened(&reader).await;
+    faults.calm(true);
+    let (length, error) = cut(blocks).await;
+    assert!(length == 4 * BLOCK && matches!(error, Error::Damaged { .. }), "{length} {error}");
+    let read_again = async {
+        while reader.find(PATH).await.is_err() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(LIMIT, read_again).await.unwrap();
+    assert!(read(opened(&reader).await, 0, u64::MAX).await.unwrap() == body);
+}
+
+/// Nothing of an object is given that is not what was written, and once it is, all of it is.
+async fn is_compared(store: Store, file: &Path, body: &Bytes) {
+    let whole = std::fs::read(file).unwrap();
+    let mut flipped = whole.clone();
+    flipped[3 * BLOCK as usize] ^= 1;
+    for other in [&flipped[..], &whole[..whole.len() - 1]] {
+        std::fs::write(file, other).unwrap();
+        let refused = timeout(LIMIT, store.find(PATH)).await.unwrap();
+        assert!(matches!(refused, Err(Error::Damaged { .. })), "{}", store.url());
+    }
+    std::fs::write(file, &whole).unwrap();
+    let found = timeout(LIMIT, store.find(PATH)).await.unwrap().unwrap();
+    assert!(matches!(found, Stored::Whole(object) if object.body == body), "{}", store.url());
+}
+
+#[tokio::test]
+async fn one_that_is_known_and_not_too_large_is_compared_before_any_of_it_is_given() {
+    let s3 = S3::start().await;
+    let directory = TempDir::new().unwrap();
+    let body = film(1, 5 * BLOCK + 1);
+    for writer in [s3.store(""), Store::open(directory.path().to_str().unwrap()).unwrap()] {
+        writer.create(PATH, vec![body.clone()]).await.unwrap();
+    }
+    is_compared(s3.store(""), &s3.root().join(PATH), &body).await;
+    let reader = Store::open(directory.path().to_str().unwrap()).unwrap();
+    reader.expect(PATH, &etag([&body[..]]));
+    is_compared(reader, &directory.path().join(PATH), &body).await;
+    // However many ask, it is read once.
+    let (reader, before) = (s3.store(""), s3.gets(PATH));
+    let found = timeout(LIMIT, join_all((0..50).map(|_| reader.find(PATH)))).await.unwrap();
+    assert!(found.into_iter().all(|found| matches!(found, Ok(Stored::Whole(object)) if object.body == body)));
+    assert_eq!(s3.gets(PATH) - before, 2, "its beginning, and the rest");
 }
 
 #[tokio::test(start_paused = true)]
@@ -210,7 +294,7 @@ async fn whatever_goes_wrong_on_the_way_what_is_whole_is_right() {
     let (mut whole, mut broken) = (0, 0);
     for _ in 0..60 {
         // Each with a cache of its own.
-        let store = Store::over(Arc::new(faults.clone()));
+        let store = over(Arc::new(faults.clone()));
         let got = match timeout(LIMIT, store.find(PATH)).await.unwrap() {
             Ok(Stored::Blocks(blocks)) => read(*blocks, 0, u64::MAX).await,
             Ok(Stored::Whole(_)) => panic!("it is large"),
