@@ -15,13 +15,13 @@ use headwater_packager::{time::Timescale, window::Segment};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use self::reading::{know, stretch};
+pub use self::reading::{Listed, know, stretch};
 use self::runs::Runs;
 pub(super) use self::{
     chapter::Chapter,
     gone::Gone,
     keeping::{Errand, Fate, Keeping},
-    reading::entries,
+    reading::entries_of_list,
 };
 use crate::store::{self, Store};
 
@@ -44,6 +44,18 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+impl Error {
+    /// True if the store has answered, and this chapter is what is the matter.
+    pub fn is_of_chapter(&self) -> bool {
+        match self {
+            Self::Store(error) => {
+                matches!(error, store::Error::NotFound { .. } | store::Error::Damaged { .. })
+            }
+            Self::Damaged { .. } => true,
+        }
+    }
 }
 
 /// A segment that is in the store: how it is listed, without its parts, and what its content is.

@@ -24,6 +24,8 @@ use crate::{
 };
 
 const VERSION: u32 = 2;
+/// A list of fewer segments is hardly one: players stay behind three (rfc8216bis 6.3.3).
+const FEWEST: usize = 3;
 
 /// What is known of a channel when its process is gone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -237,7 +239,10 @@ impl TrackRecord {
         window
     }
 
-    /// Reads the chapters that are listed.
+    /// Reads the chapters that are listed. What lies in one that cannot be read, and before it, is not listed.
+    ///
+    /// # Errors
+    /// When the store gives so few of them that there would be hardly a list.
     pub(super) async fn read_bound(
         &mut self,
         store: &Store,
@@ -246,9 +251,15 @@ impl TrackRecord {
     ) -> Result<(), archive::Error> {
         let tail = self.archive.tail().first_key_value().map_or(i64::MAX, |(number, _)| *number);
         let numbers = self.first..=tail.saturating_sub(1);
-        self.bound = archive::entries(store, prefix, track, &self.archive, numbers).await?;
+        let read = archive::entries_of_list(store, prefix, track, &self.archive, numbers).await;
+        self.bound = read.entries;
         self.begin_behind_holes(tail);
-        Ok(())
+        let listed = self.bound.len() + self.archive.tail().len();
+        match read.missing.into_values().find(|why| !why.is_of_chapter()) {
+            // It may give them the next time.
+            Some(why) if listed < FEWEST => Err(why),
+            _ => Ok(()),
+        }
     }
 
     /// What is listed has no holes: one that a damaged chapter leaves is where the list begins anew. `tail` is the first

@@ -65,7 +65,11 @@ impl Kept {
         numbers: RangeInclusive<i64>,
     ) -> Result<Vec<Segment>, archive::Error> {
         let Some(kept) = self.record.tracks.get(track) else { return Ok(Vec::new()) };
-        archive::stretch(store, &self.prefix, track, &kept.archive, numbers).await
+        let listed = archive::stretch(store, &self.prefix, track, &kept.archive, numbers).await?;
+        for (chapter, error) in &listed.missing {
+            tracing::warn!(%error, track, chapter, "what a chapter lists is a hole, as it cannot be read");
+        }
+        Ok(listed.entries)
     }
 
     /// What a track is in `segments`.

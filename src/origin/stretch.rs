@@ -9,9 +9,13 @@ pub mod plan;
 pub mod query;
 mod render;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use moka::future;
+use moka::{Expiry, future};
 
 pub use self::query::Stretch;
 use self::{past::Past, places::Places, plan::Plan, query::Canonical, render::Rendered};
@@ -39,6 +43,8 @@ use crate::{
 
 /// Documents of this many bytes are kept.
 const CAPACITY: u64 = 32 << 20;
+/// For so long one is kept in which something is left out that may be there again.
+const LACKING: Duration = Duration::from_secs(1);
 
 /// Stretches of live channels.
 #[derive(Debug)]
@@ -87,6 +93,7 @@ impl Stretches {
             .weigher(|_: &Key, rendered: &Arc<Rendered>| {
                 u32::try_from(3 * rendered.length()).unwrap_or(u32::MAX)
             })
+            .expire_after(Lifetime)
             .build();
         Self {
             readers,
@@ -128,14 +135,15 @@ impl Stretches {
             File::Multivariant => (Which::Multivariant(plan.query), media_type::HLS),
             File::Mpd => (Which::Mpd(plan.zero), media_type::DASH),
         };
-        let document = self.rendered(resource.presentation, which, &plan, connection).await?.whole.clone();
+        let rendered = self.rendered(resource.presentation, which, &plan, connection).await?;
         if !plan.is_complete()
             && let Some(unfit) = fitness::of_channel(&edge, clock::now())
         {
             return Err(Refusal::from(unfit).into());
         }
-        let cache = if plan.is_complete() { plan.kept() } else { CachePolicy::LiveManifest };
-        Ok(Found { found: found(document, media_type, cache), held: None })
+        let cache =
+            if plan.is_complete() && rendered.is_whole { plan.kept() } else { CachePolicy::LiveManifest };
+        Ok(Found { found: found(rendered.whole.clone(), media_type, cache), held: None })
     }
 
     /// The playlist of a track, once it lists what `directives` ask for (rfc8216bis 6.2.5.2).
@@ -174,6 +182,7 @@ impl Stretches {
             }
         }
         let cache = match directives.msn {
+            _ if plan.is_complete_in(index) && !rendered.is_whole => CachePolicy::LiveManifest,
             _ if plan.is_complete_in(index) => plan.kept(),
             Some(_) => CachePolicy::BlockingPlaylist { target: plan.target },
             None => CachePolicy::LivePlaylist { target: plan.target },
@@ -249,6 +258,15 @@ impl Stretches {
             Ok((entry.into_value(), Rewound::Made))
         });
         made.await.unwrap_or_else(|_| Err(Refusal::StoreUnavailable.into()))
+    }
+}
+
+/// What lacks something is made anew soon.
+struct Lifetime;
+
+impl Expiry<Key, Arc<Rendered>> for Lifetime {
+    fn expire_after_create(&self, _: &Key, rendered: &Arc<Rendered>, _: Instant) -> Option<Duration> {
+        (!rendered.is_whole).then_some(LACKING)
     }
 }
 

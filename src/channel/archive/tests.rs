@@ -4,6 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use headwater_packager::window::{Era, Part, Window};
+use headwater_test_support::fault::{Fault, FaultStore, Odds};
+use tokio::time::sleep;
 
 use super::*;
 use crate::channel::record::TrackRecord;
@@ -142,13 +144,14 @@ async fn any_stretch_is_read_back_as_it_was_listed_over_chapters_tail_and_holes(
     for (from, to) in [(0, 399), (10, 10), (60, 70), (100, 300), (140, 200), (383, 390), (390, 900), (-70, 5)]
     {
         let read = stretch(&store, "live/a", "v", &archive, START + from..=START + to).await.unwrap();
+        assert!(read.missing.is_empty());
         let expected: Vec<Segment> = numbers
             .iter()
             .filter(|number| (START + from..=START + to).contains(*number))
             .map(|number| entry(*number, if *number < START + 100 { &before } else { &behind }).segment)
             .map(|segment| Segment { parts: Vec::new(), ..segment })
             .collect();
-        assert_eq!(read, expected, "{from} to {to}");
+        assert_eq!(read.entries, expected, "{from} to {to}");
     }
     // The store knows what they have to be.
     store
@@ -177,16 +180,24 @@ async fn damage(store: &Store, path: &str, how: usize) {
 }
 
 #[tokio::test]
-async fn a_chapter_that_is_truncated_flipped_of_another_version_or_gone_is_a_hole() {
+async fn a_chapter_that_is_truncated_flipped_of_another_version_or_gone_is_missing_until_it_is_back() {
     for how in 0..5 {
         let store = Store::open("memory://").unwrap();
         let mut keeping = keeping(START..START + 200);
         write(&mut keeping, &store).await;
-        damage(&store, "live/a/v/chapter-1001.json", how).await;
-        let read = stretch(&store, "live/a", "v", keeping.archive(), START..=START + 199).await.unwrap();
-        let numbers: Vec<i64> = read.iter().map(|segment| segment.number).collect();
+        let path = "live/a/v/chapter-1001.json";
+        let written = store.get(path).await.unwrap();
+        damage(&store, path, how).await;
+        let all =
+            async || stretch(&store, "live/a", "v", keeping.archive(), START..=START + 199).await.unwrap();
+        let read = all().await;
+        let numbers: Vec<i64> = read.entries.iter().map(|segment| segment.number).collect();
         let expected: Vec<i64> = (START..START + 64).chain(START + 128..START + 200).collect();
         assert_eq!(numbers, expected, "{how}");
+        assert!(read.missing.len() == 1 && read.missing[&1001].is_of_chapter(), "{how}: {:?}", read.missing);
+        store.put(path, vec![written]).await.unwrap();
+        let read = all().await;
+        assert_eq!((read.entries.len(), read.missing.len()), (200, 0), "{how}");
     }
 }
 
@@ -200,7 +211,7 @@ async fn a_chapter_that_an_earlier_version_has_written_without_a_hash_is_read() 
     text.as_object_mut().unwrap().remove("hash").unwrap();
     store.put(path, vec![text.to_string().into()]).await.unwrap();
     let read = stretch(&store, "live/a", "v", keeping.archive(), START..=START + 69).await.unwrap();
-    assert_eq!(read.len(), 70);
+    assert_eq!((read.entries.len(), read.missing.len()), (70, 0));
 }
 
 #[tokio::test]
@@ -236,7 +247,7 @@ async fn a_chapter_that_is_to_go_tells_what_its_segments_are_until_it_is_gone() 
     assert!(know(&store, "live/a", "v", keeping.archive(), START).await.unwrap());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_restart_lists_what_lies_behind_a_chapter_that_is_damaged() {
     let timescale = Timescale::new(100).unwrap();
     for (chapter, first, eras) in [(1001, START + 128, 1), (1002, START + 192, 1), (1000, START + 64, 0)] {
@@ -257,6 +268,50 @@ async fn a_restart_lists_what_lies_behind_a_chapter_that_is_damaged() {
         assert_eq!(listed.segments().len() as i64, START + 200 - first);
         assert_eq!(listed.discontinuity_sequence(), eras, "{chapter}");
     }
+}
+
+/// A list of 200 segments, and its record.
+async fn listed(store: &Store) -> TrackRecord {
+    let timescale = Timescale::new(100).unwrap();
+    let (mut keeping, mut window) =
+        (Keeping::new(timescale), Window::new(Duration::from_secs(200), timescale));
+    for number in START..START + 200 {
+        let entry = entry(number, &era(1));
+        window.push(Segment { parts: Vec::new(), ..entry.segment.clone() });
+        keeping.add(entry);
+    }
+    write(&mut keeping, store).await;
+    record(keeping.archive(), &window)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chapter_that_is_not_there_once_costs_a_server_that_starts_nothing_of_its_list() {
+    let store = Store::open("memory://").unwrap();
+    let mut read = listed(&store).await;
+    let path = "live/a/v/chapter-1001.json";
+    let written = store.get(path).await.unwrap();
+    store.delete(path).await.unwrap();
+    let back = async {
+        sleep(Duration::from_millis(100)).await;
+        store.put(path, vec![written]).await.unwrap();
+    };
+    let (bound, ()) = tokio::join!(read.read_bound(&store, "live/a", "v"), back);
+    bound.unwrap();
+    assert_eq!((read.first, read.window().segments().len()), (START, 200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_starts_lists_what_it_can_unless_that_is_hardly_anything() {
+    let faults = FaultStore::new(1, Odds::default());
+    let mut read = listed(&Store::over(Arc::new(faults.clone()))).await;
+    let refusing = Odds(vec![(Fault::Refused, 1000)]);
+    let store = Store::over(Arc::new(faults.for_another().meeting(refusing)));
+    let mut few = read.clone();
+    few.archive.tail.retain(|number, _| *number >= START + 198);
+    let refused = few.read_bound(&store, "live/a", "v").await.unwrap_err();
+    assert!(!refused.is_of_chapter(), "it is tried again: {refused}");
+    read.read_bound(&store, "live/a", "v").await.unwrap();
+    assert_eq!((read.first, read.window().segments().len()), (START + 192, 8));
 }
 
 #[test]

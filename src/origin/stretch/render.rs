@@ -36,6 +36,8 @@ pub(super) struct Rendered {
     pub(super) delta: Option<Arc<Document>>,
     /// Media sequence number of the last entry of a playlist.
     pub(super) last_msn: i64,
+    /// Nothing is left out that may be there the next time.
+    pub(super) is_whole: bool,
 }
 
 impl Rendered {
@@ -59,7 +61,7 @@ pub(super) async fn render(
 ) -> Result<Arc<Rendered>, HttpError> {
     // Before anything is read: what waits has no segments in its hands.
     let _place = places.take().await?;
-    let tracks = gather(past, &channel, &plan).await?;
+    let (tracks, is_whole) = gather(past, &channel, &plan).await?;
     let told = match &which {
         Which::Playlist(_) => Vec::new(),
         Which::Multivariant(_) | Which::Mpd(_) => describe(past, &channel, &plan, &tracks).await?,
@@ -70,20 +72,22 @@ pub(super) async fn render(
         if tracks.iter().any(Vec::is_empty) {
             return Err(Refusal::StretchGone);
         }
-        Ok(match which {
+        let rendered = match which {
             Which::Playlist(track) => {
                 playlist(&plan, plan.position(&track).ok_or(Refusal::UnknownTrack)?, tracks)
             }
             Which::Multivariant(query) => multivariant(&plan, query, &tracks, told),
             Which::Mpd(_) => mpd(&plan, tracks, &told),
-        })
+        };
+        Ok(Rendered { is_whole, ..rendered })
     };
     let rendered = tokio::task::spawn_blocking(render).await.map_err(|_| Refusal::StoreUnavailable)??;
     Ok(Arc::new(rendered))
 }
 
-/// The segments of all tracks, those that are not in memory from the archive.
-async fn gather(past: &Past, channel: &str, plan: &Plan) -> Result<Vec<Vec<Segment>>, HttpError> {
+/// The segments of all tracks, those that are not in memory from the archive, and whether that has given all that it has to have.
+async fn gather(past: &Past, channel: &str, plan: &Plan) -> Result<(Vec<Vec<Segment>>, bool), HttpError> {
+    let mut is_whole = true;
     let mut tracks = Vec::with_capacity(plan.tracks.len());
     for (index, part) in plan.tracks.iter().enumerate() {
         let (listing, upto) = (&part.edge.listing, plan.upto(index));
@@ -92,12 +96,14 @@ async fn gather(past: &Past, channel: &str, plan: &Plan) -> Result<Vec<Vec<Segme
         if let (Some(listed), Some(archive)) = (begins, &part.edge.archive) {
             let older = plan.first..=upto.min(listed - 1);
             let read = past.segments(channel, part.name(), archive, older).await;
-            segments = read.map_err(|reason| not_given(&reason, channel, part))?;
+            let read = read.map_err(|reason| not_given(&reason, channel, part))?;
+            is_whole &= read.is_whole;
+            segments = read.segments;
         }
         segments.extend(listing.segments(plan.first..=upto).cloned());
         tracks.push(segments);
     }
-    Ok(tracks)
+    Ok((tracks, is_whole))
 }
 
 /// What the tracks are in these segments.
@@ -143,7 +149,7 @@ fn multivariant(
     let renditions: Vec<_> = plan.tracks.iter().zip(&told).map(rendition).collect();
     let document = Document::new(hls::multivariant_with(&renditions, &query.to_string()));
     let document = document.described(cmsd::manifest(Format::Hls, !plan.is_complete()));
-    Rendered { whole: Arc::new(document), delta: None, last_msn: 0 }
+    Rendered { whole: Arc::new(document), delta: None, last_msn: 0, is_whole: true }
 }
 
 fn playlist(plan: &Plan, index: usize, mut tracks: Vec<Vec<Segment>>) -> Rendered {
@@ -168,6 +174,7 @@ fn playlist(plan: &Plan, index: usize, mut tracks: Vec<Vec<Segment>>) -> Rendere
         whole: document(hls::media(&media)),
         delta: hls::delta(&media).map(document),
         last_msn: window.media_sequence() + window.segments().len() as i64 - 1,
+        is_whole: true,
     }
 }
 
@@ -196,7 +203,7 @@ fn mpd(plan: &Plan, tracks: Vec<Vec<Segment>>, told: &[Configurations]) -> Rende
     let presentation = dash::Presentation { representations: &representations, kind, segment: plan.segment };
     let document = Document::new(dash::mpd(&presentation));
     let document = document.described(cmsd::manifest(Format::Dash, !plan.is_complete()));
-    Rendered { whole: Arc::new(document), delta: None, last_msn: 0 }
+    Rendered { whole: Arc::new(document), delta: None, last_msn: 0, is_whole: true }
 }
 
 fn growing(plan: &Plan, windows: &[Window]) -> dash::Kind {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::{process::Command, time::timeout};
 
 use super::LIMIT;
-use crate::served::Served;
+use crate::served::{Served, eventually};
 
 /// How many numbers a chapter has.
 const LENGTH: i64 = 64;
@@ -325,5 +325,51 @@ async fn a_channel_whose_opening_is_damaged_goes_on_when_its_encoder_has_said_it
         let state = read(&live.join("state.json"));
         assert_eq!(state["opening"], etag([&written[..]]));
         assert!(numbers(&state["tracks"]["180p"]["archive"]["tail"]["rows"]).starts_with(&kept));
+    }
+}
+
+/// The status of a stretch of a channel, how long caches may keep it, and how many segments it lists.
+async fn stretch(server: &Served, query: &str) -> (u16, String, usize) {
+    let answer = server.answer(&format!("live/a/180p/index.m3u8?{query}")).await;
+    let status = answer.status().as_u16();
+    let cache = answer.headers()["cache-control"].to_str().unwrap().to_owned();
+    let list = String::from_utf8(answer.bytes().await.unwrap().to_vec()).unwrap();
+    (status, cache, list.matches("#EXTINF").count())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chapter_that_a_store_does_not_give_for_a_moment_is_no_hole_that_stays() {
+    let mut packager = Served::start(&channel(TEST)).await;
+    for track in TRACKS {
+        packager.playlist_with(&format!("a/{track}"), 60, |list| list.segments.len() >= 4).await;
+    }
+    packager.stop().await;
+    let data = packager.directory.path().join("data");
+    let chapters = lengthen(&data.join("live/a"));
+    packager.crash_and_restart(Duration::ZERO).await;
+    let node = Served::node(&format!("url = {data:?}"), &channel("")).await;
+    for server in [&packager, &node] {
+        server.playlist_with("a/180p", 60, |list| list.segments.len() >= 4).await;
+    }
+    for server in [&packager, &node] {
+        // One is gone, and of the other there is half.
+        for (chapter, half) in chapters.into_iter().zip([false, true]) {
+            let path = data.join(format!("live/a/180p/chapter-{chapter}.json"));
+            let query = format!("start={}&end={}", chapter * LENGTH + 1, (chapter + 1) * LENGTH);
+            let text = fs::read(&path).unwrap();
+            fs::remove_file(&path).unwrap();
+            if half {
+                fs::write(&path, &text[..text.len() / 2]).unwrap();
+            }
+            let (status, cache, _) = stretch(server, &query).await;
+            assert_eq!((status, &*cache), (503, "public, max-age=1"));
+            let live = server.playlist("a/180p").await;
+            assert!(live.is_some_and(|list| list.segments.len() >= 4), "it is on the air all the same");
+            fs::write(&path, &text).unwrap();
+            let back = async || Some(stretch(server, &query).await).filter(|(status, ..)| *status == 200);
+            let (_, cache, segments) = eventually("the stretch is whole", 3, back).await;
+            assert!(segments >= LENGTH as usize - 6, "{segments}");
+            assert!(cache != "public, max-age=1", "it may be kept: {cache}");
+        }
     }
 }
