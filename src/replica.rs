@@ -94,6 +94,7 @@ struct Task {
 impl Task {
     async fn run(mut self) {
         loop {
+            let began = clock::now();
             let seen = self.mirror.look().await;
             let heard = match &seen {
                 Ok(Sight::More { level, .. }) => Heard::More { level: *level },
@@ -101,7 +102,12 @@ impl Task {
                 Err(_) => Heard::Failure,
             };
             self.tell(&seen);
-            sleep(jittered(self.pace.next(heard, clock::now()))).await;
+            let now = clock::now();
+            let pause = jittered(self.pace.next(heard, now));
+            // A look that has waited for its answer until it was given up was a pause.
+            let waited =
+                if heard == Heard::Failure { now.saturating_duration_since(began) } else { Duration::ZERO };
+            sleep(pause.saturating_sub(waited)).await;
         }
     }
 

@@ -1,6 +1,7 @@
 //! Servers that package nothing and serve what another one does into the same store.
 
 mod edge;
+mod outages;
 mod through;
 
 use std::{process::Command, time::Duration};

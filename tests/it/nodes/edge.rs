@@ -12,11 +12,11 @@ use crate::{openmetrics::Metrics, origin::tls::Authority};
 const SECRET: &str = "what only our servers know";
 
 /// Parts of a fifth of a second.
-fn low_latency(source: &str) -> String {
+pub(super) fn low_latency(source: &str) -> String {
     channel(source).replace("low_latency = false\n", "")
 }
 
-fn secret(directory: &Path, words: &str) -> String {
+pub(super) fn secret(directory: &Path, words: &str) -> String {
     let file = directory.join(format!("{}.secret", words.len()));
     fs::write(&file, words.replace(' ', "-")).unwrap();
     format!("edge_secret_file = {file:?}\n")

@@ -28,7 +28,7 @@ const BUCKET: &str = "bucket";
 const ID: &str = "id-of-the-key";
 const SECRET: &str = "secret-of-the-key";
 
-/// What happens to the next so many writes.
+/// What happens to the next so many writes, or reads.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Mood {
     Well,
@@ -50,6 +50,7 @@ pub(crate) enum Mood {
 
 struct State {
     mood: Mutex<Mood>,
+    reads: Mutex<Mood>,
     puts: Mutex<Vec<(String, HeaderMap)>>,
     gets: Mutex<Vec<String>>,
     /// s3s-fs replaces an object and what is said of it one after the other, which a bucket does as one.
@@ -80,8 +81,10 @@ impl S3 {
         builder.set_auth(SimpleAuth::from_single(ID, SECRET));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let [mood, reads] = [(); 2].map(|()| Mutex::new(Mood::Well));
         let state = Arc::new(State {
-            mood: Mutex::new(Mood::Well),
+            mood,
+            reads,
             puts: Mutex::default(),
             gets: Mutex::default(),
             whole: RwLock::default(),
@@ -155,6 +158,11 @@ impl S3 {
 
     pub(crate) fn turn(&self, mood: Mood) {
         *self.state.mood.lock().unwrap() = mood;
+    }
+
+    /// The same for what is read.
+    pub(crate) fn turn_reads(&self, mood: Mood) {
+        *self.state.reads.lock().unwrap() = mood;
     }
 
     /// How many writes have come.
@@ -242,10 +250,13 @@ async fn answer(
         mood = state.mood.lock().unwrap().next();
         state.puts.lock().unwrap().push((request.uri().path().to_owned(), request.headers().clone()));
     }
+    if [Method::GET, Method::HEAD].contains(request.method()) {
+        mood = state.reads.lock().unwrap().next();
+    }
     if request.method() == Method::GET {
         state.gets.lock().unwrap().push(request.uri().path().to_owned());
-        let mood = *state.mood.lock().unwrap();
-        if let Mood::SlowReads(time) = mood {
+        let writes = *state.mood.lock().unwrap();
+        if let Mood::SlowReads(time) = writes {
             tokio::time::sleep(time).await;
         }
     }
