@@ -149,10 +149,11 @@ impl Follower {
             if over || !self.run.sleep(self.until(times.due)).await {
                 return;
             }
-            // The MPD may have a Period less by now.
+            // The MPD may have a Period less by now, or a timeline, by which the segment begins elsewhere.
             let mpd = self.mpds.borrow().clone();
             let Some(each) = self.find(&mpd) else { return };
             let Some(template) = &each.template else { return };
+            let Some(entry) = template.numbered(number) else { return };
             self.segment(&mpd, each, template, &entry, Some(times)).await;
             next = Some(number + 1);
         }
