@@ -199,7 +199,7 @@ impl Reader {
         of_channel(&self.edge.borrow(), clock::now())
     }
 
-    /// How far its playlists are from being long enough for viewers from elsewhere, if they are not yet.
+    /// What its playlists lack before viewers from elsewhere are sent here, if they lack anything.
     pub fn filling(&self) -> Option<Filling> {
         filling(&self.edge.borrow())
     }

@@ -52,13 +52,19 @@ pub struct Limits {
     pub depth: Duration,
 }
 
-/// What the longest playlist of a channel lists, of what it will list before viewers are sent here.
+/// What is missing before viewers of another origin are sent here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Filling {
-    /// So much it lists, in whole segments.
-    pub listed: Duration,
-    /// So much it will.
-    pub of: Duration,
+pub enum Filling {
+    /// The longest playlist is not long enough yet.
+    Short {
+        /// So much it lists, in whole segments.
+        listed: Duration,
+        /// So much it will.
+        of: Duration,
+    },
+    /// It has no parts of the newest segment, as it was begun before this server was: players that have read some of them elsewhere
+    /// would wait for all of it.
+    WithoutParts,
 }
 
 /// Why a track's playlist is not to be shown at `now`, if it is not. Other tracks are looked at only if this one is of the
@@ -98,16 +104,27 @@ fn over(edge: &Edge, now: Instant) -> Option<Unfit> {
     is_gone.then_some(Unfit::Over)
 }
 
-/// How far a channel's playlists are from being long enough, if they are not yet.
+/// What a channel's playlists lack before viewers of another origin are sent here, if there is such a thing as another
+/// ([`Limits::depth`]).
 pub fn filling(edge: &Edge) -> Option<Filling> {
     let of = edge.limits.depth;
+    if of.is_zero() || edge.ended {
+        return None;
+    }
     // Of one whose edge is told while its record cannot be read, no more than the playlist is known.
     let count = |track: Arc<TrackEdge>| Some(track.head?.last - track.first? + 1);
     let segments = tracks(edge).map(|track| count(track).unwrap_or_default()).max().unwrap_or_default();
     let listed = edge.segment * u32::try_from(segments).unwrap_or_default();
     // A full window may lack a sixteenth of a segment.
-    let is_short = listed + edge.segment / 16 < of;
-    (is_short && !edge.ended).then_some(Filling { listed, of })
+    if listed + edge.segment / 16 < of {
+        return Some(Filling::Short { listed, of });
+    }
+    tracks(edge).any(|track| lacks_parts(&track)).then_some(Filling::WithoutParts)
+}
+
+fn lacks_parts(track: &TrackEdge) -> bool {
+    let newest = track.segments.last_key_value();
+    track.low_latency.is_some() && !track.ended && newest.is_some_and(|(_, segment)| !segment.has_parts)
 }
 
 fn tracks(edge: &Edge) -> impl Iterator<Item = Arc<TrackEdge>> {
@@ -124,7 +141,10 @@ mod tests {
     use tokio::sync::watch;
 
     use super::*;
-    use crate::{channel::edge::Head, clock};
+    use crate::{
+        channel::edge::{Body, Head, LowLatency, Segment},
+        clock,
+    };
 
     const LIMITS: Limits = Limits {
         stale: Some(Duration::from_secs(6)),
@@ -198,7 +218,7 @@ mod tests {
             let limits = Limits { depth, ..Limits::default() };
             filling(&Edge { segment: seconds(2), ..edge(limits, listed.into()) })
         };
-        let short = |listed, of| Some(Filling { listed: seconds(listed), of: seconds(of) });
+        let short = |listed, of| Some(Filling::Short { listed: seconds(listed), of: seconds(of) });
         assert_eq!(filling_of([0, 0], seconds(10)), short(0, 10));
         assert_eq!(filling_of([3, 4], seconds(10)), short(8, 10));
         assert_eq!(filling_of([5, 0], seconds(10)), None);
@@ -207,6 +227,28 @@ mod tests {
         assert_eq!(filling_of([0, 0], Duration::ZERO), None);
         let over = Edge { ended: true, ..edge(Limits { depth: seconds(10), ..LIMITS }, Vec::new()) };
         assert_eq!(filling(&over), None);
+    }
+
+    #[test]
+    fn who_comes_back_lacks_parts_until_a_segment_begins() {
+        let layout = LowLatency { part_target: Duration::from_millis(400), parts_per_segment: 5 };
+        let track = |with_parts: &[bool]| {
+            let segment =
+                |has_parts| Segment { has_parts, ..Segment::settled(Arc::new(Body::new(Vec::new()))) };
+            let segments =
+                (7..).zip(with_parts.iter().map(|has_parts| Arc::new(segment(*has_parts)))).collect();
+            let head = Some(Head { last: 7, parts: 0 });
+            TrackEdge { first: Some(3), head, segments, low_latency: Some(layout), ..TrackEdge::default() }
+        };
+        let lacking = |tracks: [TrackEdge; 2], depth: u64| {
+            let limits = Limits { depth: Duration::from_secs(depth), ..Limits::default() };
+            filling(&Edge { segment: Duration::from_secs(2), ..edge(limits, tracks.into()) })
+        };
+        assert_eq!(lacking([track(&[false, false]), track(&[false, true])], 10), Some(Filling::WithoutParts));
+        assert_eq!(lacking([track(&[false, true]), track(&[false, true])], 10), None);
+        assert_eq!(lacking([track(&[false]), track(&[false])], 0), None, "nobody has an origin beside it");
+        let plain = TrackEdge { low_latency: None, ..track(&[false]) };
+        assert_eq!(lacking([plain.clone(), plain], 10), None);
     }
 
     #[test]

@@ -24,8 +24,13 @@ pub(super) fn obstacles(channels: &BTreeMap<String, Reader>, shutdown: &Cancella
     for (name, reader) in channels {
         obstacles.extend(obstacle(name, &reader.status.borrow().state));
         obstacles.extend(reader.unfit().and_then(words).map(|words| format!("channel {name} {words}")));
-        obstacles.extend(reader.filling().map(|Filling { listed, of }| {
-            format!("channel {name} is filling: it lists {} of {}", Span(listed), Span(of))
+        obstacles.extend(reader.filling().map(|filling| match filling {
+            Filling::Short { listed, of } => {
+                format!("channel {name} is filling: it lists {} of {}", Span(listed), Span(of))
+            }
+            Filling::WithoutParts => {
+                format!("channel {name} is filling: it has no parts of the segment of the moment")
+            }
         }));
     }
     obstacles
