@@ -10,6 +10,7 @@ use super::signals::Signals;
 use crate::{
     clip::{self, Request},
     config::Config,
+    origin::stretch::query,
     store::Store,
 };
 
@@ -17,7 +18,7 @@ use crate::{
 pub(super) struct Clip {
     /// Name of a channel of the configuration.
     channel: String,
-    /// Where it begins, such as 2026-11-26T03:00:00Z.
+    /// Where it begins, such as 2026-11-26T03:00:00Z, or seconds since 1970.
     #[arg(long, value_name = "TIME", value_parser = time)]
     from: i64,
     /// Where it ends.
@@ -35,10 +36,12 @@ pub(super) struct Clip {
     config: Option<PathBuf>,
 }
 
-/// Nanoseconds since the Unix epoch.
+/// Nanoseconds since the Unix epoch, of all that a stretch is asked for by, and of any time zone.
 fn time(text: &str) -> Result<i64, String> {
-    let wrong = || format!("{text:?} is no time; write one such as 2026-11-26T03:00:00Z");
-    DateTime::parse_from_rfc3339(text).ok().and_then(|time| time.timestamp_nanos_opt()).ok_or_else(wrong)
+    let wrong =
+        || format!("{text:?} is no time; write one such as 2026-11-26T03:00:00Z, or seconds since 1970");
+    let zoned = DateTime::parse_from_rfc3339(text).ok().and_then(|time| time.timestamp_nanos_opt());
+    zoned.or_else(|| query::time(text)).ok_or_else(wrong)
 }
 
 impl Clip {

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+/// What S3 and Google, and Azure, say besides 404.
+const NO_BUCKET: [&str; 2] = ["<Code>NoSuchBucket</Code>", "<Code>ContainerNotFound</Code>"];
+
 /// Why the store did not do what was asked.
 #[derive(Clone, Debug, Error)]
 pub enum Error {
@@ -72,6 +75,12 @@ pub enum Error {
         /// What the store said.
         reason: String,
     },
+    /// There is nothing to write into.
+    #[error("{path}: the store has no such bucket or container: make it, or mend url or endpoint of [store]")]
+    NoBucket {
+        /// The object.
+        path: String,
+    },
     /// The name has another body already, and a name has one body for ever.
     #[error("{path}: something else is kept under this name, and stays; is another server writing here?")]
     Taken {
@@ -117,6 +126,9 @@ impl Error {
     pub(super) fn of(path: &str, error: object_store::Error) -> Self {
         let (path, reason) = (path.to_owned(), error.to_string());
         match error {
+            object_store::Error::NotFound { .. } if NO_BUCKET.iter().any(|code| reason.contains(code)) => {
+                Self::NoBucket { path }
+            }
             object_store::Error::NotFound { .. } => Self::NotFound { path },
             object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
                 Self::Denied { path, reason }
@@ -127,11 +139,29 @@ impl Error {
 
     /// True if it may be over at the next try. Damage may have come about on the way.
     pub(super) fn may_pass(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Damaged { .. })
+        matches!(self, Self::Unavailable { .. } | Self::Damaged { .. } | Self::NoBucket { .. })
     }
 
     /// True if it is the configuration that is wrong, and not the store.
     pub fn is_of_configuration(&self) -> bool {
         matches!(self, Self::Unsupported { .. } | Self::Bucket { .. } | Self::Credentials { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_that_is_not_there_is_told_from_an_object_that_is_not() {
+        let said = |code: &str| {
+            let source =
+                format!("status 404 Not Found: <Error><Code>{code}</Code><BucketName>b</BucketName></Error>");
+            Error::of("a", object_store::Error::NotFound { path: "a".into(), source: source.into() })
+        };
+        assert!(matches!(said("NoSuchKey"), Error::NotFound { .. }));
+        for code in ["NoSuchBucket", "ContainerNotFound"] {
+            assert!(said(code).to_string().contains("no such bucket"), "{code}");
+        }
     }
 }

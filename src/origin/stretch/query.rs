@@ -74,7 +74,7 @@ fn nanos(duration: Duration) -> i64 {
 }
 
 /// `2026-11-26T03:00:00.5Z` or `1795662000.5` in nanoseconds since the epoch, none of them before it.
-fn time(text: &str) -> Option<i64> {
+pub fn time(text: &str) -> Option<i64> {
     let starts_date = text.as_bytes().get(4) == Some(&b'-');
     if starts_date { date(text) } else { unix(text) }
 }
