@@ -123,6 +123,8 @@ def main():
     parser.add_argument("--channels", default="1,4,8")
     options = parser.parse_args()
     counts = [int(word) for word in options.channels.split(",")]
+    if len(set(counts)) < 2:
+        parser.error("--channels: a slope needs two numbers of channels or more, such as 1,4,8")
     runs = [[both(options.headwater, options.load, count, options.seconds) for count in counts]
             for _ in range(options.runs)]
     ladder = []

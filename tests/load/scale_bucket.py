@@ -46,6 +46,9 @@ class Bucket:
                 with bucket.lock:
                     status, said, tag = bucket.serve(self.command, path, body, self.headers)
                 fields = [("ETag", tag), ("Last-Modified", "Thu, 26 Nov 2026 00:00:00 GMT")] if tag else []
+                if status == 200 and self.headers.get("Range"):
+                    said, place = bucket.part(said, self.headers["Range"])
+                    status, fields = 206, [*fields, ("Content-Range", place)]
                 self.answer(status, said, fields)
 
             do_PUT = do_GET = do_HEAD = do_DELETE = do_POST = handle_request
@@ -79,6 +82,13 @@ class Bucket:
         if tag is None:
             return 404, b"<Error><Code>NoSuchKey</Code></Error>", None
         return 200, self.objects[path][0], tag
+
+    @staticmethod
+    def part(body, asked):
+        """What of it is asked for by `bytes=FIRST-LAST`, as which Content-Range."""
+        first, last = re.fullmatch(r"bytes=(\d+)-(\d*)", asked).groups()
+        part = body[int(first):int(last or len(body)) + 1]
+        return part, f"bytes {first}-{int(first) + len(part) - 1}/{len(body)}"
 
     def toml(self, directory):
         for name in ("id", "secret"):
