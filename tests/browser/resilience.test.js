@@ -20,7 +20,8 @@ let browser;
 before(async () => {
   sender = new Sender(await freeUdpPort());
   sender.plugIn();
-  server = await Headwater.create('resilience', { demo: 'test:', camera: `udp://127.0.0.1:${sender.port}` });
+  // No larger than they are encoded: two encoders and five players share the cores.
+  server = await Headwater.create('resilience', { demo: 'test:?size=640x360', camera: `udp://127.0.0.1:${sender.port}` });
   host = await startPlayerHost();
   browser = await launchBrowser();
   await server.start();
