@@ -76,7 +76,7 @@ latency: setup-test page ## Measure glass to glass in real players, and write do
 	CHROMIUM=$$(deploy/find-chromium) HEADWATER_BIN=$$(realpath $${CARGO_TARGET_DIR:-target}/release/headwater) node tests/browser/latency.js
 
 soak: ## Kill encoders for 5 minutes while `headwater check` watches
-	HEADWATER_SOAK_SECONDS=$${HEADWATER_SOAK_SECONDS:-300} cargo test --locked --test it check::soak -- --nocapture
+	HEADWATER_SOAK_SECONDS=$${HEADWATER_SOAK_SECONDS:-300} cargo test --workspace --locked --test it check::soak -- --nocapture
 
 setup:
 	@deploy/setup.sh

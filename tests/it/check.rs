@@ -9,6 +9,7 @@ mod stream;
 
 use std::{collections::BTreeSet, time::Duration};
 
+use futures_util::future::join;
 use headwater::check::{self, Check, Level, Options, Report, Verdict};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -102,12 +103,13 @@ fn every_check_has_a_server_that_fails_it_or_a_table_of_its_own() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_right_is_found_right_in_every_invariant() {
-    let (low, plain, timeline) = tokio::join!(
+    let (low, plain, timeline, turning) = tokio::join!(
         report(Fault::None, Protocol::Both),
         report(Fault::None, Protocol::PlainHls),
         report(Fault::None, Protocol::DashTimeline),
+        join(report(Fault::None, Protocol::DashThenTimeline), report(Fault::None, Protocol::DashThenNumbers)),
     );
-    for report in [&low, &plain, &timeline] {
+    for report in [&low, &plain, &timeline, &turning.0, &turning.1] {
         assert!(report.findings.is_empty(), "{report}");
         assert!(report.violated().is_none());
     }

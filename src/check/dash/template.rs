@@ -20,6 +20,11 @@ impl Representation {
         self.base.join(&fill(template.init.as_ref()?, &values)).ok()
     }
 
+    /// Its template, if numbers follow from the clock.
+    pub(in crate::check) fn numbered_template(&self) -> Option<&Template> {
+        self.template.as_ref().filter(|template| matches!(template.segments, Segments::Every(_)))
+    }
+
     pub(in crate::check) fn media_url(&self, entry: &Entry) -> Option<Url> {
         let template = self.template.as_ref()?;
         let values =
@@ -34,6 +39,14 @@ impl Template {
         let Segments::Every(duration) = self.segments else { return None };
         let index = i64::try_from(number.checked_sub(self.first_number)?).ok()?;
         Some(Entry { number, time: index.checked_mul(duration)?.checked_add(self.offset)?, duration })
+    }
+
+    /// The number of the first segment that begins after a media time in nanoseconds, where numbers follow from the
+    /// clock.
+    pub(in crate::check) fn number_after(&self, media: i64) -> Option<u64> {
+        let Segments::Every(duration) = self.segments else { return None };
+        let index = (media - self.nanos(self.offset)).div_euclid(self.nanos(duration).max(1)) + 1;
+        self.first_number.checked_add(u64::try_from(index.max(0)).ok()?)
     }
 
     /// Nanoseconds of a span of media time.
@@ -100,5 +113,7 @@ mod tests {
         assert_eq!((entry.time, entry.duration), (14_000, 2000));
         assert_eq!(template.end_in_period(&entry), 6_000_000_000);
         assert_eq!(template.numbered(4), None);
+        let after = |media: i64| template.number_after(media * 1_000_000);
+        assert_eq!([0, 9_999, 10_000, 14_999, 15_000].map(after), [5, 5, 6, 8, 8].map(Some));
     }
 }

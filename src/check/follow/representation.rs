@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    ops::ControlFlow,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -51,7 +52,13 @@ struct Follower {
     track: Track,
     chain: Chain,
     referenced: Referenced,
+    /// Media time in nanoseconds in the middle of the newest segment that was asked for: whichever form tells where
+    /// a segment begins, and by number that is only half a segment exact, it is the next one that begins after it.
+    middle: Option<i64>,
 }
+
+/// `Continue` where an MPD addresses the segments in another form than the one before it.
+type Way = ControlFlow<()>;
 
 /// Follows a representation until the run is over or its Period is.
 pub(super) async fn follow(
@@ -69,20 +76,34 @@ pub(super) async fn follow(
         track,
         chain: Chain::default(),
         referenced: Referenced::default(),
+        middle: None,
     };
-    let mpd = follower.mpds.borrow().clone();
-    let Some(each) = follower.find(&mpd) else { return };
-    match each.template.as_ref().map(|template| &template.segments) {
-        None => follower.run.ledger.reason(Invariant::I12, "segments are not addressed by SegmentTemplate"),
-        Some(_) if !mpd.is_dynamic => follower.at_rest(&mpd).await,
-        Some(Segments::Timeline(_)) => follower.by_timeline().await,
-        Some(Segments::Every(_)) => follower.by_clock().await,
-    }
+    while follower.by_form().await.is_continue() {}
 }
 
 impl Follower {
     fn find<'a>(&self, mpd: &'a Mpd) -> Option<&'a Representation> {
         mpd.representations.iter().find(|each| (&each.period, &each.id) == (&self.key.0, &self.key.1))
+    }
+
+    /// Follows the MPD for as long as it keeps its form.
+    async fn by_form(&mut self) -> Way {
+        let mpd = self.mpds.borrow().clone();
+        let Some(each) = self.find(&mpd) else { return Way::Break(()) };
+        match each.template.as_ref().map(|template| &template.segments) {
+            Some(Segments::Timeline(_)) if mpd.is_dynamic || self.middle.is_some() => {
+                self.by_timeline().await
+            }
+            Some(Segments::Every(_)) if mpd.is_dynamic => self.by_clock().await,
+            Some(_) => {
+                self.at_rest(&mpd).await;
+                Way::Break(())
+            }
+            None => {
+                self.run.ledger.reason(Invariant::I12, "segments are not addressed by SegmentTemplate");
+                Way::Break(())
+            }
+        }
     }
 
     /// A static presentation: its ends.
@@ -103,60 +124,62 @@ impl Follower {
     }
 
     /// Fetches what a timeline lists, when it does.
-    async fn by_timeline(&mut self) {
-        let mut last: Option<i64> = None;
+    async fn by_timeline(&mut self) -> Way {
         loop {
             let mpd = self.mpds.borrow_and_update().clone();
-            let Some(each) = self.find(&mpd) else { return };
-            let Some(template) = &each.template else { return };
-            let Segments::Timeline(entries) = &template.segments else { return };
-            let new = match last {
-                Some(last) => entries.iter().filter(|entry| entry.time > last).copied().collect(),
+            let Some(each) = self.find(&mpd) else { return Way::Break(()) };
+            let Some(template) = &each.template else { return Way::Continue(()) };
+            let Segments::Timeline(entries) = &template.segments else { return Way::Continue(()) };
+            let new = match self.middle {
+                Some(last) => {
+                    entries.iter().filter(|entry| template.nanos(entry.time) > last).copied().collect()
+                }
                 None => ends(entries),
             };
             for entry in new {
-                last = last.max(Some(entry.time));
                 self.segment(&mpd, each, template, &entry, None).await;
             }
             tokio::select! {
-                () = self.run.stop.cancelled() => return,
-                changed = self.mpds.changed() => if changed.is_err() { return },
+                () = self.run.stop.cancelled() => return Way::Break(()),
+                changed = self.mpds.changed() => if changed.is_err() { return Way::Break(()) },
             }
         }
     }
 
     /// Fetches what is due by the clock, at the moment when it is.
-    async fn by_clock(&mut self) {
-        let mut next: Option<u64> = None;
+    async fn by_clock(&mut self) -> Way {
         while !self.run.stop.is_cancelled() {
             let mpd = self.mpds.borrow().clone();
-            let Some(each) = self.find(&mpd) else { return };
-            let Some(template) = &each.template else { return };
+            let Some(each) = self.find(&mpd) else { return Way::Break(()) };
+            let Some(template) = each.numbered_template().filter(|_| mpd.is_dynamic) else {
+                return Way::Continue(());
+            };
             let now = self.run.server_unix();
             let Some((oldest, newest)) = addressing::numbers(&mpd, each, template, now) else {
                 self.run.sleep(LOOK).await;
                 continue;
             };
             // The newest may be over half already; the one behind it is asked for when it is due.
-            let number = next.unwrap_or(newest + 1).max(newest.saturating_sub(2));
-            let Some(entry) = template.numbered(number) else { return };
-            if next.is_none() || number.is_multiple_of(EXTRA) {
+            let next = self.middle.and_then(|last| template.number_after(last)).unwrap_or(newest + 1);
+            let number = next.max(newest.saturating_sub(2));
+            let Some(entry) = template.numbered(number) else { return Way::Break(()) };
+            if self.middle.is_none() || number.is_multiple_of(EXTRA) {
                 self.old(&mpd, each, template, oldest).await;
             }
             let times = addressing::times(&mpd, each, template, &entry);
             let over =
                 each.period_duration.is_some_and(|period| times.end > mpd.start + each.period_start + period);
             if over || !self.run.sleep(self.until(times.due)).await {
-                return;
+                return Way::Break(());
             }
             // The MPD may have a Period less by now, or a timeline, by which the segment begins elsewhere.
             let mpd = self.mpds.borrow().clone();
-            let Some(each) = self.find(&mpd) else { return };
-            let Some(template) = &each.template else { return };
-            let Some(entry) = template.numbered(number) else { return };
+            let Some(each) = self.find(&mpd) else { return Way::Break(()) };
+            let Some(template) = each.numbered_template() else { return Way::Continue(()) };
+            let Some(entry) = template.numbered(number) else { return Way::Continue(()) };
             self.segment(&mpd, each, template, &entry, Some(times)).await;
-            next = Some(number + 1);
         }
+        Way::Break(())
     }
 
     /// How long until it is surely `unix` on the server's clock.
@@ -201,6 +224,7 @@ impl Follower {
         entry: &Entry,
         times: Option<Times>,
     ) {
+        self.middle = self.middle.max(Some(template.nanos(entry.time) + template.nanos(entry.duration) / 2));
         let Some(wanted) = self.wanted(mpd, each, template, entry) else { return };
         let early = times.filter(|_| each.early > 0 && !each.complete);
         let reply = match early {
@@ -242,19 +266,17 @@ impl Follower {
         };
         let reply = self.run.judge_media(wanted, reply)?;
         let mut judge = self.run.judge(&wanted.url);
-        let lag = |reply: &Reply| self.run.lag.between(reply.sent, reply.done);
-        // Held up, this process cannot tell when bytes came.
-        if lag(&reply).is_zero() {
+        // Asked for with too little left, or by a process that was held up, a reply does not tell when bytes came.
+        let tells = |reply: &Reply| {
+            end.saturating_sub(reply.sent) >= span(times.end - times.due) / 2
+                && self.run.lag.between(reply.sent, reply.done).is_zero()
+        };
+        if tells(&reply) {
             streaming::streamed(&mut judge, wanted.place, &reply, end);
         }
-        if let Some(joined) = joined
-            && let Some(joined) = self.run.judge_media(wanted, joined)
-        {
-            // With too little left to tell, it was asked for too late.
-            let asked_in_time = end.saturating_sub(joined.sent) >= left / 2;
-            if asked_in_time && lag(&joined).is_zero() {
-                streaming::joined(&mut judge, wanted.place, &joined, end);
-            }
+        let joined = joined.and_then(|joined| self.run.judge_media(wanted, joined));
+        if let Some(joined) = joined.filter(tells) {
+            streaming::joined(&mut judge, wanted.place, &joined, end);
         }
         self.run.ledger.take(judge);
         Some(reply)

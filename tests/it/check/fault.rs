@@ -76,6 +76,9 @@ pub(super) enum Protocol {
     Dash,
     /// Whole segments in a timeline.
     DashTimeline,
+    /// The first and then the second of these two, as where low latency ends.
+    DashThenTimeline,
+    DashThenNumbers,
     Both,
 }
 
@@ -130,6 +133,8 @@ pub(super) const TABLE: &[(Fault, Protocol, &[&str])] = {
         (PublishedBack, DashTimeline, &["published-back"]),
         (TimeOffMedia, Dash, &["time-not-media"]),
         (TimeOffMedia, DashTimeline, &["time-not-media"]),
+        (TimeOffMedia, DashThenTimeline, &["time-not-media"]),
+        (TimeOffMedia, DashThenNumbers, &["time-not-media"]),
         (TimeRenamed, DashTimeline, &["time-renamed"]),
         (MediaGap, PlainHls, &["media-gap"]),
         (MediaGap, Dash, &["media-gap"]),

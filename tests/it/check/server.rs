@@ -33,6 +33,9 @@ use super::{
 
 type Body = BoxBody<Bytes, std::io::Error>;
 
+/// After so many an MPD that turns does.
+const UPDATES_AT_FIRST: u64 = 3;
+
 /// A running server, which ends with the test.
 pub(super) struct Server {
     address: SocketAddr,
@@ -72,6 +75,8 @@ impl Server {
             Protocol::PlainHls => &["plain.m3u8"],
             Protocol::Dash => &["manifest.mpd"],
             Protocol::DashTimeline => &["timeline.mpd"],
+            Protocol::DashThenTimeline => &["then-timeline.mpd"],
+            Protocol::DashThenNumbers => &["then-numbers.mpd"],
             Protocol::Both => &["index.m3u8", "manifest.mpd"],
         };
         paths.iter().map(|path| format!("http://{}/live/{path}", self.address)).collect()
@@ -130,8 +135,10 @@ impl Faulty {
             ["", "time"] => self.time(),
             ["index.m3u8"] => document("m3u8", lists::multivariant(true), gzip, 1),
             ["plain.m3u8"] => document("m3u8", lists::multivariant(false), gzip, 1),
-            ["manifest.mpd"] => self.mpd(false, count, gzip),
-            ["timeline.mpd"] => self.mpd(true, count, gzip),
+            ["manifest.mpd"] => self.mpd(self.fault, false, count, gzip),
+            ["timeline.mpd"] => self.mpd(self.fault, true, count, gzip),
+            ["then-timeline.mpd"] => self.turning(true, count, gzip),
+            ["then-numbers.mpd"] => self.turning(false, count, gzip),
             [name, file] => match Name::of(name) {
                 Some(name) if *file == "ended.m3u8" => {
                     let edge = Edge { number: now() / NANOS - 5, parts: 0 };
@@ -159,10 +166,18 @@ impl Faulty {
         document("txt", date.to_rfc3339_opts(chrono::SecondsFormat::Millis, true), false, 0)
     }
 
-    fn mpd(&self, timeline: bool, count: u64, gzip: bool) -> Response<Body> {
-        let text = lists::mpd(self.fault, timeline);
-        let keep = if self.fault == Fault::Poor { 60 } else { 1 };
-        match self.fault {
+    /// An MPD that is right for a few updates, and then addresses segments in the other form, with the fault.
+    fn turning(&self, timeline: bool, count: u64, gzip: bool) -> Response<Body> {
+        match count <= UPDATES_AT_FIRST {
+            true => self.mpd(Fault::None, !timeline, count, gzip),
+            false => self.mpd(self.fault, timeline, count, gzip),
+        }
+    }
+
+    fn mpd(&self, fault: Fault, timeline: bool, count: u64, gzip: bool) -> Response<Body> {
+        let text = lists::mpd(fault, timeline);
+        let keep = if fault == Fault::Poor { 60 } else { 1 };
+        match fault {
             Fault::ListTorn if count.is_multiple_of(3) => {
                 document("mpd", text[..text.len() / 2].to_owned(), gzip, keep)
             }
