@@ -7,7 +7,7 @@ import { measure, stallsOf, TARGET } from './lib/latency.js';
 import { startPlayerHost } from './lib/player-host.js';
 import { describe } from './lib/players.js';
 
-const TIMES = { settle: 15, seconds: 20 };
+const TIMES = { settle: 15, seconds: 15 };
 const LIMIT = { timeout: 120_000 };
 let server;
 let host;

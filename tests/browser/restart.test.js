@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { alive, Headwater, TARGET_DURATION } from './lib/headwater.js';
+import { describe } from './lib/players.js';
 import { PATIENT } from './lib/settings.js';
 import { Theatre } from './lib/theatre.js';
 import { tell } from './lib/verdict.js';
@@ -46,10 +47,10 @@ async function assertComesBack(t, { server, viewers }, { going, away }) {
   t.diagnostic(`${going}, away for ${away} s\n${tell(reports)}`);
   for (const [name, report] of Object.entries(reports)) {
     const played = report.currentTime - before[name].currentTime;
-    assert.ok(played > 4.5, `${name} plays on without a reload; it played ${played.toFixed(1)} s of the last 5\n${tell(reports)}`);
+    assert.ok(played > 4.5, `${name} plays on without a reload; it played ${played.toFixed(1)} s of the last 5\n${describe(name, report)}`);
     const stood = stoodSince(back, report);
     t.diagnostic(`${name} stood for ${stood.toFixed(1)} s since the server was started`);
-    assert.ok(stood <= 3 * TARGET_DURATION, `${name} resumes within three target durations; it stood for ${stood.toFixed(1)} s\n${tell(reports)}`);
+    assert.ok(stood <= 3 * TARGET_DURATION, `${name} resumes within three target durations; it stood for ${stood.toFixed(1)} s\n${describe(name, report)}`);
   }
 }
 

@@ -82,15 +82,33 @@ function describeGlass(glass) {
     + `${newer} newer, ${unreadable} unreadable, ${dropped} dropped; ${gap.toFixed(2)} s between two at most`];
 }
 
+/**
+ * What happened, in order. An outage makes players say the same of one segment after the other, ten times a second: that
+ * is one line.
+ */
+function describeEvents({ complaints, notes }) {
+  const time = (at) => new Date(at).toISOString().slice(11, 23);
+  const lines = new Map();
+  const add = (key, at, text) => {
+    const line = lines.get(key) ?? { at, text, times: 0 };
+    lines.set(key, { ...line, times: line.times + 1, last: at });
+  };
+  for (const { at, kind, text, currentTime } of complaints) {
+    const key = kind === 'error' ? `error ${text}`.replace(/\d+/g, '#') : `${kind} ${at}`;
+    add(key, at, `${kind} ${text} (at ${currentTime.toFixed(2)} s)`);
+  }
+  for (const { at, text } of notes) add(`note ${text}`.replace(/\d+/g, '#'), at, `note: ${text}`);
+  const inOrder = [...lines.values()].sort((one, other) => one.at - other.at);
+  return inOrder.map(({ at, text, times, last }) => `  ${time(at)} ${text}${times > 1 ? `; ${times} times until ${time(last)}` : ''}`);
+}
+
 /** A player's report as lines for a human. */
 export function describe(name, report) {
-  const time = (at) => new Date(at).toISOString().slice(11, 23);
   return [
     `${name}: ${report.size}, at ${report.currentTime.toFixed(1)} s, ${report.frames} frames, buffer `
       + `${report.buffer.toFixed(1)} s (lowest ${report.lowestBuffer?.toFixed(1) ?? '-'} s), rate ${report.playbackRate.toFixed(3)}, `
       + `looked every ${report.maximumGapMs} ms at worst`,
     ...describeGlass(report.glass),
-    ...report.complaints.map((c) => `  ${time(c.at)} ${c.kind} ${c.text} (at ${c.currentTime.toFixed(2)} s)`),
-    ...report.notes.map((note) => `  ${time(note.at)} note: ${note.text}`),
+    ...describeEvents(report),
   ].join('\n');
 }
