@@ -2,6 +2,7 @@
 
 mod cork;
 mod exchange;
+mod linger;
 mod patience;
 mod transport;
 
@@ -34,6 +35,7 @@ pub use self::transport::Transport;
 use self::{
     cork::Cork,
     exchange::{Answer, Client, exchange},
+    linger::Linger,
     patience::{Activity, Patience, RanOut, Watched},
 };
 use super::{
@@ -148,7 +150,7 @@ pub(super) async fn drive<S: origin::Service>(
         serve_http1(&rules, stream, answer, patience, peer).await;
         hand_over(&slot, rules.shutdown.clone()).await;
     } else {
-        let stream = TokioIo::new(Cork::new(stream.into_inner()));
+        let stream = TokioIo::new(Cork::new(Linger::new(stream.into_inner())));
         let connection = rules.protocols.either.serve_connection(stream, answer);
         Box::pin(async { run(pin!(connection), patience, &rules, peer).await }).await;
     }
@@ -258,7 +260,7 @@ where
     }
 }
 
-impl<S> Graceful for auto::Connection<'_, TokioIo<Cork<Watched<Transport>>>, S, TokioExecutor>
+impl<S> Graceful for auto::Connection<'_, TokioIo<Cork<Linger<Watched<Transport>>>>, S, TokioExecutor>
 where
     S: Service<Request<Incoming>, Response = Response<Answer>, Error: Into<Box<dyn Error + Send + Sync>>>,
     S::Future: Send + 'static,
