@@ -42,11 +42,14 @@ const HLS_POLICY = {
 /**
  * By default hls.js gives up for good after three refused playlists, audio counted too: within a second. With low latency
  * dash.js does so after about two seconds of refusals, playlist or segment: it then shows nothing more, or leaps ten
- * seconds later. Both manuals tell a site to set what suits it; this is such a site.
+ * seconds later. shaka goes without a rendition for half a minute after a refusal; while all are refused that is of no use,
+ * and if it leaps to the front of the window at the same moment, it asks for no more pictures until it leaps again. All
+ * manuals tell a site to set what suits it; this is such a site.
  */
 export const PATIENT = {
   hls: { playlistLoadPolicy: HLS_POLICY, fragLoadPolicy: HLS_POLICY },
   dash: { streaming: { retryAttempts: DASH_ATTEMPTS, retryIntervals: DASH_INTERVALS_MS } },
+  shaka: { streaming: { maxDisabledTime: 0 } },
 };
 
 /** Settings of `player` out of several sets of settings; later ones win. */
