@@ -20,6 +20,9 @@ use super::record::{
 const LIVE: &str = "-c:v libx264 -preset ultrafast -tune zerolatency -g 12 -c:a aac";
 
 const FRAME: Duration = Duration::from_millis(40);
+/// So late may sound be (EBU R37). For its first seconds a network source places it by when packets come, and on a busy
+/// machine they come when they can.
+const TOGETHER: Duration = Duration::from_millis(60);
 
 fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
@@ -100,8 +103,7 @@ fn a_transport_stream_over_udp_is_taken_and_taken_again_after_a_pause() {
     let recording = interrupt(source, sender, || send(&to));
     assert_resumed(&recording, "gives nothing");
     recording.assert_captured();
-    // Over UDP nothing evens out when packets come: for the first seconds sound is placed by what a busy machine makes of that.
-    assert_together(&recording, FRAME);
+    assert_together(&recording, TOGETHER);
 }
 
 #[test]
@@ -128,7 +130,7 @@ fn an_srt_listener_takes_one_caller_after_another() {
     let recording = interrupt(source, sender, || send(&to));
     assert_resumed(&recording, "hung up");
     recording.assert_captured();
-    assert_together(&recording, FRAME / 2);
+    assert_together(&recording, TOGETHER);
 }
 
 #[test]
@@ -145,7 +147,7 @@ fn an_srt_server_is_called_and_its_loss_reported() {
     // The server is killed without a word: SRT notices after 5 s, we after one.
     assert_eq!(recording.stalls.len(), 1);
     assert_eq!(recording.stalls[0].1, format!("{uri} gives nothing"));
-    assert_together(&recording, FRAME / 2);
+    assert_together(&recording, TOGETHER);
     let Last::Failed(error) = recording.last else { panic!("{:?}", recording.last) };
     assert!(error.to_string().starts_with(&format!("{uri} was lost")), "{error}");
 }
