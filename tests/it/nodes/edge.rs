@@ -85,8 +85,13 @@ fn hinted(list: &str) -> Option<(i64, i64)> {
 }
 
 pub(super) async fn lists_parts(server: &Served) {
-    let listed = async || hinted(&text(server, "live/a/180p/index.m3u8").await);
-    eventually("parts are listed", 60, listed).await;
+    lists_parts_behind(server, 0).await;
+}
+
+/// Waits for parts of a segment behind `number`.
+async fn lists_parts_behind(server: &Served, number: i64) {
+    let hint = async || hinted(&text(server, "live/a/180p/index.m3u8").await).filter(|hint| hint.0 > number);
+    eventually(&format!("parts behind {number} are listed"), 60, hint).await;
 }
 
 pub(super) fn signal(server: &Served, which: &str) {
@@ -186,12 +191,14 @@ async fn a_node_goes_on_from_the_store_and_has_parts_again_when_a_packager_has()
     lists_parts(&node).await;
     // Killed before all tracks have a list, it leaves no multivariant playlist to stand still with.
     begun(&node).await;
+    let (before, _) = hinted(&text(&node, "live/a/180p/index.m3u8").await).unwrap();
     packager.crash();
     let why = parts(&node, false).await;
     assert!(why.contains(packager.url("").trim_end_matches('/')), "{why}");
     packager.crash_and_restart(Duration::ZERO).await;
     parts(&node, true).await;
-    lists_parts(&node).await;
+    // What the one that was killed has hinted at never comes.
+    lists_parts_behind(&node, before + 1).await;
     let urls = vec![node.url("live/a/index.m3u8")];
     let options = Options { urls, span: Duration::from_secs(8), http2: false };
     let report = check::run(&options, CancellationToken::new()).await.unwrap();
@@ -211,11 +218,7 @@ async fn a_node_goes_on_from_the_store_and_has_parts_again_when_a_packager_has()
     let before = node.playlist("a/180p").await.unwrap();
     packager.crash();
     let reached = before.media_sequence + before.segments.len() as u64 + 4;
-    let goes_on = async || {
-        let list = text(&node, "live/a/180p/index.m3u8").await;
-        hinted(&list).filter(|(msn, _)| *msn > reached as i64)
-    };
-    eventually("the node has parts of the packager that has taken over", 30, goes_on).await;
+    lists_parts_behind(&node, reached as i64).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -315,7 +315,8 @@ async fn a_channel_whose_opening_is_damaged_goes_on_when_its_encoder_has_said_it
                 list.media_sequence as i64 + list.segments.len() as i64 > newest + 4
             };
             let list = server.playlist_with("a/180p", 60, goes_on).await;
-            assert_eq!(list.media_sequence as i64, kept[0], "what was listed is listed");
+            // Older ones may be in a chapter.
+            assert!(list.media_sequence as i64 <= kept[0], "what was listed is listed");
             assert!(list.segments.iter().all(|segment| !segment.discontinuity), "of the same tracks");
             let first = format!("live/a/180p/{}.m4s", kept[0]);
             assert_eq!(server.answer(&first).await.status(), 200);
@@ -324,7 +325,8 @@ async fn a_channel_whose_opening_is_damaged_goes_on_when_its_encoder_has_said_it
         assert!(written != damaged && written.len() == sound.len(), "it was written anew");
         let state = read(&live.join("state.json"));
         assert_eq!(state["opening"], etag([&written[..]]));
-        assert!(numbers(&state["tracks"]["180p"]["archive"]["tail"]["rows"]).starts_with(&kept));
+        let rows = numbers(&state["tracks"]["180p"]["archive"]["tail"]["rows"]);
+        assert!(kept.iter().all(|number| *number < rows[0] || rows.contains(number)), "{kept:?} {rows:?}");
     }
 }
 

@@ -7,7 +7,8 @@ use headwater::config::Timing;
 
 use crate::served::{Served, eventually};
 
-const TRIES: usize = 3;
+/// Two segments for a part, and as many as there are in a window for a track that began later in one of them.
+const TRIES: usize = 6;
 
 /// Asserts that documents, init segments and the times in segments are the same.
 pub(super) async fn assert_alike(pair: &[Served; 2], tracks: &[&str], timing: Timing) {
@@ -33,7 +34,8 @@ pub(super) async fn assert_alike(pair: &[Served; 2], tracks: &[&str], timing: Ti
     }
 }
 
-/// The playlists of both at one moment, of which on a busy machine one may have a part more.
+/// The playlists of both at one moment. On a busy machine, one may have a part more, or a track that has begun a segment later
+/// than the others, of which it lists the less until that has left the window.
 async fn same_playlists(pair: &[Served; 2], track: &str) -> [String; 2] {
     let lists = async || playlists(pair, track).await.unwrap_or_else(|| panic!("{track} is there"));
     let mut last = lists().await;
