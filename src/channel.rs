@@ -11,6 +11,7 @@ mod fence;
 mod filler;
 pub mod fitness;
 pub mod frames;
+pub mod journal;
 mod lateness;
 pub mod listing;
 mod measure;

@@ -125,6 +125,13 @@ impl Segmenter {
         self.open = None;
     }
 
+    /// Goes on within segment `number`, which began at tick `start` and has `parts` chunks, at tick `next`.
+    pub fn resume_within(&mut self, number: i64, start: Ticks, parts: u32, next: Ticks) {
+        self.number = number;
+        self.next = Some(next);
+        self.open = Some(Open { start, part: parts, samples: Vec::new() });
+    }
+
     /// Decode time that the next sample must have, once there was one.
     pub fn next(&self) -> Option<Ticks> {
         self.next

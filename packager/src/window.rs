@@ -12,7 +12,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use self::sums::Sums;
-use crate::time::{Ticks, Timescale};
+use crate::{
+    chunk::Chunk,
+    time::{Ticks, Timescale},
+};
 
 /// One complete segment, without its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +73,13 @@ pub struct Part {
     pub size: u64,
     /// True if it begins with a sync sample.
     pub independent: bool,
+}
+
+impl Part {
+    /// As `chunk` is listed.
+    pub fn of(chunk: &Chunk) -> Self {
+        Self { duration: chunk.duration, size: chunk.size(), independent: chunk.independent }
+    }
 }
 
 /// A stretch of a track with one codec configuration.
@@ -204,6 +214,14 @@ impl Window {
     pub fn begin_behind(&mut self, number: i64) {
         while self.segments.len() > 1 && self.media_sequence() <= number {
             self.pop();
+        }
+    }
+
+    /// Lists parts of a segment again, all of them.
+    pub fn restore_parts(&mut self, number: i64, parts: Vec<Part>) {
+        let at = self.segments.partition_point(|segment| segment.number < number);
+        if let Some(segment) = self.segments.get_mut(at).filter(|segment| segment.number == number) {
+            segment.parts = parts;
         }
     }
 

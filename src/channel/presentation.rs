@@ -3,6 +3,7 @@
 mod archiving;
 mod followed;
 mod gone;
+mod inherited;
 mod opening;
 mod takeover;
 
@@ -27,6 +28,7 @@ use super::{
     fence::Stamp,
     fitness::Limits,
     frames::{Fresh, Lineup, Publisher},
+    journal::Journal,
     measure::Made,
     record::{self, Record},
     render::{self, View},
@@ -99,6 +101,8 @@ pub(super) struct Presentation {
     edge: Arc<Edge>,
     /// How old what is shown next is when it is seen for the first time.
     age: Duration,
+    /// Where what is told outlives the process, once somebody is told something.
+    journal: Option<Arc<Journal>>,
     /// True if the store takes playlists and MPDs too.
     stores_manifests: bool,
     /// The beginnings of the tracks' lists as they were last put into the store.
@@ -140,11 +144,13 @@ impl Presentation {
             tracks: BTreeMap::new(),
             edge: Arc::new(Edge { limits: limits(config), ..Edge::default() }),
             age: Duration::ZERO,
+            journal: None,
             stores_manifests: true,
             stored_lists: BTreeMap::new(),
         };
         if let Some((record, opening)) = kept {
             presentation.resume(&record, opening);
+            presentation.without_parts(now);
             presentation.catch_up(now);
             presentation.lay_out_parts();
         }
@@ -181,6 +187,11 @@ impl Presentation {
         if !self.ended() {
             self.writers.iter_mut().for_each(|writer| writer.catch_up(now));
         }
+    }
+
+    /// Others may have told of parts of all segments up to the one at `now`.
+    fn without_parts(&mut self, now: i128) {
+        self.writers.iter_mut().for_each(|writer| writer.without_parts(now));
     }
 
     /// Finds out how long parts are with the tracks that there are.
@@ -256,6 +267,7 @@ impl Presentation {
         before.iter().for_each(|writer| self.retire(writer));
         self.reconfigured = false;
         self.lay_out_parts();
+        self.keep_logs();
         let kept = self.writers[arrived..].iter().map(Writer::description);
         let said = with_kept(&self.opening, kept).iter().map(wire::encode).collect();
         let said = record::seal_opening(said);

@@ -228,6 +228,12 @@ impl TrackRecord {
         self.archive.tail().values().next_back().or(self.bound.last())
     }
 
+    /// Segment `number`, if it is listed.
+    pub(super) fn entry(&self, number: i64) -> Option<&Entry> {
+        let bound = || self.bound.iter().find(|entry| entry.segment.number == number);
+        self.archive.tail().get(&number).or_else(bound)
+    }
+
     /// All complete segments that are or will be listed.
     pub(super) fn window(&self) -> Window {
         let mut window =

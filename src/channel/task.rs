@@ -24,6 +24,7 @@ use super::{
     edge::{Edge, Reader},
     fence::{Candidate, Claim, Hindrance, Pen, Terms},
     frames::{Allowance, KeyFrames},
+    journal::Runtime,
     measure::Meter,
     presentation::Presentation,
     record, render,
@@ -64,6 +65,8 @@ pub struct Setup {
     pub file_root: Option<PathBuf>,
     /// Where it keeps its segments.
     pub store: Store,
+    /// Where it keeps what it has told viewers for who goes on after a restart; `None` if nothing outlives the process.
+    pub runtime: Option<Runtime>,
     /// The program that has the `encode` command.
     pub program: PathBuf,
     /// Where it waits for encoders instead of starting them.

@@ -19,6 +19,7 @@ use super::{
     edge::{Body, Playlist, TrackEdge},
     filler::Filler,
     frames::Fresh,
+    journal::Told,
     lateness::{Feed, Lateness},
     listing::Listing,
     measure::{CutPart, Made},
@@ -139,7 +140,47 @@ impl Writer {
         self.skip_unseen(now);
         let current = self.grid.segment_of(self.timescale().floor(now), self.timescale());
         self.fill_to(self.aligned(self.grid.segment_start(current, self.timescale())));
-        self.without_parts(now);
+    }
+
+    /// True if what was `told`, as far as it is not recorded, comes right behind what is.
+    pub(super) fn is_followed_by(&self, told: &[Told]) -> bool {
+        let last = self.window().segments().back();
+        let mut due = last.map(|last| (last.number + 1, last.end()));
+        told.iter().filter(|told| last.is_none_or(|last| told.number > last.number)).all(|told| {
+            let follows = due.is_none_or(|due| (told.number, told.start) == due)
+                && told.era == *self.era
+                && self.grid.segment_of(told.start, self.timescale()) == told.number;
+            due = Some((told.number + 1, told.end()));
+            follows
+        })
+    }
+
+    /// Goes on behind what was `told`, of which the last segment may not be complete. Of what the `record` has, parts are listed again.
+    pub(super) fn recall(&mut self, record: Option<&TrackRecord>, told: &[Told]) {
+        let last = self.window().segments().back().map_or(i64::MIN, |last| last.number);
+        let whole_only = told.iter().filter(|told| !told.has_parts).map(|told| told.number).max();
+        whole_only.into_iter().for_each(|number| self.shelf.without_parts(number));
+        for told in told {
+            if told.number > last {
+                self.recall_one(told);
+            } else if let Some(entry) = record.and_then(|record| record.entry(told.number)) {
+                let track = self.track().clone();
+                self.shelf.restore_parts(entry, told, |duration| cmsd_of(&track, duration));
+            }
+        }
+    }
+
+    fn recall_one(&mut self, told: &Told) {
+        let (number, start, end) = (told.number, told.start, told.end());
+        for chunk in &told.chunks {
+            self.shelf.add(number, chunk, &self.era, self.cmsd(chunk.duration));
+        }
+        if end >= self.grid.segment_start(number + 1, self.timescale()) {
+            self.shelf.close(number, start, end - start, self.cmsd(end - start));
+            self.segmenter.resume_at(end);
+        } else {
+            self.segmenter.resume_within(number, start, told.chunks.len() as u32, end);
+        }
     }
 
     /// Lists what there is up to the segment at `now` without parts: others may have been published under their names.
@@ -326,8 +367,7 @@ impl Writer {
 
     /// CMSD-Static of media that is so long.
     fn cmsd(&self, duration: Ticks) -> HeaderValue {
-        let nanos = u64::try_from(self.timescale().nanos(duration)).unwrap_or_default();
-        cmsd::media(self.track(), Some(Duration::from_nanos(nanos)))
+        cmsd_of(self.track(), duration)
     }
 
     fn timescale(&self) -> Timescale {
@@ -451,6 +491,12 @@ impl Writer {
             published_at: Some(view.at),
         }
     }
+}
+
+/// CMSD-Static of media of `track` that is so long.
+fn cmsd_of(track: &Track, duration: Ticks) -> HeaderValue {
+    let nanos = u64::try_from(track.timescale.nanos(duration)).unwrap_or_default();
+    cmsd::media(track, Some(Duration::from_nanos(nanos)))
 }
 
 fn init(track: &Track) -> (String, Arc<Body>) {

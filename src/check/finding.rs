@@ -109,7 +109,8 @@ checks! {
     ReportAbsent X02 Violation "report-absent" "there is an EXT-X-RENDITION-REPORT for every other rendition";
     ReportStale X02 Violation "report-stale" "a rendition report is at most one segment from what its rendition lists";
     HintWrong X03 Violation "hint-wrong" "the next part that is listed is the one that was hinted";
-    HintUnanswered X03 Violation "hint-unanswered" "a request for a hinted part is held and answered when it exists (rfc8216bis 6.2.5.3)";
+    HintUnanswered X03 Violation "hint-unanswered" "a request for a hinted part is held and answered when it exists (rfc8216bis 6.2.6)";
+    HintWithdrawn X03 Warning "hint-withdrawn" "a hinted part comes, unless segments are cut otherwise than was planned (rfc8216bis 6.2.6)";
     HintAbsent X03 Warning "hint-absent" "a live list with parts hints the next one";
     HoldBackShort X04 Violation "hold-back-short" "HOLD-BACK is at least three times EXT-X-TARGETDURATION (rfc8216bis 4.4.3.8)";
     PartHoldBackShort X04 Violation "part-hold-back-short" "PART-HOLD-BACK is there, and at least twice PART-TARGET (rfc8216bis 4.4.3.8)";

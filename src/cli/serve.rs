@@ -2,7 +2,7 @@
 
 mod channels;
 
-use std::{collections::BTreeMap, io::Write, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, env, io::Write, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use tokio::task::JoinHandle;
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::signals::Signals;
 use crate::{
     access::Access,
-    channel::Setup,
+    channel::{Setup, journal::Runtime},
     clock,
     config::{self, Config, Role},
     control::Control,
@@ -50,6 +50,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let admission = admission(&config.server, access, &metrics);
     let mut doors = doors(&config)?;
     let store = Store::of(&config.store)?;
+    let runtime = runtime(&config.server)?;
     let longest = config.server.limits.stretch;
     let nodes = nodes(&config.server)?;
     let uplink = uplink(&config.server)?;
@@ -57,7 +58,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let control = origin::listen(config.server.control).context("the control listener")?;
     let signals = Signals::listen().context("cannot listen for signals")?;
     let shutdown = CancellationToken::new();
-    let program = std::env::current_exe().context("cannot find this program, to start encoders with it")?;
+    let program = env::current_exe().context("cannot find this program, to start encoders with it")?;
 
     let (has_tls, file_root) = (config.server.tls.is_some(), config.server.file_root);
     tokio::spawn(stop_on_signal(signals, shutdown.clone()));
@@ -68,6 +69,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let mut packagers = |(name, config): (String, config::Channel)| Setup {
         file_root: file_root.clone(),
         store: store.clone(),
+        runtime: runtime.clone(),
         program: program.clone(),
         door: doors.remove(&name),
         metrics: metrics.tracks.clone(),
@@ -115,6 +117,25 @@ async fn ended(tasks: Vec<JoinHandle<()>>) -> anyhow::Result<()> {
         task.await.context("a channel's task")?;
     }
     Ok(())
+}
+
+/// Where packagers keep what whoever is started next goes on with: where the configuration says, or else in what the service
+/// manager or the session has for that. Only the former has to be there.
+fn runtime(server: &config::Server) -> anyhow::Result<Option<Runtime>> {
+    if server.role == Role::Origin {
+        return Ok(None);
+    }
+    if let Some(directory) = &server.runtime_directory {
+        return Runtime::open(directory).map(Some).context("server.runtime_directory");
+    }
+    // The service manager may name several.
+    let of_service = env::var_os("RUNTIME_DIRECTORY").and_then(|paths| env::split_paths(&paths).next());
+    let of_session = env::var_os("XDG_RUNTIME_DIR").map(|path| PathBuf::from(path).join("headwater"));
+    let opened = of_service.or(of_session).map(|directory| Runtime::open(&directory)).transpose();
+    Ok(opened.unwrap_or_else(|error| {
+        tracing::warn!(%error, "parts of segments that are being made will not outlive this process");
+        None
+    }))
 }
 
 /// The media listener, behind everything that its files may have wrong.

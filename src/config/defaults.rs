@@ -121,6 +121,7 @@ impl Default for Config {
                 media: MEDIA,
                 control: CONTROL,
                 file_root: None,
+                runtime_directory: None,
                 max_waiters: MAX_WAITERS,
                 max_waiters_per_connection: MAX_WAITERS_PER_CONNECTION,
                 max_viewers: MAX_VIEWERS,

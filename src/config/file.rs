@@ -34,6 +34,7 @@ pub(super) struct Server {
     pub(super) control: Option<Address>,
     pub(super) role: Option<Role>,
     pub(super) file_root: Option<PathBuf>,
+    pub(super) runtime_directory: Option<PathBuf>,
     pub(super) max_waiters: Option<NonZeroUsize>,
     pub(super) max_waiters_per_connection: Option<NonZeroUsize>,
     /// Zero, to have no WebSockets.

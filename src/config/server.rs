@@ -17,6 +17,9 @@ pub struct Server {
     pub control: SocketAddr,
     /// `file:` sources must lie below this directory; `None` for anywhere.
     pub file_root: Option<PathBuf>,
+    /// Directory in memory for what outlives the process, for whoever is started next; `None` for that of the service manager or
+    /// the session, if there is one.
+    pub runtime_directory: Option<PathBuf>,
     /// How many requests may wait for what is not there yet.
     pub max_waiters: usize,
     /// How many of them on one connection.

@@ -8,7 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::watch;
+use futures_util::future::OptionFuture;
+use tokio::{sync::watch, time::sleep_until};
 
 use super::uplink::Feed;
 use crate::{
@@ -22,6 +23,9 @@ use crate::{
 
 /// For how many target durations it may stand still before it goes back to what moves meanwhile: then numbers were begun anew.
 const STAND_STILL: u32 = 10;
+
+/// For how long whoever has written a record that goes on is asked for the edge before it is shown without parts.
+const ASKED_FIRST: Duration = Duration::from_millis(500);
 
 /// For how many target durations parts are there that somebody who is gone has told: three that a list with them may be old,
 /// and three that they stay behind it (rfc8216bis 6.2.5.1).
@@ -48,6 +52,8 @@ pub(super) struct Screen {
     of: (Arc<Edge>, Option<Arc<Whole>>),
     /// Set while there is something to be shown that would be less than what is.
     behind: Option<Behind>,
+    /// When the record is shown at last that goes on behind what was told, if nobody tells more before.
+    due: Option<Instant>,
     status: watch::Sender<Status>,
     /// It is told in the status if there are none.
     wants_parts: bool,
@@ -102,6 +108,7 @@ impl Screen {
             source: Source::Store,
             of,
             behind: None,
+            due: None,
             status,
             wants_parts,
         };
@@ -112,9 +119,11 @@ impl Screen {
     pub(super) async fn run(mut self) {
         loop {
             self.show();
+            let due = OptionFuture::from(self.due.map(|due| sleep_until(due.into())));
             let changed = tokio::select! {
                 changed = self.recorded.changed() => changed,
                 changed = self.feed.changed() => changed,
+                Some(()) = due => Ok(()),
             };
             if changed.is_err() {
                 return;
@@ -126,6 +135,7 @@ impl Screen {
         let recorded = self.recorded.borrow_and_update().clone();
         let feed = self.feed.borrow_and_update().clone();
         self.say(&feed);
+        let due = self.due.take();
         let store = Offer { source: Source::Store, whole: None, told: BTreeMap::new() };
         let offers = match feed {
             Feed::Awaited => return,
@@ -137,12 +147,24 @@ impl Screen {
         };
         for offer in offers {
             if self.takes(&offer, &recorded) {
-                self.behind = None;
-                return self.publish(offer, recorded);
+                if !self.is_too_early_for(&offer, due) {
+                    self.behind = None;
+                    self.publish(offer, recorded);
+                }
+                return;
             }
             let since = self.behind.as_ref().map_or_else(clock::now, |behind| behind.since);
             self.behind = Some(Behind { since, offer: (offer.source, offer.heads(&recorded)) });
         }
+    }
+
+    /// True if parts may still come in time: whoever wrote the record may have told them only after it, as when a packager is
+    /// started again.
+    fn is_too_early_for(&mut self, offer: &Offer, due: Option<Instant>) -> bool {
+        let turns = offer.source == Source::Store && self.source != Source::Store;
+        let now = clock::now();
+        self.due = turns.then(|| due.unwrap_or(now + ASKED_FIRST)).filter(|due| now < *due);
+        self.due.is_some()
     }
 
     /// True if nobody is shown less than before.
@@ -153,7 +175,7 @@ impl Screen {
         self.tracks.iter().all(|(name, track)| match track.edge.borrow().head {
             None => true,
             Some(shown) if offer.source == Source::Store => match recorded.tracks.get(name) {
-                Some(track) => track.borrow().head.is_some_and(|head| has_all(head, shown)),
+                Some(track) => track.borrow().head.is_some_and(|head| goes_on(head, shown, recorded.ended)),
                 // Without a record nothing is known, and with one that lacks it the track is gone.
                 None => !recorded.tracks.is_empty(),
             },
@@ -318,9 +340,10 @@ fn is_as_far(head: Head, shown: Head) -> bool {
     (head.last, head.parts) >= (shown.last, shown.parts)
 }
 
-/// True if whole segments up to `head` have all that was shown: of what was shown in part, the whole.
-fn has_all(head: Head, shown: Head) -> bool {
-    head.last >= shown.last + i64::from(shown.parts > 0)
+/// True if whole segments up to `head` are more than was shown, and have the whole of what was shown in part. Only at the end
+/// they need not be more: before, whoever told of what was shown may be back, and those who wait for its next part with it.
+fn goes_on(head: Head, shown: Head, ended: bool) -> bool {
+    head.last > shown.last || ended && shown.parts == 0 && head.last == shown.last
 }
 
 #[cfg(test)]

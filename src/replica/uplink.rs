@@ -97,10 +97,12 @@ impl Uplink {
     ) {
         let began = clock::now();
         let mut pause = FIRST_PAUSE;
+        let mut news = recorded.clone();
         let mut warned: BTreeMap<&str, (Instant, String)> = BTreeMap::new();
         for (connection, from) in (0..).zip(self.from.iter().cycle()) {
             let url = format!("{}/live/{channel}/edge", from.trim_end_matches('/'));
             let mut told = false;
+            news.mark_unchanged();
             let failure = self
                 .listen(&url, Ear::new(recorded.clone()), |picture| {
                     told = true;
@@ -126,8 +128,17 @@ impl Uplink {
                 tell.send_replace(Feed::Away { why });
             }
             pause = if told { FIRST_PAUSE } else { pause };
-            sleep(jittered(pause)).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause = self.rest(pause, &mut news).await;
+        }
+    }
+
+    /// Waits for so long, or until a record shows that somebody is there; gives how long to wait the next time.
+    async fn rest(&self, pause: Duration, news: &mut watch::Receiver<Arc<Edge>>) -> Duration {
+        sleep(jittered(FIRST_PAUSE)).await;
+        let longer = sleep(jittered(pause - FIRST_PAUSE));
+        tokio::select! {
+            () = longer => (pause * 2).min(LONGEST_PAUSE),
+            Ok(()) = news.changed() => FIRST_PAUSE,
         }
     }
 

@@ -93,6 +93,7 @@ fn every_check_has_a_server_that_fails_it_or_a_table_of_its_own() {
         "block-reload-absent",
         "fell-behind",
         "reference-time-gap",
+        "hint-withdrawn",
     ];
     let tried: BTreeSet<_> = TABLE.iter().flat_map(|(.., expected)| expected.iter().copied()).collect();
     let left: Vec<_> =

@@ -13,7 +13,7 @@ use reqwest::StatusCode;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    served::{Served, eventually},
+    served::{Served, eventually, in_memory},
     store::{large, s3::S3},
 };
 

@@ -278,12 +278,23 @@ fn spawn(directory: &Path, environment: &[(&'static str, OsString)], descriptors
     command
         .args(["serve", "--config"])
         .arg(directory.join("headwater.toml"))
+        // Whatever session this runs in.
+        .env_remove("XDG_RUNTIME_DIR")
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
         .spawn()
         .unwrap()
+}
+
+/// A directory in memory, whose files outlive a process; `None`, and a word of it, where the system has none.
+pub(crate) fn in_memory() -> Option<TempDir> {
+    let directory = TempDir::new_in("/dev/shm").ok();
+    if directory.is_none() {
+        headwater_test_support::skip("what outlives a process in memory: there is no /dev/shm");
+    }
+    directory
 }
 
 /// Runs `headwater check` against these documents for so long; gives what it calls violations.

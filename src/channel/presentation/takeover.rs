@@ -2,18 +2,19 @@
 
 use super::{Presentation, Record};
 use crate::{
-    channel::{commit::Work, fence::Stamp, frames::Publisher, standby::Backlog},
+    channel::{commit::Work, fence::Stamp, frames::Publisher, journal::Inherited, standby::Backlog},
     clock, config,
     ladder::wire::Message,
 };
 
 impl Presentation {
-    /// Goes on from what is kept with what an encoder of ours has said in the meantime, as who writes records with this
-    /// stamp. Gives what the store should know of the encoder.
+    /// Goes on from what is kept and what was told, with what an encoder of ours has said in the meantime, as who writes records
+    /// with this stamp. Gives what the store should know of the encoder.
     pub(in crate::channel) fn take_over(
         &mut self,
         config: &config::Channel,
         kept: Option<(Record, Vec<Message>)>,
+        inherited: Option<Inherited>,
         stamp: Stamp,
         backlog: Backlog,
         now: i128,
@@ -21,21 +22,26 @@ impl Presentation {
         self.begin_anew(config);
         self.stamp = stamp;
         let goes_on = kept.is_some();
-        kept.into_iter().for_each(|(record, opening)| {
+        let record = kept.map(|(record, opening)| {
             // One that is damaged is what our encoder says: tracks that are others begin anew.
             let opening = if opening.is_empty() { backlog.opening.clone() } else { opening };
             self.resume(&record, opening);
+            record
         });
+        let knows_parts = self.inherit(inherited, record.as_ref()) || !goes_on;
         self.opening = backlog.opening;
         self.arriving = !self.opening.is_empty();
         if self.ended() || !backlog.begun {
+            if !knows_parts {
+                self.without_parts(now);
+            }
             self.catch_up(now);
             self.lay_out_parts();
             return None;
         }
         let work = self.begin();
-        if goes_on {
-            self.writers.iter_mut().for_each(|writer| writer.without_parts(now));
+        if !knows_parts {
+            self.without_parts(now);
         }
         backlog.frames.into_iter().for_each(|(came, frame)| self.take(frame, came));
         if backlog.lost {

@@ -14,6 +14,7 @@ use crate::channel::edge::Head;
 mod eras;
 mod followed;
 mod gone;
+mod inherited;
 mod killed;
 mod long;
 mod orphans;

@@ -20,6 +20,7 @@ use crate::{
     channel::{
         archive::{Archive, Entry, Errand, Fate, Gone, Keeping},
         edge::{self, Body, Head},
+        journal::{Log, Told},
         record::TrackRecord,
     },
     pages::Arena,
@@ -85,6 +86,8 @@ struct Opened {
 #[derive(Debug)]
 pub(in crate::channel) struct Shelf {
     arena: Arena,
+    /// Where what is told of it outlives the process.
+    log: Option<Log>,
     low_latency: bool,
     /// Numbers from which on parts are published.
     parts_from: i64,
@@ -115,6 +118,7 @@ impl Shelf {
         let window = Window::new(length, timescale);
         Self {
             arena: Arena::default(),
+            log: None,
             low_latency: false,
             parts_from: 0,
             open: None,
@@ -186,13 +190,12 @@ impl Shelf {
             streamed,
             has_parts,
         });
-        open.listing.parts.push(Part {
-            duration: chunk.duration,
-            size: chunk.size(),
-            independent: chunk.independent,
-        });
         let pieces: Vec<Bytes> = std::iter::once(&chunk.header).chain(&chunk.payload).cloned().collect();
-        open.chunks.push(Arc::new(Body::new(vec![self.arena.keep(&pieces)]).described(cmsd)));
+        let body = self.arena.keep(&pieces);
+        let log = self.log.as_mut().filter(|_| open.streamed);
+        log.into_iter().for_each(|log| log.add(&open.listing, open.has_parts, chunk, &body));
+        open.listing.parts.push(Part::of(chunk));
+        open.chunks.push(Arc::new(Body::new(vec![body]).described(cmsd)));
         if open.streamed {
             let segment = edge::Segment {
                 chunks: open.chunks.clone(),
@@ -205,6 +208,30 @@ impl Shelf {
             let begins_era = self.window.segments().back().is_some_and(|last| last.era != *era);
             self.tell(if begins_era { News::Segment } else { News::Parts });
         }
+    }
+
+    /// Writes down what readers are told from now on.
+    pub(in crate::channel) fn keep_log(&mut self, log: impl FnOnce(i64) -> Log) {
+        if self.log.is_none() {
+            // As many as have parts in memory, and the one that is being made.
+            self.log = Some(log(self.segments_in(Duration::from_secs(PARTS_KEPT * self.target())) + 2));
+        }
+    }
+
+    /// Lists the parts of a segment again that is `recorded`, if it is the one that was `told`.
+    pub(super) fn restore_parts(&mut self, recorded: &Entry, told: &Told, cmsd: impl Fn(Ticks) -> HeaderValue) {
+        let described = |chunk: &Chunk| {
+            Arc::new(Body::new(vec![self.arena.keep(&[chunk.header.clone()])]).described(cmsd(chunk.duration)))
+        };
+        let chunks: Vec<_> = told.chunks.iter().map(described).collect();
+        let pieces = chunks.iter().flat_map(|chunk| chunk.chunks.iter().cloned()).collect();
+        let whole = Body::new(pieces).described(cmsd(told.end() - told.start));
+        if !told.has_parts || recorded.etag.as_bytes() != whole.etag.as_bytes() {
+            return;
+        }
+        self.window.restore_parts(told.number, told.parts().collect());
+        let in_memory = edge::Segment { chunks, has_parts: true, whole: Some(whole.into()), settled: true };
+        self.segments.insert(told.number, Arc::new(in_memory));
     }
 
     /// Closes the open segment, whose number is `number`; `cmsd` describes the whole.

@@ -91,7 +91,7 @@ async fn rendition(presentation: Arc<Presentation>, run: Arc<Run>, url: Url, ren
     tokio::join!(
         playlists.run(jobs, hints, latest),
         media.run(to_fetch),
-        hints::run(run.clone(), presentation, hinted),
+        hints::run(run.clone(), presentation, hinted, lists.clone()),
         probes::run(run.clone(), url, lists),
     );
 }

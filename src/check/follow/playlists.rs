@@ -318,8 +318,7 @@ impl Playlists {
             let edge = list.edge();
             for hint in list.hints.iter().filter(|hint| hint.is_part) {
                 let Ok(url) = reply.url.join(&hint.resource.uri) else { continue };
-                let place = Place::part(edge.number, edge.parts);
-                let hinted = Hinted { url, range: hint.resource.range, place, target: list.target };
+                let hinted = Hinted { url, resource: hint.resource.clone(), edge, target: list.target };
                 // A hint that finds no room is left out; the part is fetched when it is listed.
                 let _ = outlets.hints.try_send(hinted);
             }

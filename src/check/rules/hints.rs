@@ -2,7 +2,7 @@
 
 use crate::check::{
     finding::{Check, Place},
-    hls::{Part, Playlist},
+    hls::{Edge, Part, Playlist, Resource},
     judge::Judge,
 };
 
@@ -17,22 +17,32 @@ pub(in crate::check) fn hints(judge: &mut Judge, before: &Playlist, now: &Playli
     judge.holds(Check::HintWrong, place, same, || format!("{} was hinted, and {} came", was.uri, is.uri));
 }
 
+/// Whether what was hinted behind `edge` was published after all; `None` while `now` has not come so far. A server may cut a
+/// segment otherwise than it had planned, and then says of what was hinted that it is not found (rfc8216bis 6.2.6).
+pub(in crate::check) fn came(now: &Playlist, edge: Edge, hinted: &Resource) -> Option<bool> {
+    let same = |part: &Part| part.resource == *hinted;
+    (now.edge() > edge).then(|| parts_of(now, edge.number).is_some_and(|parts| parts.iter().any(same)))
+}
+
 /// The first part in `now` that was not in `before`, if it can be told.
 fn next_part<'a>(before: &Playlist, now: &'a Playlist) -> Option<(Place, &'a Part)> {
     let edge = before.edge();
-    let parts_of = |number: u64| match now.segment(number) {
-        Some(segment) => Some(&segment.parts),
-        None => (number == now.next_number()).then_some(&now.open),
-    };
-    let own = parts_of(edge.number)?;
+    let own = parts_of(now, edge.number)?;
     match own.get(edge.parts) {
         Some(part) => Some((Place::part(edge.number, edge.parts), part)),
         // It ended there: the next one is the first of the segment behind.
         None if edge.parts > 0 && own.len() == edge.parts && now.next_number() > edge.number => {
-            let first = parts_of(edge.number + 1)?.first()?;
+            let first = parts_of(now, edge.number + 1)?.first()?;
             Some((Place::part(edge.number + 1, 0), first))
         }
         None => None,
+    }
+}
+
+fn parts_of(list: &Playlist, number: u64) -> Option<&Vec<Part>> {
+    match list.segment(number) {
+        Some(segment) => Some(&segment.parts),
+        None => (number == list.next_number()).then_some(&list.open),
     }
 }
 
@@ -56,6 +66,15 @@ mod tests {
         assert_found(LIST, LIST, &[], 0);
         assert_found(&LIST.replace("URI=\"10.1.m4s\"", "URI=\"10.7.m4s\""), NEXT, &[Check::HintWrong], 1);
         assert_found(&NEXT.replace("11.0", "10.2"), &later, &[Check::HintWrong], 1);
+    }
+
+    #[test]
+    fn a_hint_that_came_to_nothing_is_told_from_one_that_was_refused() {
+        let whole = NEXT.lines().filter(|line| !line.starts_with("#EXT-X-PART:") || !line.contains("\"10."));
+        let whole: String = whole.map(|line| format!("{line}\n")).collect();
+        let (edge, hinted) = (playlist(LIST).edge(), playlist(LIST).hints[0].resource.clone());
+        let came = |list: &str| came(&playlist(list), edge, &hinted);
+        assert_eq!((came(LIST), came(NEXT), came(&whole)), (None, Some(true), Some(false)));
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub(super) fn check(written: file::Server) -> Result<Server, Refusal> {
         media: written.media.map_or(defaults::MEDIA, |address| address.0),
         control: written.control.map_or(defaults::CONTROL, |address| address.0),
         file_root: written.file_root,
+        runtime_directory: written.runtime_directory,
         max_waiters: count(written.max_waiters, defaults::MAX_WAITERS),
         max_waiters_per_connection: count(
             written.max_waiters_per_connection,

@@ -59,8 +59,13 @@ impl Stage {
         self.look()
     }
 
+    /// What is shown once packagers have been asked.
     fn look(&mut self) -> Option<(i64, u32)> {
         self.screen.show();
+        if self.screen.due.is_some() {
+            self.screen.due = Some(clock::now());
+            self.screen.show();
+        }
         let edge = self.shown.borrow().clone();
         let head = edge.tracks.get("a")?.borrow().head?;
         Some((head.last, head.parts))
@@ -94,6 +99,46 @@ async fn nothing_that_was_shown_is_missing_in_what_is_shown_next() {
     assert_eq!(stage.records(13), Some((13, 0)), "the store goes on while the packager is behind");
     assert_eq!(stage.hears(told(2, 13, 0)), Some((13, 0)));
     assert_eq!(stage.hears(told(2, 12, 4)), Some((12, 4)), "of one packager, all is shown as it is");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_without_parts_is_not_shown_until_it_goes_on_or_is_the_end() {
+    let mut stage = Stage::new();
+    stage.records(9);
+    assert_eq!(stage.hears(told(0, 9, 0)), Some((9, 0)));
+    let shows_parts = |stage: &Stage| stage.screen.source != Source::Store;
+    stage.hears(away());
+    assert!(shows_parts(&stage), "who waits for the first part of 10 waits on");
+    assert_eq!(stage.hears(told(1, 9, 1)), Some((9, 1)), "it is back");
+    stage.hears(told(1, 10, 0));
+    stage.hears(away());
+    let end = Edge { ended: true, ..Edge::clone(&recorded(10)) };
+    stage.recorded.send_replace(Arc::new(end));
+    stage.look();
+    assert!(!shows_parts(&stage), "that nothing follows is more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_has_written_a_record_is_asked_for_parts_before_it_is_shown_without() {
+    for (told_after, shown) in [(400, Some(Head { last: 10, parts: 2 })), (600, Some(Head { last: 10, parts: 0 }))] {
+        let Stage { recorded: records, feed, screen, shown: edges, .. } = Stage::new();
+        records.send_replace(recorded(9));
+        feed.send_replace(told(0, 9, 3));
+        let running = tokio::spawn(screen.run());
+        let head = || Some(edges.borrow().tracks.get("a")?.borrow().head?);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        feed.send_replace(away());
+        records.send_replace(recorded(10));
+        tokio::time::sleep(Duration::from_millis(told_after - 1)).await;
+        let before = head();
+        assert_eq!(before.is_some_and(|head| head.parts == 3), told_after < 500, "{before:?}");
+        if told_after < 500 {
+            feed.send_replace(told(1, 10, 2));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(head(), shown);
+        running.abort();
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -181,7 +226,7 @@ async fn parts_of_who_is_gone_are_there_for_as_long_as_somebody_may_have_a_list_
     };
     assert_eq!(left(&stage), [] as [i64; 0]);
     stage.hears(away());
-    stage.records(5);
+    stage.records(6);
     assert_eq!(left(&stage), [3, 4, 5]);
     stage.hears(told(2, 6, 0));
     assert_eq!(left(&stage), [3, 4, 5]);

@@ -68,6 +68,7 @@ async fn started(directory: &TempDir) -> (Reader, CancellationToken, tokio::task
         config: Config::read(&file).unwrap().channels["a"].clone(),
         file_root: None,
         store: Store::open("memory://").unwrap(),
+        runtime: None,
         program: env!("CARGO_BIN_EXE_headwater").into(),
         door: None,
         metrics: Tracks::default(),

@@ -25,11 +25,27 @@ pub(super) fn secret(directory: &Path, words: &str) -> String {
 /// A directory that all of them have, and the lines of `[server]` with the secret.
 pub(super) struct Site {
     directory: tempfile::TempDir,
+    /// What outlives a packager, if anything does.
+    memory: Option<tempfile::TempDir>,
+    /// How long segments are, in seconds.
+    segment: u32,
 }
 
 impl Site {
     pub(super) fn new() -> Self {
-        Self { directory: tempfile::TempDir::new().unwrap() }
+        Self { directory: tempfile::TempDir::new().unwrap(), memory: None, segment: 1 }
+    }
+
+    /// Packagers are started again on a machine that remembers what they have told, and segments are so long; `None` where the
+    /// system cannot do that.
+    pub(super) fn remembering(segment: u32) -> Option<Self> {
+        Some(Self { memory: Some(in_memory()?), segment, ..Self::new() })
+    }
+
+    fn channel(&self, source: &str) -> String {
+        let (segment, window) = (self.segment, 10 * self.segment);
+        let ours = low_latency(source).replace("segment = \"1s\"", &format!("segment = \"{segment}s\""));
+        ours.replace("window = \"10s\"", &format!("window = \"{window}s\""))
     }
 
     fn store(&self) -> String {
@@ -41,13 +57,15 @@ impl Site {
     }
 
     pub(super) async fn packager(&self) -> Served {
-        Served::packager_with(&self.secret(), &self.store(), &low_latency(TEST)).await
+        let memory = self.memory.iter().map(|it| format!("runtime_directory = {:?}\n", it.path()));
+        let server: String = memory.chain([self.secret()]).collect();
+        Served::packager_with(&server, &self.store(), &self.channel(TEST)).await
     }
 
     pub(super) async fn node(&self, packagers: &[&Served]) -> Served {
         let from: Vec<_> = packagers.iter().map(|it| it.url("").trim_end_matches('/').to_owned()).collect();
         let server = format!("{}edge_from = {from:?}\n", self.secret());
-        Served::node_with(&server, &self.store(), &low_latency("")).await
+        Served::node_with(&server, &self.store(), &self.channel("")).await
     }
 }
 

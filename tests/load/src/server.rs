@@ -103,6 +103,7 @@ impl Serve {
             config: channel(&self.bitrate),
             file_root: None,
             store: store.clone(),
+            runtime: None,
             program: std::env::current_exe().context("cannot find this program")?,
             door: None,
             metrics: metrics.tracks.clone(),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::TryStreamExt;
 use headwater_test_support::fault::{FaultStore, Odds};
 use object_store::{ObjectStore, ObjectStoreExt, path::Path};
+use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::*;
@@ -13,6 +14,7 @@ use crate::{
         archive::{self, Chapter},
         commit::{Committer, News as Told},
         fence::{Candidate, Terms},
+        journal::Journal,
         standby::Backlog,
     },
     metrics::Storing,
@@ -30,6 +32,8 @@ pub(super) struct Rig {
     presentation: Presentation,
     now: i128,
     moment: Duration,
+    /// What the machine remembers of what was told, if it does.
+    room: Option<Arc<TempDir>>,
     /// Segments that were lost to the store.
     pub(super) lost: BTreeSet<String>,
 }
@@ -37,15 +41,16 @@ pub(super) struct Rig {
 impl Rig {
     /// A server that starts at `at` with whatever lies in the store.
     pub(super) async fn start(faults: &FaultStore, config: &config::Channel, at: i128) -> Self {
-        Self::start_slowly(faults, config, at, MOMENT).await
+        Self::start_slowly(faults, config, at, MOMENT, None).await
     }
 
-    /// The same where things happen as long as there is something in every `moment`.
+    /// The same on a machine that remembers, and where things happen as long as there is something in every `moment`.
     pub(super) async fn start_slowly(
         faults: &FaultStore,
         config: &config::Channel,
         at: i128,
         moment: Duration,
+        room: Option<Arc<TempDir>>,
     ) -> Self {
         let effort = Effort::edge(Duration::from_secs(1));
         let store = Store::over(Arc::new(faults.clone())).spending(effort);
@@ -56,21 +61,24 @@ impl Rig {
         let mut presentation = Presentation::new("live/a".into(), config, None, at);
         let mut committer = Committer::start("a", claim.pen, Storing::default());
         let nothing = Backlog::new(Duration::from_secs(6), Vec::new());
-        let work = presentation.take_over(config, claim.kept, stamp, nothing, at);
+        let recorded = claim.kept.as_ref().map(|(record, _)| record.fence.epoch);
+        let inherited =
+            room.as_ref().map(|room| Journal::take_over(room.path(), stamp.epoch, recorded).unwrap());
+        let work = presentation.take_over(config, claim.kept, inherited, stamp, nothing, at);
         work.into_iter().for_each(|work| committer.submit(work));
         let (faults, config) = (faults.clone(), config.clone());
         let mut rig =
-            Self { faults, config, committer, presentation, now: at, moment, lost: BTreeSet::new() };
+            Self { faults, config, committer, presentation, now: at, moment, room, lost: BTreeSet::new() };
         rig.settle().await;
         rig
     }
 
     /// Kills it, and starts it again so much later.
     pub(super) async fn restart(self, after: Duration) -> Self {
-        let Self { faults, config, committer, presentation, now, moment, .. } = self;
+        let Self { faults, config, committer, presentation, now, moment, room, .. } = self;
         drop((committer, presentation));
         faults.crash_after(u64::MAX);
-        Self::start_slowly(&faults, &config, now + after.as_nanos() as i128, moment).await
+        Self::start_slowly(&faults, &config, now + after.as_nanos() as i128, moment, room).await
     }
 
     pub(super) fn encoder_begins(&mut self, level: u8) {
@@ -262,9 +270,10 @@ fn short() -> config::Channel {
 
 /// Kills a server at its request number `requests`, and another goes on. Gives how many segments were in the store then that no
 /// record named; `None` if the first had no such request.
-async fn killed_after(requests: u64) -> Option<usize> {
+async fn killed_after(requests: u64, room: Option<TempDir>) -> Option<usize> {
     let faults = FaultStore::new(1, Odds::default());
-    let mut rig = Rig::start(&faults, &short(), i128::from(START + 58) * NANOS).await;
+    let (at, remembers) = (i128::from(START + 58) * NANOS, room.is_some());
+    let mut rig = Rig::start_slowly(&faults, &short(), at, MOMENT, room.map(Arc::new)).await;
     faults.crash_after(requests);
     rig.encoder_begins(30);
     let survived = rig.plays(START + 75).await;
@@ -280,6 +289,17 @@ async fn killed_after(requests: u64) -> Option<usize> {
     for (path, body) in &left {
         let there = rig.truth(path).await;
         assert!(named.contains(path) && there.as_ref() == Some(body), "{requests}: {path} is not taken up");
+    }
+    let now = rig.bodies();
+    // Nothing can be gone on with until a record has named something.
+    if remembers && !named.is_empty() {
+        let edge = rig.presentation.edge().tracks[TRACKS[0]].borrow().clone();
+        let first = edge.first.unwrap_or_default().to_string();
+        let listed = |name: &str| name.split(['/', '.']).nth(3).is_some_and(|number| *number >= *first);
+        for (name, body) in seen.iter().filter(|(name, _)| listed(name)) {
+            let there = now.get(name).cloned().or(rig.truth(name).await);
+            assert_eq!(there.as_ref(), Some(body), "{requests}: {name} was told");
+        }
     }
     rig.encoder_begins(30);
     assert!(rig.plays(START + 83).await);
@@ -306,12 +326,15 @@ async fn killed_after(requests: u64) -> Option<usize> {
 
 #[tokio::test(start_paused = true)]
 async fn a_kill_at_any_request_leaves_one_body_for_each_name_and_no_orphans() {
-    let (mut requests, mut orphans) = (0, 0);
-    while let Some(left) = killed_after(requests).await {
-        (requests, orphans) = (requests + 1, orphans + left);
+    for remembers in [false, true] {
+        let room = || remembers.then(|| TempDir::new().unwrap());
+        let (mut requests, mut orphans) = (0, 0);
+        while let Some(left) = killed_after(requests, room()).await {
+            (requests, orphans) = (requests + 1, orphans + left);
+        }
+        assert!(orphans > 20, "{orphans} that no record named are too few to be all of them");
+        assert!(requests > 250, "{requests} requests are too few to be all of them");
     }
-    assert!(orphans > 20, "{orphans} that no record named are too few to be all of them");
-    assert!(requests > 250, "{requests} requests are too few to be all of them");
 }
 
 /// All numbers that are listed, of a track whose newest is `last`.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use headwater_test_support::fault::{Fault, FaultStore, Odds};
+use tempfile::TempDir;
 
 use super::{
     killed::{Rig, TRACKS},
@@ -61,7 +62,8 @@ async fn case(seed: u64) -> (usize, usize) {
     };
     let mut seen = Seen::default();
     let (mut orphans, mut adopted) = (0, 0);
-    let mut rig = Rig::start_slowly(&faults, &lasting(), i128::from(START + 56) * NANOS, MOMENT).await;
+    let room = (seed % 2 == 1).then(|| Arc::new(TempDir::new().unwrap()));
+    let mut rig = Rig::start_slowly(&faults, &lasting(), i128::from(START + 56) * NANOS, MOMENT, room).await;
     for _ in 0..3 {
         rig.encoder_begins(30);
         faults.crash_after(40 + below(200));

@@ -28,7 +28,7 @@ fn follows(first: &Rig, backlog: Backlog, at: i128) -> Rig {
     let stamp = Stamp { epoch: 2, ..Stamp::default() };
     let presentation = Presentation::new("live/a".into(), &config(), None, at);
     let mut rig = Rig { presentation, now: at, next: 0, store_hangs: false, record: None };
-    let work = rig.presentation.take_over(&config(), Some(kept), stamp, backlog, at);
+    let work = rig.presentation.take_over(&config(), Some(kept), None, stamp, backlog, at);
     assert!(matches!(work, Some(Work::Foundation { .. })), "{work:?}");
     rig.settle();
     rig

@@ -1,0 +1,114 @@
+//! Where journals lie: a directory in memory.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use thiserror::Error;
+
+use super::{Inherited, Journal, make};
+use crate::{
+    clock,
+    store::{self, Store},
+};
+
+/// File systems that are in memory (statfs(2)): tmpfs and ramfs.
+const IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
+/// So long after the last word of a channel, nobody goes on within a segment of it.
+const STALE: Duration = Duration::from_secs(3600);
+
+/// Why a directory is not to be used.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// It is on a disk.
+    #[error(
+        "{directory:?} lies on a disk, which a live channel would have to wait for; name a directory in memory (tmpfs), such as \
+         \"/run/headwater\""
+    )]
+    OnDisk {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// It is not there and cannot be made, or not written to.
+    #[error("{directory:?}: {reason}; name a directory in memory (tmpfs) into which this server may write")]
+    Unusable {
+        /// The directory.
+        directory: PathBuf,
+        /// What the system says.
+        reason: io::Error,
+    },
+}
+
+/// A directory whose files outlive the process, and not the machine's memory.
+#[derive(Clone, Debug)]
+pub struct Runtime(PathBuf);
+
+impl Runtime {
+    /// Makes the directory, if it is not there, and removes what nobody has use for any more.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn open(directory: &Path) -> Result<Self, Error> {
+        let unusable = |reason| Error::Unusable { directory: directory.into(), reason };
+        make(directory).map_err(unusable)?;
+        let kind = rustix::fs::statfs(directory).map_err(|reason| unusable(reason.into()))?.f_type;
+        if !IN_MEMORY.contains(&(kind as u64)) {
+            return Err(Error::OnDisk { directory: directory.into() });
+        }
+        let runtime = Self(directory.join("parts"));
+        make(&runtime.0).map_err(unusable)?;
+        rustix::fs::access(&runtime.0, rustix::fs::Access::WRITE_OK)
+            .map_err(|reason| unusable(reason.into()))?;
+        runtime.sweep();
+        Ok(runtime)
+    }
+
+    /// That of a channel, which lies under `prefix` of `store`, for who publishes it in `epoch` and goes on from what was
+    /// `recorded` in that one.
+    pub(in crate::channel) fn journal(
+        &self,
+        store: &Store,
+        prefix: &str,
+        epoch: u64,
+        recorded: Option<u64>,
+    ) -> Option<Inherited> {
+        let place = place(store.url())?;
+        let name = store::etag([place.as_bytes(), b"\n", prefix.as_bytes()]);
+        let room = self.0.join(name.trim_matches('"'));
+        let complain = |error: &io::Error| {
+            tracing::warn!(%error, directory = %room.display(), "parts will not be kept over the next restart");
+        };
+        Journal::take_over(&room, epoch, recorded).inspect_err(complain).ok()
+    }
+
+    /// Removes what is left of channels that nobody has published for long.
+    fn sweep(&self) {
+        let Ok(rooms) = fs::read_dir(&self.0) else { return };
+        let now = Duration::from_secs(clock::wall_seconds().unsigned_abs());
+        let oldest = UNIX_EPOCH + now.saturating_sub(STALE);
+        for room in rooms.flatten().map(|room| room.path()) {
+            if newest(&room).is_some_and(|at| at < oldest) {
+                let _ = fs::remove_dir_all(room);
+            }
+        }
+    }
+}
+
+/// What no other store has; `None` for one that ends with the process.
+fn place(url: &str) -> Option<String> {
+    match url.split_once("://") {
+        None => Some(std::path::absolute(url).ok()?.to_string_lossy().into_owned()),
+        Some(("memory", _)) => None,
+        Some(_) => Some(url.to_owned()),
+    }
+}
+
+/// When something was written into a directory, or one in it.
+fn newest(directory: &Path) -> Option<SystemTime> {
+    let own = fs::metadata(directory).and_then(|known| known.modified()).ok()?;
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let below = entries.filter(|entry| entry.path().is_dir()).filter_map(|entry| newest(&entry.path()));
+    Some(below.fold(own, SystemTime::max))
+}

@@ -1,0 +1,129 @@
+//! A server is killed and started again on a machine that remembers what it has told viewers.
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::channel::{fence::Stamp, journal::Journal, standby::Backlog};
+
+const TRACKS: [&str; 2] = ["180p", "audio-und"];
+
+/// Takes over in `epoch`, from what is kept of the one before.
+fn starts(room: &TempDir, epoch: u64, kept: Option<(Record, Vec<Message>)>, now: i128) -> Rig {
+    let inherited = Journal::take_over(room.path(), epoch, kept.as_ref().map(|_| epoch - 1)).unwrap();
+    let stamp = Stamp { epoch, ..Stamp::default() };
+    let nothing = Backlog::new(Duration::from_secs(6), Vec::new());
+    let mut presentation = Presentation::new("live/a".into(), &config(), None, now);
+    presentation.take_over(&config(), kept, Some(inherited), stamp, nothing, now);
+    let mut rig = Rig { presentation, now, next: 0, store_hangs: false, record: None };
+    rig.settle();
+    rig
+}
+
+/// Kills it, and starts it again so much later.
+fn restarts(room: &TempDir, before: &Rig, epoch: u64, after: Duration) -> Rig {
+    let record = before.record.as_ref().expect("a record in the store");
+    let mut opening = vec![Message::Catalog(Catalog { tracks: tracks(30) })];
+    opening.extend((0..5).map(|index| Message::Media(media(0, true, index, index == 0))));
+    opening.push(Message::Media(media(1, true, 0, true)));
+    let kept = (record::decode("state.json", record).unwrap(), opening);
+    starts(room, epoch, Some(kept), before.now + after.as_nanos() as i128)
+}
+
+/// One that has played for four seconds and some samples, while the store takes nothing for the last of them, if it hangs.
+fn first(room: &TempDir, samples: i64, hangs: bool) -> Rig {
+    let mut rig = starts(room, 1, None, i128::from(START) * NANOS);
+    rig.encoder_begins(30);
+    rig.plays(START, START + 4);
+    rig.store_hangs = hangs;
+    rig.plays_samples(samples);
+    rig
+}
+
+/// What `after` does not have of the parts and segments that `before` had, or has otherwise.
+fn lacks(before: &Rig, after: &Rig) -> Vec<String> {
+    let differs = |track: &'static str| {
+        let now = after.bodies(track);
+        let had = before.bodies(track).into_iter();
+        had.filter(move |(name, body)| now.get(name) != Some(body)).map(move |(name, _)| format!("{track}/{name}"))
+    };
+    TRACKS.into_iter().flat_map(differs).collect()
+}
+
+#[test]
+fn all_that_was_told_is_there_with_the_same_bodies_whenever_it_is_killed_and_parts_go_on() {
+    for (samples, hangs, millis) in
+        (0..35).flat_map(|samples| [(samples, false, 0), (samples, true, 0), (samples, false, 700), (samples, true, 2_900)])
+    {
+        let room = TempDir::new().unwrap();
+        let before = first(&room, samples, hangs);
+        let after = Duration::from_millis(millis);
+        let mut rig = restarts(&room, &before, 2, after);
+        let when = format!("killed after {samples}, hangs: {hangs}, {millis} ms");
+        assert_eq!(lacks(&before, &rig), [] as [&str; 0], "{when}");
+        for track in TRACKS {
+            let (listed, lists) = (before.parts(track), rig.parts(track));
+            let kept: Vec<_> = listed.iter().filter(|part| !lists.contains(part)).collect();
+            assert!(millis > 0 || kept.is_empty(), "{when}: {kept:?} of {lists:?}");
+            let at = |rig: &Rig| rig.track(track).head.map(|head| (head.last, head.parts));
+            assert!(at(&before) <= at(&rig), "{when}");
+        }
+        let next = (rig.now + NANOS - 1).div_euclid(NANOS);
+        rig.passes(i64::try_from(next).unwrap());
+        rig.encoder_begins(30);
+        rig.plays(i64::try_from(next).unwrap(), i64::try_from(next).unwrap() + 3);
+        for track in TRACKS {
+            let parts = rig.parts(track);
+            // Those of the last two segments.
+            assert!(parts.len() >= 4, "{when}: {parts:?}");
+            let numbers = rig.numbers(track);
+            assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{when}: {numbers:?}");
+            assert!(!rig.playlist(track).contains("DISCONTINUITY"));
+        }
+        let twice = lacks(&before, &rig);
+        let oldest = |name: &String| name.contains(&format!("{START}")) || name.contains(&format!("{}", START + 1));
+        assert!(twice.iter().all(oldest), "{when}: {twice:?}");
+    }
+}
+
+#[test]
+fn who_is_killed_again_and_again_goes_on_all_the_same() {
+    let room = TempDir::new().unwrap();
+    let mut rig = first(&room, 3, true);
+    for epoch in 2..12 {
+        let next = restarts(&room, &rig, epoch, Duration::from_millis(150));
+        assert_eq!(lacks(&rig, &next), [] as [&str; 0], "epoch {epoch}");
+        rig = Rig { record: next.record.clone().or(rig.record), ..next };
+    }
+    assert!(!rig.parts("180p").is_empty());
+}
+
+#[test]
+fn parts_that_others_may_have_told_are_not_listed_and_not_by_the_one_after_that_either() {
+    let room = TempDir::new().unwrap();
+    let elsewhere = TempDir::new().unwrap();
+    let before = first(&elsewhere, 7, false);
+    // On another machine nothing is known of it.
+    let next = restarts(&room, &before, 2, Duration::from_millis(300));
+    let next = Rig { record: next.record.clone().or(before.record.clone()), ..next };
+    assert_eq!(next.parts("180p"), [] as [String; 0]);
+    let last = restarts(&room, &next, 3, Duration::ZERO);
+    assert_eq!(last.parts("180p"), [] as [String; 0]);
+    let segment = format!("{}.0", START + 4);
+    assert!(before.bodies("180p").contains_key(&segment) && !last.bodies("180p").contains_key(&segment));
+}
+
+#[test]
+fn what_does_not_follow_the_record_is_not_gone_on_with() {
+    let room = TempDir::new().unwrap();
+    let before = first(&room, 17, false);
+    let record = before.record.as_ref().unwrap();
+    let mut record = record::decode("state.json", record).unwrap();
+    // As if somebody else had made its last segment.
+    for track in record.tracks.values_mut() {
+        let mut last = track.newest().unwrap().clone();
+        last.segment.duration += 1;
+        track.archive.add(last);
+    }
+    let rig = starts(&room, 2, Some((record, before.presentation.opening.clone())), before.now);
+    assert_eq!(rig.parts("180p"), [] as [String; 0]);
+}
