@@ -30,4 +30,4 @@ mod task;
 mod track;
 
 pub use record::Error;
-pub use task::{Setup, check, start};
+pub use task::{LAST_SEGMENTS, Setup, check, start};

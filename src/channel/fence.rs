@@ -35,6 +35,9 @@ pub(super) struct Stamp {
     pub(super) beat: u64,
     /// True if nothing follows of this writer: others need not wait.
     pub(super) released: bool,
+    /// True if viewers were told of nothing that is not in it: then others need not know anything else.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) settled: bool,
     /// Counts how often it was written again, as nothing else could be: each time it is another to those who watch.
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) again: u64,
@@ -42,6 +45,10 @@ pub(super) struct Stamp {
 
 fn is_zero(count: &u64) -> bool {
     *count == 0
+}
+
+fn is_false(it: &bool) -> bool {
+    !it
 }
 
 impl Stamp {

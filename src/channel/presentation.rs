@@ -299,6 +299,18 @@ impl Presentation {
         }
     }
 
+    /// Makes nothing behind the segments that are being made: another will.
+    pub(super) fn stop_behind_the_open(&mut self) {
+        let open = |writer: &Writer| writer.shelf().opened().map(|open| open.number);
+        let last = self.writers.iter().filter_map(open).max().unwrap_or(i64::MIN);
+        self.writers.iter_mut().for_each(|writer| writer.stop_behind(last));
+    }
+
+    /// True once it has made all that it is to make.
+    pub(super) fn is_complete(&self) -> bool {
+        self.writers.iter().all(Writer::is_complete)
+    }
+
     /// The source has come to its end: what is open is closed.
     pub(super) fn end(&mut self) {
         self.ending = Ending::Closed;

@@ -10,10 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::OptionFuture;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
-    time::{sleep, sleep_until},
+    time::{sleep, sleep_until, timeout, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::Instrument;
@@ -52,6 +53,8 @@ const COMMANDS: usize = 16;
 const IDLE: Duration = Duration::from_millis(500);
 /// How long a channel that ends waits for its store: below what a service manager waits for the server.
 const GRACE: Duration = Duration::from_secs(4);
+/// How long a channel that ends may still publish, so that the segments that are being made are complete.
+pub const LAST_SEGMENTS: Duration = Duration::from_secs(6);
 /// For how many target durations frames are kept while another publishes: for more than it takes to see that it does not.
 const BACKLOG: u32 = 6;
 
@@ -225,6 +228,7 @@ impl Task {
             self.announce();
             self.catch_up(&setup).await;
             if self.publish_on(&mut inbox, &setup).await == Over::Stopped {
+                self.complete_segments(&mut inbox).await;
                 break;
             }
             candidate = Some(self.step_back(&setup));
@@ -235,32 +239,54 @@ impl Task {
     /// Publishes for as long as this packager may.
     async fn publish_on(&mut self, inbox: &mut mpsc::Receiver<Report>, setup: &Setup) -> Over {
         while !self.committer.tenure().is_lost() {
-            let due = self.due();
             tokio::select! {
-                Some(report) = inbox.recv() => self.delay.push(report, self.timeline.now()),
-                Some(track) = self.keys.wishes.recv() => self.keys.pass_on(track),
-                news = self.committer.news() => self.settle(news),
-                () = sleep_until(due.into()) => {}
+                () = self.wait(inbox) => self.go_on(),
                 () = setup.shutdown.cancelled() => return Over::Stopped,
             }
-            while let Some(report) = self.delay.pop(self.timeline.now()) {
-                self.hear(report);
-            }
-            self.presentation.fill(self.timeline.now());
-            self.publish();
-            self.commit();
         }
         Over::Superseded
+    }
+
+    /// Publishes until the segments are complete that are being made: nobody is left with a part of one, and whoever goes on
+    /// knows all that viewers were told.
+    async fn complete_segments(&mut self, inbox: &mut mpsc::Receiver<Report>) {
+        self.presentation.stop_behind_the_open();
+        let until = clock::now() + LAST_SEGMENTS;
+        while !self.committer.tenure().is_lost() && !self.presentation.is_complete() {
+            if timeout_at(until.into(), self.wait(inbox)).await.is_err() {
+                return tracing::warn!("segments are too long to be completed before the end");
+            }
+            self.go_on();
+        }
+    }
+
+    /// Waits for something that changes what is to be published.
+    async fn wait(&mut self, inbox: &mut mpsc::Receiver<Report>) {
+        let due = self.due();
+        tokio::select! {
+            Some(report) = inbox.recv() => self.delay.push(report, self.timeline.now()),
+            Some(track) = self.keys.wishes.recv() => self.keys.pass_on(track),
+            news = self.committer.news() => self.settle(news),
+            () = sleep_until(due.into()) => {}
+        }
+    }
+
+    fn go_on(&mut self) {
+        while let Some(report) = self.delay.pop(self.timeline.now()) {
+            self.hear(report);
+        }
+        self.presentation.fill(self.timeline.now());
+        self.publish();
+        self.commit();
     }
 
     /// Ends in good order: no encoder is left, and all that was closed is in the store and listed, unless that takes too
     /// long.
     async fn stop(mut self, inbox: mpsc::Receiver<Report>, encoders: Option<JoinHandle<()>>) {
         drop(inbox);
-        if let Some(encoders) = encoders {
-            let _ = encoders.await;
-        }
-        if self.backlog.is_none() && tokio::time::timeout(GRACE, self.finish()).await.is_err() {
+        let publishes = self.backlog.is_none();
+        let finished = OptionFuture::from(publishes.then(|| timeout(GRACE, self.finish())));
+        if let (Some(Err(_)), _) = tokio::join!(finished, OptionFuture::from(encoders)) {
             tracing::warn!("the store did not take everything in time");
         }
     }

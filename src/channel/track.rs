@@ -52,8 +52,9 @@ pub(super) struct Writer {
     era: Arc<Era>,
     inits: BTreeMap<String, Arc<Body>>,
     shelf: Shelf,
-    /// Number of the first segment that it may make.
+    /// Numbers of the first and of the last segment that it may make.
     first: i64,
+    last: i64,
     filler_parts: u64,
     /// When the encoder's last sample came, in nanoseconds since the epoch; `None` while the filler is on air.
     arrived: Option<i128>,
@@ -78,6 +79,7 @@ impl Writer {
             inits: BTreeMap::from([(init, body)]),
             shelf,
             first: FIRST,
+            last: i64::MAX,
             filler_parts: 0,
             arrived: None,
             fresh: Vec::new(),
@@ -221,6 +223,9 @@ impl Writer {
 
     /// Takes a sample of the encoder, at `now` nanoseconds since the epoch.
     pub(super) fn take(&mut self, sample: Sample, now: i128) {
+        if self.grid.segment_of(sample.dts, self.timescale()) > self.last {
+            return;
+        }
         self.lateness.observe(now - self.timescale().nanos(sample.end()), self.feed);
         if self.feed != Feed::Encoder && !self.take_over(&sample, now) {
             self.feed = Feed::Awaited;
@@ -256,6 +261,9 @@ impl Writer {
 
     /// When the next part is due from the filler, in nanoseconds since the epoch.
     pub(super) fn due(&self) -> Option<i128> {
+        if self.is_complete() {
+            return None;
+        }
         let end = self.timescale().nanos(self.part_end()?);
         Some(end + self.lateness.allowance(self.feed))
     }
@@ -271,6 +279,16 @@ impl Writer {
             let Some(end) = self.part_end() else { return };
             self.fill_to(end);
         }
+    }
+
+    /// Makes no segment behind `last`.
+    pub(super) fn stop_behind(&mut self, last: i64) {
+        self.last = last;
+    }
+
+    /// True if it has made the last segment that it is to make, or none before.
+    pub(super) fn is_complete(&self) -> bool {
+        self.segmenter.position().is_none_or(|(number, _)| number > self.last)
     }
 
     /// Closes what is open, for good.

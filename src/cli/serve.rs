@@ -2,16 +2,19 @@
 
 mod channels;
 
-use std::{collections::BTreeMap, env, io::Write, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap, env, io::Write, net::SocketAddr, path::PathBuf, pin::pin, sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::signals::Signals;
 use crate::{
     access::Access,
-    channel::{Setup, journal::Runtime},
+    channel::{LAST_SEGMENTS, Setup, journal::Runtime},
     clock,
     config::{self, Config, Role},
     control::Control,
@@ -101,10 +104,21 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .stretching(longest, metrics.rewinding.clone())
         .relaying(nodes, metrics.relaying.clone());
     let state = Control::new(readers, &metrics, shutdown.clone());
-    let over = CancellationToken::new();
+    let (closing, over) = (CancellationToken::new(), CancellationToken::new());
     let work = async {
-        origin::serve(media, origin, metrics.http.clone(), shutdown).await;
-        let ended = ended(tasks).await;
+        let mut channels = pin!(ended(tasks));
+        // Viewers are served until the last segments are complete, and no longer, whatever the store is at.
+        let completed = async {
+            shutdown.cancelled().await;
+            let ended = timeout(LAST_SEGMENTS, &mut channels).await;
+            closing.cancel();
+            ended
+        };
+        let serving = origin::serve(media, origin, metrics.http.clone(), closing.clone());
+        let ended = match tokio::join!(completed, serving).0 {
+            Ok(ended) => ended,
+            Err(_) => channels.await,
+        };
         over.cancel();
         ended
     };
@@ -205,7 +219,9 @@ fn admission(server: &config::Server, access: Access, metrics: &Metrics) -> Admi
 
 async fn stop_on_signal(mut signals: Signals, shutdown: CancellationToken) {
     signals.next().await;
-    tracing::info!("stopping; a second signal ends the process at once");
+    tracing::info!(
+        "stopping, once the segments that are being made are complete; a second signal ends the process at once"
+    );
     shutdown.cancel();
     signals.next().await;
     std::process::exit(130);

@@ -21,14 +21,14 @@ impl Presentation {
     ) -> Option<Work> {
         self.begin_anew(config);
         self.stamp = stamp;
-        let goes_on = kept.is_some();
         let record = kept.map(|(record, opening)| {
             // One that is damaged is what our encoder says: tracks that are others begin anew.
             let opening = if opening.is_empty() { backlog.opening.clone() } else { opening };
             self.resume(&record, opening);
             record
         });
-        let knows_parts = self.inherit(inherited, record.as_ref()) || !goes_on;
+        let is_settled = record.as_ref().is_none_or(|record| record.fence.settled);
+        let knows_parts = self.inherit(inherited, record.as_ref()) || is_settled;
         self.opening = backlog.opening;
         self.arriving = !self.opening.is_empty();
         if self.ended() || !backlog.begun {
@@ -100,6 +100,7 @@ impl Presentation {
     /// The record that comes next is the last.
     pub(in crate::channel) fn release_record(&mut self) {
         self.stamp.released = true;
+        self.stamp.settled = self.all_settled() && self.writers.iter().all(|it| it.shelf().opened().is_none());
         self.unrecorded = true;
     }
 
