@@ -52,8 +52,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (access, follower) = Access::of(&config)?;
     let admission = admission(&config.server, access, &metrics);
     let mut doors = doors(&config)?;
-    let store = Store::of(&config.store)?;
     let runtime = runtime(&config.server)?;
+    let store = Store::of(&config.store)?;
     let longest = config.server.limits.stretch;
     let nodes = nodes(&config.server)?;
     let uplink = uplink(&config.server)?;
@@ -144,7 +144,8 @@ fn runtime(server: &config::Server) -> anyhow::Result<Option<Runtime>> {
     }
     // The service manager may name several.
     let of_service = env::var_os("RUNTIME_DIRECTORY").and_then(|paths| env::split_paths(&paths).next());
-    let of_session = env::var_os("XDG_RUNTIME_DIR").map(|path| PathBuf::from(path).join("headwater"));
+    let of_session = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+    let of_session = of_session.map(|path| path.join("headwater"));
     let opened = of_service.or(of_session).map(|directory| Runtime::open(&directory)).transpose();
     Ok(opened.unwrap_or_else(|error| {
         tracing::warn!(%error, "parts of segments that are being made will not outlive this process");

@@ -17,7 +17,8 @@ const WINDOW = '28s';
 
 /** A server, and players on its channel. All go when the test ends. */
 async function site(t) {
-  const server = await Headwater.create('restart', { demo: { source: 'test:?size=640x360', window: WINDOW } });
+  const channels = { demo: { source: 'test:?size=640x360', window: WINDOW } };
+  const server = await Headwater.create('restart', channels, 'open', { remembers: true });
   t.after(() => server.stop());
   await server.start();
   const viewers = await theatre.seat(t, `${server.media}/live/demo`, ['hls', 'dash', 'shaka'], PATIENT);

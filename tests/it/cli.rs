@@ -136,6 +136,16 @@ fn one_port_for_two_listeners_is_refused() {
 }
 
 #[test]
+fn a_runtime_directory_on_a_disk_is_refused() {
+    let ended =
+        serve(&channel("source = \"test:\"\n").replace("[channel", "runtime_directory = \"here\"\n[channel"));
+    let message =
+        "server.runtime_directory: \"here\" lies on a disk, which a live channel would have to wait for";
+    assert!(ended.message.contains(message) && ended.message.contains("/run/headwater"), "{}", ended.message);
+    assert_eq!(ended.status, 1);
+}
+
+#[test]
 fn a_store_of_an_unknown_kind_is_refused() {
     assert_refused(
         &format!("[store]\nurl = \"ftp://example.com/x\"\n{}", channel("source = \"test:\"\n")),

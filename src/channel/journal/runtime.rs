@@ -6,6 +6,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use rustix::fs::{Access, access, statfs};
 use thiserror::Error;
 
 use super::{Inherited, Journal, make};
@@ -52,15 +53,12 @@ impl Runtime {
     /// [`Error`].
     pub fn open(directory: &Path) -> Result<Self, Error> {
         let unusable = |reason| Error::Unusable { directory: directory.into(), reason };
-        make(directory).map_err(unusable)?;
-        let kind = rustix::fs::statfs(directory).map_err(|reason| unusable(reason.into()))?.f_type;
-        if !IN_MEMORY.contains(&(kind as u64)) {
+        if !is_in_memory(directory).map_err(unusable)? {
             return Err(Error::OnDisk { directory: directory.into() });
         }
         let runtime = Self(directory.join("parts"));
         make(&runtime.0).map_err(unusable)?;
-        rustix::fs::access(&runtime.0, rustix::fs::Access::WRITE_OK)
-            .map_err(|reason| unusable(reason.into()))?;
+        access(&runtime.0, Access::WRITE_OK).map_err(|reason| unusable(reason.into()))?;
         runtime.sweep();
         Ok(runtime)
     }
@@ -94,6 +92,13 @@ impl Runtime {
             }
         }
     }
+}
+
+/// True if a directory lies in memory, or would if it were made.
+fn is_in_memory(directory: &Path) -> io::Result<bool> {
+    let there = std::path::absolute(directory)?;
+    let there = there.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"));
+    Ok(IN_MEMORY.contains(&(statfs(there)?.f_type as u64)))
 }
 
 /// What no other store has; `None` for one that ends with the process.

@@ -219,9 +219,17 @@ impl Shelf {
     }
 
     /// Lists the parts of a segment again that is `recorded`, if it is the one that was `told`.
-    pub(super) fn restore_parts(&mut self, recorded: &Entry, told: &Told, cmsd: impl Fn(Ticks) -> HeaderValue) {
+    pub(super) fn restore_parts(
+        &mut self,
+        recorded: &Entry,
+        told: &Told,
+        cmsd: impl Fn(Ticks) -> HeaderValue,
+    ) {
         let described = |chunk: &Chunk| {
-            Arc::new(Body::new(vec![self.arena.keep(&[chunk.header.clone()])]).described(cmsd(chunk.duration)))
+            Arc::new(
+                Body::new(vec![self.arena.keep(std::slice::from_ref(&chunk.header))])
+                    .described(cmsd(chunk.duration)),
+            )
         };
         let chunks: Vec<_> = told.chunks.iter().map(described).collect();
         let pieces = chunks.iter().flat_map(|chunk| chunk.chunks.iter().cloned()).collect();

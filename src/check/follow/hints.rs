@@ -78,7 +78,9 @@ async fn ask(run: Arc<Run>, presentation: Arc<Presentation>, hint: Hinted, lists
                 excused = presentation.has_ended();
             }
             if reply.status == 404 && !excused {
-                let Some(withdrawn) = is_withdrawn(&run, lists, edge, &resource, target).await else { return };
+                let Some(withdrawn) = is_withdrawn(&run, lists, edge, &resource, target).await else {
+                    return;
+                };
                 judge.holds(Check::HintWithdrawn, place, !withdrawn, || "it is not listed either".into());
                 excused = withdrawn;
             }

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::check::{
     client::{Ask, Failure, Reply},
+    exact::Seconds,
     finding::{Check, Place},
     hls::{Edge, Playlist},
     invariant::Invariant,
@@ -171,9 +172,12 @@ impl Playlists {
     /// The reply, that of a delta update if it is its turn, and how long the first took.
     async fn ask_blocking(&mut self, ask: &Ask, known: &Playlist) -> (Answer, Option<Answer>, Duration) {
         self.rounds += 1;
-        let skips = known.control.as_ref().is_some_and(|control| control.can_skip_until.is_some());
+        let boundary = known.control.as_ref().and_then(|control| control.can_skip_until);
         let started = self.run.now();
-        let (reply, delta) = if skips && self.rounds.is_multiple_of(DELTAS) {
+        // Of a list that is older, what was skipped may be more than is known (rfc8216bis 6.3.7).
+        let is_fresh =
+            |boundary: Seconds| started.saturating_sub(self.looked_at) <= span(boundary.nanos()) / 2;
+        let (reply, delta) = if boundary.is_some_and(is_fresh) && self.rounds.is_multiple_of(DELTAS) {
             let mut skip = ask.clone();
             skip.url.query_pairs_mut().append_pair("_HLS_skip", self.skip_word(known));
             let (reply, delta) = tokio::join!(self.run.ask(ask), self.run.ask(&skip));

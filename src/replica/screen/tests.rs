@@ -120,12 +120,14 @@ async fn the_same_without_parts_is_not_shown_until_it_goes_on_or_is_the_end() {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_has_written_a_record_is_asked_for_parts_before_it_is_shown_without() {
-    for (told_after, shown) in [(400, Some(Head { last: 10, parts: 2 })), (600, Some(Head { last: 10, parts: 0 }))] {
+    for (told_after, shown) in
+        [(400, Some(Head { last: 10, parts: 2 })), (600, Some(Head { last: 10, parts: 0 }))]
+    {
         let Stage { recorded: records, feed, screen, shown: edges, .. } = Stage::new();
         records.send_replace(recorded(9));
         feed.send_replace(told(0, 9, 3));
         let running = tokio::spawn(screen.run());
-        let head = || Some(edges.borrow().tracks.get("a")?.borrow().head?);
+        let head = || edges.borrow().tracks.get("a")?.borrow().head;
         tokio::time::sleep(Duration::from_millis(1)).await;
         feed.send_replace(away());
         records.send_replace(recorded(10));

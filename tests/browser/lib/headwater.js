@@ -42,19 +42,22 @@ export class Headwater {
   #config;
   #fields = {};
   #log;
+  /** What outlives a process, if anything does. */
+  #memory;
 
   /**
    * @param {string} name of the log in test-artifacts
    * @param {Record<string, string | {source: string, timing?: string, window?: string, readyAfter?: string}>} [channels] sources by the channel's name
    * @param {'open' | 'signed'} [access] who may watch them
-   * @param {{data?: string, lines?: string, role?: string}} [place] where the store is, if others have it too; more lines of
-   *   `[server]`; and what the server does
+   * @param {{data?: string, lines?: string, role?: string, remembers?: boolean}} [place] where the store is, if others have it
+   *   too; more lines of `[server]`; what the server does; and whether what it has told viewers outlives its process
    */
-  static async create(name, channels = { demo: 'test:' }, access = 'open', { data, lines = '', role } = {}) {
+  static async create(name, channels = { demo: 'test:' }, access = 'open', { data, lines = '', role, remembers } = {}) {
     const server = await Headwater.builtIn(name);
     server.channels = channels;
     server.data = data ?? server.data;
     if (role) server.#arguments.push('--role', role);
+    if (remembers) server.#memory = await fs.mkdtemp('/dev/shm/headwater-browser-');
     const config = path.join(server.directory, 'headwater.toml');
     const secret = path.join(server.directory, 'secret');
     await fs.writeFile(secret, randomBytes(48).toString('base64'));
@@ -84,7 +87,9 @@ export class Headwater {
 
   /** Starts the process. */
   launch() {
-    const child = spawn(headwaterBinary(), this.#arguments, { cwd: this.directory });
+    // Nothing of the session that this runs in.
+    const env = { ...process.env, XDG_RUNTIME_DIR: this.#memory ?? '' };
+    const child = spawn(headwaterBinary(), this.#arguments, { cwd: this.directory, env });
     this.#child = child;
     child.stdout.pipe(this.#log, { end: false });
     child.stderr.pipe(this.#log, { end: false });
@@ -132,7 +137,7 @@ export class Headwater {
       await this.halt();
     } finally {
       this.#log.end();
-      await fs.rm(this.directory, { recursive: true, force: true });
+      for (const directory of [this.directory, this.#memory].filter(Boolean)) await fs.rm(directory, { recursive: true, force: true });
     }
   }
 

@@ -8,7 +8,12 @@ use super::{
 };
 
 /// Watches a node of `site` while something is `done` to its packager, from the sixth second on; gives what is violated.
-async fn found(site: &Site, others: &[Served], packager: &mut Served, done: impl AsyncFnOnce(&mut Served)) -> Vec<String> {
+async fn found(
+    site: &Site,
+    others: &[Served],
+    packager: &mut Served,
+    done: impl AsyncFnOnce(&mut Served),
+) -> Vec<String> {
     let from: Vec<&Served> = std::iter::once(&*packager).chain(others).collect();
     let node = site.node(&from).await;
     lists_parts(&node).await;

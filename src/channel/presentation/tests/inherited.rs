@@ -9,11 +9,21 @@ const TRACKS: [&str; 2] = ["180p", "audio-und"];
 
 /// Takes over in `epoch`, from what is kept of the one before.
 fn starts(room: &TempDir, epoch: u64, kept: Option<(Record, Vec<Message>)>, now: i128) -> Rig {
+    takes_over(room, epoch, kept, Backlog::new(Duration::from_secs(6), Vec::new()), now)
+}
+
+/// The same of one whose encoder has said this.
+fn takes_over(
+    room: &TempDir,
+    epoch: u64,
+    kept: Option<(Record, Vec<Message>)>,
+    backlog: Backlog,
+    now: i128,
+) -> Rig {
     let inherited = Journal::take_over(room.path(), epoch, kept.as_ref().map(|_| epoch - 1)).unwrap();
     let stamp = Stamp { epoch, ..Stamp::default() };
-    let nothing = Backlog::new(Duration::from_secs(6), Vec::new());
     let mut presentation = Presentation::new("live/a".into(), &config(), None, now);
-    presentation.take_over(&config(), kept, Some(inherited), stamp, nothing, now);
+    presentation.take_over(&config(), kept, Some(inherited), stamp, backlog, now);
     let mut rig = Rig { presentation, now, next: 0, store_hangs: false, record: None };
     rig.settle();
     rig
@@ -21,12 +31,16 @@ fn starts(room: &TempDir, epoch: u64, kept: Option<(Record, Vec<Message>)>, now:
 
 /// Kills it, and starts it again so much later.
 fn restarts(room: &TempDir, before: &Rig, epoch: u64, after: Duration) -> Rig {
+    starts(room, epoch, Some(kept(before)), before.now + after.as_nanos() as i128)
+}
+
+/// What lies in the store.
+fn kept(before: &Rig) -> (Record, Vec<Message>) {
     let record = before.record.as_ref().expect("a record in the store");
     let mut opening = vec![Message::Catalog(Catalog { tracks: tracks(30) })];
     opening.extend((0..5).map(|index| Message::Media(media(0, true, index, index == 0))));
     opening.push(Message::Media(media(1, true, 0, true)));
-    let kept = (record::decode("state.json", record).unwrap(), opening);
-    starts(room, epoch, Some(kept), before.now + after.as_nanos() as i128)
+    (record::decode("state.json", record).unwrap(), opening)
 }
 
 /// One that has played for four seconds and some samples, while the store takes nothing for the last of them, if it hangs.
@@ -44,16 +58,17 @@ fn lacks(before: &Rig, after: &Rig) -> Vec<String> {
     let differs = |track: &'static str| {
         let now = after.bodies(track);
         let had = before.bodies(track).into_iter();
-        had.filter(move |(name, body)| now.get(name) != Some(body)).map(move |(name, _)| format!("{track}/{name}"))
+        had.filter(move |(name, body)| now.get(name) != Some(body))
+            .map(move |(name, _)| format!("{track}/{name}"))
     };
     TRACKS.into_iter().flat_map(differs).collect()
 }
 
 #[test]
 fn all_that_was_told_is_there_with_the_same_bodies_whenever_it_is_killed_and_parts_go_on() {
-    for (samples, hangs, millis) in
-        (0..35).flat_map(|samples| [(samples, false, 0), (samples, true, 0), (samples, false, 700), (samples, true, 2_900)])
-    {
+    for (samples, hangs, millis) in (0..35).flat_map(|samples| {
+        [(samples, false, 0), (samples, true, 0), (samples, false, 700), (samples, true, 2_900)]
+    }) {
         let room = TempDir::new().unwrap();
         let before = first(&room, samples, hangs);
         let after = Duration::from_millis(millis);
@@ -80,8 +95,58 @@ fn all_that_was_told_is_there_with_the_same_bodies_whenever_it_is_killed_and_par
             assert!(!rig.playlist(track).contains("DISCONTINUITY"));
         }
         let twice = lacks(&before, &rig);
-        let oldest = |name: &String| name.contains(&format!("{START}")) || name.contains(&format!("{}", START + 1));
+        let oldest =
+            |name: &String| name.contains(&format!("{START}")) || name.contains(&format!("{}", START + 1));
         assert!(twice.iter().all(oldest), "{when}: {twice:?}");
+    }
+}
+
+#[test]
+fn one_that_stood_by_on_the_same_machine_goes_on_with_its_own_pictures_behind_what_was_told() {
+    for samples in 0..25 {
+        let room = TempDir::new().unwrap();
+        let before = first(&room, samples, samples % 2 == 1);
+        let end = before.next + 13;
+        let own = takeover::backlog((START + 1) * 10..end);
+        let now = i128::from(end) * NANOS / 10;
+        let mut rig = takes_over(&room, 2, Some(kept(&before)), own, now);
+        rig.next = end;
+        assert_eq!(lacks(&before, &rig), [] as [&str; 0], "after {samples}");
+        // What is left of the segment that was being made, in two tracks.
+        assert!(rig.presentation.filler_parts() <= 2, "after {samples}: {}", rig.presentation.filler_parts());
+        rig.plays_samples(20);
+        for track in TRACKS {
+            assert!(rig.parts(track).len() >= 4, "after {samples}: {:?}", rig.parts(track));
+        }
+    }
+}
+
+#[test]
+fn after_one_that_stopped_in_good_order_parts_go_on_elsewhere_from_the_first_that_it_has_hinted() {
+    for samples in 0..25 {
+        let mut before = first(&TempDir::new().unwrap(), samples, false);
+        before.presentation.stop_behind_the_open();
+        while !before.presentation.is_complete() {
+            before.plays_samples(1);
+        }
+        let last = *before.numbers("180p").last().unwrap();
+        before.presentation.release_record();
+        before.records();
+        let mut rig = restarts(&TempDir::new().unwrap(), &before, 2, Duration::from_millis(200));
+        for track in TRACKS {
+            let hint = format!("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{}.0.m4s\"", last + 1);
+            assert!(
+                before.playlist(track).contains(&hint) && rig.playlist(track).contains(&hint),
+                "after {samples}"
+            );
+        }
+        before.plays_samples(13);
+        let numbers = before.numbers("180p");
+        assert_eq!(numbers.last(), Some(&last), "after {samples}: nothing is made behind it");
+        rig.passes(last + 4);
+        for track in TRACKS {
+            assert!(rig.bodies(track).contains_key(&format!("{}.0", last + 1)), "after {samples}");
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::channel::{fence::Stamp, standby::Backlog};
 
 /// What an encoder of the same settings has said up to now, whose frames have bytes of their own: those with these indices.
-fn backlog(indices: std::ops::Range<i64>) -> Backlog {
+pub(super) fn backlog(indices: std::ops::Range<i64>) -> Backlog {
     let mut backlog = Backlog::new(Duration::from_secs(60), Vec::new());
     backlog.open(Message::Catalog(Catalog { tracks: tracks(30) }));
     (0..5).for_each(|index| backlog.take(media(0, true, index, index == 0), 0));
