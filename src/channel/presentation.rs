@@ -189,11 +189,6 @@ impl Presentation {
         }
     }
 
-    /// Others may have told of parts of all segments up to the one at `now`.
-    fn without_parts(&mut self, now: i128) {
-        self.writers.iter_mut().for_each(|writer| writer.without_parts(now));
-    }
-
     /// Finds out how long parts are with the tracks that there are.
     fn lay_out_parts(&mut self) {
         let part_target = hls::part_target(&self.grid, self.writers.iter().filter_map(Writer::step));
@@ -297,18 +292,6 @@ impl Presentation {
         if !self.ended() {
             self.writers.iter_mut().for_each(|writer| writer.fill(now));
         }
-    }
-
-    /// Makes nothing behind the segments that are being made: another will.
-    pub(super) fn stop_behind_the_open(&mut self) {
-        let open = |writer: &Writer| writer.shelf().opened().map(|open| open.number);
-        let last = self.writers.iter().filter_map(open).max().unwrap_or(i64::MIN);
-        self.writers.iter_mut().for_each(|writer| writer.stop_behind(last));
-    }
-
-    /// True once it has made all that it is to make.
-    pub(super) fn is_complete(&self) -> bool {
-        self.writers.iter().all(Writer::is_complete)
     }
 
     /// The source has come to its end: what is open is closed.

@@ -14,7 +14,7 @@ use futures_util::future::OptionFuture;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
-    time::{sleep, sleep_until, timeout, timeout_at},
+    time::{sleep, sleep_until, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::Instrument;
@@ -245,19 +245,6 @@ impl Task {
             }
         }
         Over::Superseded
-    }
-
-    /// Publishes until the segments are complete that are being made: nobody is left with a part of one, and whoever goes on
-    /// knows all that viewers were told.
-    async fn complete_segments(&mut self, inbox: &mut mpsc::Receiver<Report>) {
-        self.presentation.stop_behind_the_open();
-        let until = clock::now() + LAST_SEGMENTS;
-        while !self.committer.tenure().is_lost() && !self.presentation.is_complete() {
-            if timeout_at(until.into(), self.wait(inbox)).await.is_err() {
-                return tracing::warn!("segments are too long to be completed before the end");
-            }
-            self.go_on();
-        }
     }
 
     /// Waits for something that changes what is to be published.

@@ -21,6 +21,7 @@ mod cluster;
 mod damage;
 #[cfg(feature = "encoder")]
 mod direct;
+mod google;
 pub(crate) mod large;
 #[cfg(feature = "encoder")]
 mod outages;
@@ -81,6 +82,15 @@ async fn behaves_with(store: Store, conditions: Conditions) {
     assert!(matches!(store.get("../secret").await, Err(Error::Path { .. })), "{name}");
     store.put("vod/clip/index.m3u8", body("#EXTM3U")).await.unwrap();
     assert_eq!(store.assets().await.unwrap(), ["clip"], "{name}");
+}
+
+async fn revises_its_own_version_only(store: Store) {
+    let one = store.revise("live/a/state.json", body("1"), None).await.unwrap();
+    let two = store.revise("live/a/state.json", body("2"), Some(&one)).await.unwrap();
+    let late = store.revise("live/a/state.json", body("late"), Some(&one)).await;
+    assert!(matches!(late, Err(Error::Superseded { .. })), "{late:?}");
+    store.revise("live/a/state.json", body("3"), Some(&two)).await.unwrap();
+    assert_eq!(store.look("live/a/state.json").await.unwrap().body, "3");
 }
 
 #[tokio::test]

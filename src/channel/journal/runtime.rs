@@ -2,11 +2,15 @@
 
 use std::{
     fs, io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use rustix::fs::{Access, access, statfs};
+use rustix::{
+    fs::{Access, access, statfs},
+    process::geteuid,
+};
 use thiserror::Error;
 
 use super::{Inherited, Journal, make};
@@ -59,7 +63,9 @@ impl Runtime {
         let runtime = Self(directory.join("parts"));
         make(&runtime.0).map_err(unusable)?;
         access(&runtime.0, Access::WRITE_OK).map_err(|reason| unusable(reason.into()))?;
+        is_ours(&runtime.0).map_err(unusable)?;
         runtime.sweep();
+        tracing::info!(directory = %runtime.0.display(), "parts are kept over a restart");
         Ok(runtime)
     }
 
@@ -99,6 +105,12 @@ fn is_in_memory(directory: &Path) -> io::Result<bool> {
     let there = std::path::absolute(directory)?;
     let there = there.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"));
     Ok(IN_MEMORY.contains(&(statfs(there)?.f_type as u64)))
+}
+
+/// What others have written down is not gone on with.
+fn is_ours(directory: &Path) -> io::Result<()> {
+    let ours = fs::metadata(directory)?.uid() == geteuid().as_raw();
+    ours.then_some(()).ok_or_else(|| io::Error::other("it belongs to another user"))
 }
 
 /// What no other store has; `None` for one that ends with the process.

@@ -1,7 +1,5 @@
 //! Behind what viewers were told by who published the channel on this machine before.
 
-use std::sync::Arc;
-
 use super::{Presentation, Record, Writer};
 use crate::channel::journal::{Inherited, Log, Told, Tracks};
 
@@ -15,7 +13,7 @@ impl Presentation {
             Some(told) => self.recall(record, told),
             None => journal.clear(),
         }
-        self.journal = Some(Arc::clone(&journal));
+        self.journal = Some(journal);
         self.keep_logs();
         let mut writers = self.writers.iter();
         told.is_some_and(|told| writers.all(|writer| of(&told, writer).iter().all(|told| told.has_parts)))
@@ -35,6 +33,9 @@ impl Presentation {
         for writer in &mut self.writers {
             let record = record.and_then(|record| record.tracks.get(writer.name()));
             writer.recall(record, of(told, writer));
+        }
+        if self.ended() {
+            self.writers.iter_mut().for_each(Writer::end);
         }
     }
 

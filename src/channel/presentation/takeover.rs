@@ -1,6 +1,6 @@
 //! From standing by to publishing, and back.
 
-use super::{Presentation, Record};
+use super::{Presentation, Record, Writer};
 use crate::{
     channel::{commit::Work, fence::Stamp, frames::Publisher, journal::Inherited, standby::Backlog},
     clock, config,
@@ -55,6 +55,11 @@ impl Presentation {
         work
     }
 
+    /// Others may have told of parts of all segments up to the one at `now`.
+    pub(super) fn without_parts(&mut self, now: i128) {
+        self.writers.iter_mut().for_each(|writer| writer.without_parts(now));
+    }
+
     /// Who was killed around a change of encoder has recorded that of some tracks only, or of none: it is a discontinuity
     /// in all of them, as discontinuities are counted alike (rfc8216bis 6.2.4).
     pub(super) fn begin_eras_together(&mut self) {
@@ -95,6 +100,18 @@ impl Presentation {
     /// A record is due although nothing is new, so that others see that somebody is there.
     pub(in crate::channel) fn beat(&mut self) {
         self.unrecorded = true;
+    }
+
+    /// Makes nothing behind the segments that are being made: another will.
+    pub(in crate::channel) fn stop_behind_the_open(&mut self) {
+        let open = |writer: &Writer| writer.shelf().opened().map(|open| open.number);
+        let last = self.writers.iter().filter_map(open).max().unwrap_or(i64::MIN);
+        self.writers.iter_mut().for_each(|writer| writer.stop_behind(last));
+    }
+
+    /// True once it has made all that it is to make.
+    pub(in crate::channel) fn is_complete(&self) -> bool {
+        self.writers.iter().all(Writer::is_complete)
     }
 
     /// The record that comes next is the last.

@@ -1,9 +1,13 @@
 //! Who publishes the channel: this packager, or another while this one stands by.
 
-use tokio::{sync::mpsc, task::JoinSet, time::sleep_until};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{sleep_until, timeout_at},
+};
 use tracing::Instrument;
 
-use super::{BACKLOG, IDLE, Setup, Task};
+use super::{BACKLOG, IDLE, LAST_SEGMENTS, Setup, Task};
 use crate::{
     channel::{
         commit::Committer,
@@ -93,6 +97,19 @@ impl Task {
         if let Some(work) = self.presentation.take_over(&setup.config, kept, inherited, stamp, backlog, now) {
             self.committer.submit(work);
             self.tell_low_latency();
+        }
+    }
+
+    /// Publishes until the segments are complete that are being made: nobody is left with a part of one, and whoever goes on
+    /// knows all that viewers were told.
+    pub(super) async fn complete_segments(&mut self, inbox: &mut mpsc::Receiver<Report>) {
+        self.presentation.stop_behind_the_open();
+        let until = clock::now() + LAST_SEGMENTS;
+        while !self.committer.tenure().is_lost() && !self.presentation.is_complete() {
+            if timeout_at(until.into(), self.wait(inbox)).await.is_err() {
+                return tracing::warn!("segments are too long to be completed before the end");
+            }
+            self.go_on();
         }
     }
 

@@ -31,15 +31,7 @@ async fn azure_behaves_as_every_store_does() {
 #[tokio::test]
 #[ignore = "make test-azure starts what it needs"]
 async fn a_record_is_written_over_the_version_before_it_only() {
-    let store = store("records");
-    let work = async {
-        let one = store.revise("live/a/state.json", body("1"), None).await.unwrap();
-        let two = store.revise("live/a/state.json", body("2"), Some(&one)).await.unwrap();
-        let late = store.revise("live/a/state.json", body("late"), Some(&one)).await;
-        assert!(matches!(late, Err(Error::Superseded { .. })), "{late:?}");
-        store.revise("live/a/state.json", body("3"), Some(&two)).await.unwrap();
-        assert_eq!(store.look("live/a/state.json").await.unwrap().body, "3");
-    };
+    let work = revises_its_own_version_only(store("records"));
     timeout(LIMIT, work).await.expect("Azurite hangs");
 }
 

@@ -163,6 +163,23 @@ fn who_is_killed_again_and_again_goes_on_all_the_same() {
 }
 
 #[test]
+fn the_end_of_a_source_that_was_told_and_not_stored_is_not_lost() {
+    let room = TempDir::new().unwrap();
+    let mut before = first(&room, 7, true);
+    before.presentation.end();
+    before.settle();
+    before.presentation.beat();
+    before.records();
+    let rig = restarts(&room, &before, 2, Duration::from_secs(1));
+    for track in TRACKS {
+        assert_eq!(rig.numbers(track).last(), Some(&(START + 4)));
+        let list = rig.playlist(track);
+        assert!(list.contains("#EXTINF:0.700,") && list.contains("#EXT-X-ENDLIST"), "{list}");
+    }
+    assert_eq!(lacks(&before, &rig), [] as [&str; 0]);
+}
+
+#[test]
 fn parts_that_others_may_have_told_are_not_listed_and_not_by_the_one_after_that_either() {
     let room = TempDir::new().unwrap();
     let elsewhere = TempDir::new().unwrap();
