@@ -54,7 +54,7 @@ const IDLE: Duration = Duration::from_millis(500);
 /// How long a channel that ends waits for its store: below what a service manager waits for the server.
 const GRACE: Duration = Duration::from_secs(4);
 /// How long a channel that ends may still publish, so that the segments that are being made are complete.
-pub const LAST_SEGMENTS: Duration = Duration::from_secs(6);
+pub const LAST_SEGMENTS: Duration = Duration::from_secs(7);
 /// For how many target durations frames are kept while another publishes: for more than it takes to see that it does not.
 const BACKLOG: u32 = 6;
 

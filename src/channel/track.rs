@@ -291,6 +291,11 @@ impl Writer {
         self.segmenter.position().is_none_or(|(number, _)| number > self.last)
     }
 
+    /// True if nobody was told of anything of the segment that comes next.
+    pub(super) fn knows_what_comes_next(&self) -> bool {
+        self.shelf.opened().is_none() && self.shelf.publishes_parts(self.unused())
+    }
+
     /// Closes what is open, for good.
     pub(super) fn end(&mut self) {
         let outputs = self.segmenter.finish();

@@ -36,6 +36,9 @@ const SILENCE: Duration = BEAT.saturating_mul(4);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// For so long after a packager has gone, pauses do not grow: viewers wait.
+const HASTE: Duration = Duration::from_secs(5);
+
 /// How seldom the log says again that nobody answers.
 const REMINDER: Duration = Duration::from_secs(60);
 
@@ -96,7 +99,7 @@ impl Uplink {
         tell: &watch::Sender<Feed>,
     ) {
         let began = clock::now();
-        let mut pause = FIRST_PAUSE;
+        let (mut pause, mut gone) = (FIRST_PAUSE, None);
         let mut news = recorded.clone();
         let mut warned: BTreeMap<&str, (Instant, String)> = BTreeMap::new();
         for (connection, from) in (0..).zip(self.from.iter().cycle()) {
@@ -127,18 +130,9 @@ impl Uplink {
                 }
                 tell.send_replace(Feed::Away { why });
             }
-            pause = if told { FIRST_PAUSE } else { pause };
-            pause = self.rest(pause, &mut news).await;
-        }
-    }
-
-    /// Waits for so long, or until a record shows that somebody is there; gives how long to wait the next time.
-    async fn rest(&self, pause: Duration, news: &mut watch::Receiver<Arc<Edge>>) -> Duration {
-        sleep(jittered(FIRST_PAUSE)).await;
-        let longer = sleep(jittered(pause - FIRST_PAUSE));
-        tokio::select! {
-            () = longer => (pause * 2).min(LONGEST_PAUSE),
-            Ok(()) = news.changed() => FIRST_PAUSE,
+            gone = if told { Some(clock::now()) } else { gone };
+            let is_urgent = gone.is_some_and(|gone| clock::now().saturating_duration_since(gone) < HASTE);
+            pause = rest(if is_urgent { FIRST_PAUSE } else { pause }, &mut news).await;
         }
     }
 
@@ -173,5 +167,14 @@ impl Uplink {
         }
         let reason = response.headers().get("headwater-reason").and_then(|reason| reason.to_str().ok());
         Err(Failure::Refused { status: response.status(), reason: reason.unwrap_or_default().to_owned() })
+    }
+}
+
+/// Waits for so long, or until a record shows that somebody is there; gives how long to wait the next time.
+async fn rest(pause: Duration, news: &mut watch::Receiver<Arc<Edge>>) -> Duration {
+    sleep(jittered(FIRST_PAUSE)).await;
+    tokio::select! {
+        () = sleep(jittered(pause.saturating_sub(FIRST_PAUSE))) => (pause * 2).min(LONGEST_PAUSE),
+        Ok(()) = news.changed() => FIRST_PAUSE,
     }
 }

@@ -46,6 +46,8 @@ enum Going {
 struct Watcher {
     bodies: BTreeMap<String, Vec<u8>>,
     epochs: Vec<u64>,
+    /// When the newest of them began.
+    succeeded: Option<Instant>,
     /// Number of the newest segment that was listed, and since when.
     newest: Option<(u64, Instant)>,
     longest_rest: Duration,
@@ -70,6 +72,7 @@ impl Watcher {
             assert!(self.epochs.last().is_none_or(|last| *last <= epoch), "{epoch} behind {:?}", self.epochs);
             if self.epochs.last() != Some(&epoch) {
                 self.epochs.push(epoch);
+                self.succeeded = Some(now);
             }
         }
         let Some(list) = stored(root) else { return };
@@ -175,13 +178,15 @@ async fn takes_over(store: &str, root: PathBuf, going: Going) {
     assert!(violations.is_empty(), "{violations:#?}");
     stop.cancel();
     let watcher = watcher.await.unwrap();
+    let after = watcher.succeeded.unwrap().saturating_duration_since(gone);
     eprintln!(
-        "{going:?}: taken over after {took:?}, longest rest of the stored list {:?}",
+        "{going:?}: taken over after {after:?}, goes on after {took:?}, longest rest of the stored list {:?}",
         watcher.longest_rest
     );
     assert_eq!(watcher.epochs, [1, 2]);
+    assert!(after <= 3 * TARGET, "{after:?}");
     // From one segment to the next it is one target duration anyway.
-    assert!(watcher.longest_rest <= 3 * TARGET, "{:?}", watcher.longest_rest);
+    assert!(watcher.longest_rest <= 4 * TARGET, "{:?}", watcher.longest_rest);
     for (uri, body) in &watcher.bodies {
         let got = second.get(&format!("live/{TRACK}/{uri}")).await;
         assert!(got.is_none_or(|got| got == body[..]), "{uri} has another body from memory");

@@ -117,8 +117,7 @@ impl Presentation {
     /// The record that comes next is the last.
     pub(in crate::channel) fn release_record(&mut self) {
         self.stamp.released = true;
-        self.stamp.settled =
-            self.all_settled() && self.writers.iter().all(|it| it.shelf().opened().is_none());
+        self.stamp.settled = self.all_settled() && self.writers.iter().all(Writer::knows_what_comes_next);
         self.unrecorded = true;
     }
 

@@ -43,28 +43,32 @@ async fn found_as_another_takes_over(done: impl AsyncFnOnce(&mut Served)) -> Vec
     broken
 }
 
-/// What comes of a packager that goes in the middle of a segment, where nobody knows what it has told: that segment is cut off,
-/// and those up to the one of the moment have no parts, as others of the same names may have been told (docs/failover.md).
-const CUT_OFF: [&str; 4] = ["segment-missing", "parts-absent", "not-streamed", "join-stalls"];
+/// What comes of a packager that goes in the middle of a segment, where nobody knows what it has told (docs/failover.md): that
+/// segment is cut off, those up to the one of the moment have no parts, as others of the same names may have been told, and the
+/// next may take as long as a takeover, three target durations.
+const CUT_OFF: [&str; 5] = ["segment-missing", "parts-absent", "not-streamed", "join-stalls", "segment-late"];
 
-fn assert_unbroken(mut broken: Vec<String>) {
-    broken.retain(|check| !CUT_OFF.contains(&&**check));
+/// While nobody makes anything, nobody can be given any of it.
+const AWAY: [&str; 1] = ["join-stalls"];
+
+fn assert_unbroken(mut broken: Vec<String>, excused: &[&str]) {
+    broken.retain(|check| !excused.contains(&&**check));
     assert_eq!(broken, [] as [&str; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_whose_packager_is_killed_and_succeeded_breaks_no_other_promise() {
-    assert_unbroken(found_as_another_takes_over(async |packager| packager.crash()).await);
+    assert_unbroken(found_as_another_takes_over(async |packager| packager.crash()).await, &CUT_OFF);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_whose_packager_is_stopped_and_succeeded_breaks_no_promise_at_all() {
     let stopped = async |packager: &mut Served| signal(packager, "-TERM");
-    assert_eq!(found_as_another_takes_over(stopped).await, [] as [&str; 0]);
+    assert_unbroken(found_as_another_takes_over(stopped).await, &[]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_whose_packager_is_killed_again_and_again_and_comes_back_breaks_no_promise_at_all() {
+async fn a_node_whose_packager_is_killed_again_and_again_and_comes_back_breaks_no_other_promise() {
     let Some(site) = Site::remembering(3) else { return };
     let mut packager = site.packager().await;
     let killed = async |packager: &mut Served| {
@@ -73,5 +77,5 @@ async fn a_node_whose_packager_is_killed_again_and_again_and_comes_back_breaks_n
             tokio::time::sleep(Duration::from_millis(3_600)).await;
         }
     };
-    assert_eq!(found(&site, &[], &mut packager, killed).await, [] as [&str; 0]);
+    assert_unbroken(found(&site, &[], &mut packager, killed).await, &AWAY);
 }

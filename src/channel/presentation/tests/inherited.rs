@@ -163,6 +163,19 @@ fn who_is_killed_again_and_again_goes_on_all_the_same() {
 }
 
 #[test]
+fn one_that_stops_at_once_knows_no_more_of_what_was_told_than_it_knew() {
+    let before = first(&TempDir::new().unwrap(), 7, false);
+    // Somewhere else, where nobody knows of the parts of the segment of the moment.
+    let mut next = restarts(&TempDir::new().unwrap(), &before, 2, Duration::ZERO);
+    next.presentation.stop_behind_the_open();
+    assert!(next.presentation.is_complete());
+    next.presentation.release_record();
+    next.records();
+    let last = restarts(&TempDir::new().unwrap(), &next, 3, Duration::ZERO);
+    assert!(!last.playlist("180p").contains(&format!("{}.0.m4s", START + 4)));
+}
+
+#[test]
 fn the_end_of_a_source_that_was_told_and_not_stored_is_not_lost() {
     let room = TempDir::new().unwrap();
     let mut before = first(&room, 7, true);
