@@ -8,7 +8,10 @@ use std::{
 };
 
 use anyhow::Context;
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::signals::Signals;
@@ -33,6 +36,9 @@ use crate::{
 
 /// Files that are open besides connections: of the store, of encoders, of the runtimes.
 const SPARE_DESCRIPTORS: u64 = 500;
+
+/// How long it takes from the signal on until viewers are served no more, be their segments or their responses complete or not.
+const EXIT: Duration = Duration::from_secs(10);
 
 /// How long what is being written to a disk may take when all is over.
 const LAST_WRITES: Duration = Duration::from_secs(1);
@@ -115,7 +121,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             ended
         };
         let serving = origin::serve(media, origin, metrics.http.clone(), closing.clone());
-        let ended = match tokio::join!(completed, serving).0 {
+        let served = async {
+            tokio::select! {
+                () = serving => {}
+                () = after(&shutdown, EXIT) => tracing::warn!("still sending after {EXIT:?}: closed"),
+            }
+        };
+        let ended = match tokio::join!(completed, served).0 {
             Ok(ended) => ended,
             Err(_) => channels.await,
         };
@@ -124,6 +136,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     };
     // To the end it can be asked whether this server is ready, and says that it is shutting down.
     tokio::join!(work, origin::serve(control, state, metrics.http.clone(), over.clone())).0
+}
+
+async fn after(shutdown: &CancellationToken, time: Duration) {
+    shutdown.cancelled().await;
+    sleep(time).await;
 }
 
 async fn ended(tasks: Vec<JoinHandle<()>>) -> anyhow::Result<()> {
