@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use headwater::channel::journal::Runtime;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{task::JoinHandle, time::timeout};
@@ -290,7 +291,7 @@ fn spawn(directory: &Path, environment: &[(&'static str, OsString)], descriptors
 
 /// A directory in memory, whose files outlive a process; `None`, and a word of it, where the system has none.
 pub(crate) fn in_memory() -> Option<TempDir> {
-    let directory = TempDir::new_in("/dev/shm").ok();
+    let directory = TempDir::new_in("/dev/shm").ok().filter(|it| Runtime::open(it.path()).is_ok());
     if directory.is_none() {
         headwater_test_support::skip("what outlives a process in memory: there is no /dev/shm");
     }

@@ -54,7 +54,7 @@ impl Runtime {
     /// Makes the directory, if it is not there, and removes what nobody has use for any more.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error::OnDisk`] and [`Error::Unusable`].
     pub fn open(directory: &Path) -> Result<Self, Error> {
         let unusable = |reason| Error::Unusable { directory: directory.into(), reason };
         if !is_in_memory(directory).map_err(unusable)? {

@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, existsSync } from 'node:fs';
 import { once } from 'node:events';
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -57,7 +57,7 @@ export class Headwater {
     server.channels = channels;
     server.data = data ?? server.data;
     if (role) server.#arguments.push('--role', role);
-    if (remembers) server.#memory = await fs.mkdtemp('/dev/shm/headwater-browser-');
+    if (remembers && existsSync('/dev/shm')) server.#memory = await fs.mkdtemp('/dev/shm/headwater-browser-');
     const config = path.join(server.directory, 'headwater.toml');
     const secret = path.join(server.directory, 'secret');
     await fs.writeFile(secret, randomBytes(48).toString('base64'));

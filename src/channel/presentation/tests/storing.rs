@@ -1,6 +1,7 @@
 //! What a channel says of itself in the store, and what it shows without one.
 
 use super::*;
+use crate::channel::commit;
 
 fn named(record: &Bytes, track: &str) -> Vec<i64> {
     let record = record::decode("state.json", record).unwrap();
@@ -156,7 +157,7 @@ fn the_lists_of_a_channel_that_goes_on_behind_its_end_say_so_with_the_first_reco
             Work::Documents(papers) => Some(papers),
             _ => None,
         });
-        let text = |paper: Paper| (paper.path, String::from_utf8(paper.text.concat()).unwrap());
+        let text = |paper: commit::Paper| (paper.path, String::from_utf8(paper.text.concat()).unwrap());
         papers.flatten().map(text).filter(|(path, _)| path.ends_with("/index.m3u8")).collect()
     };
     let ended = lists(vec![rig.presentation.conclude(true, rig.now)]);
