@@ -121,7 +121,7 @@ export class Headwater {
     await run(headwaterBinary(), ['package', input, '--out', out], this.#log);
   }
 
-  /** Pretends that the power failed. */
+  /** Kills the process as a crash would. */
   kill() {
     return this.#end('SIGKILL', 5);
   }
