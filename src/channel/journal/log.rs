@@ -12,7 +12,7 @@ use headwater_packager::{chunk::Chunk, window::Open};
 
 use super::{
     Journal, make, numbers,
-    told::{Head, Line},
+    told::{Head, Line, to_line},
 };
 
 /// Owns the files of a track.
@@ -53,12 +53,12 @@ impl Log {
                 let mut file = OpenOptions::new().create(true).append(true).open(path)?;
                 if self.kept.insert(segment.number) {
                     let (number, start, era) = (segment.number, segment.start, (*segment.era).clone());
-                    file.write_all(&Head { number, start, era, has_parts }.to_line())?;
+                    file.write_all(&to_line(&Head { number, start, era, has_parts }))?;
                 }
                 &mut self.open.insert((segment.number, file)).1
             }
         };
-        file.write_all(&part.to_line())?;
+        file.write_all(&to_line(part))?;
         file.write_all(body)
     }
 

@@ -61,23 +61,14 @@ pub(super) struct Line {
     captured_at: i64,
 }
 
-impl Head {
-    pub(super) fn to_line(&self) -> Vec<u8> {
-        to_line(self)
-    }
-}
-
 impl Line {
     pub(super) fn of(chunk: &Chunk) -> Self {
         Self { part: Part::of(chunk), captured_at: chunk.captured_at }
     }
-
-    pub(super) fn to_line(&self) -> Vec<u8> {
-        to_line(self)
-    }
 }
 
-fn to_line(value: &impl Serialize) -> Vec<u8> {
+/// As it stands in a file.
+pub(super) fn to_line(value: &impl Serialize) -> Vec<u8> {
     // Serialising it cannot fail: it has no maps, and its impls return no errors.
     let mut line = serde_json::to_vec(value).unwrap_or_default();
     line.push(b'\n');
