@@ -183,6 +183,11 @@ impl Store {
         Self { spool: spool.into(), ..self }
     }
 
+    /// What no other store is called on this machine; `None` if it ends with the process, or is not there.
+    pub fn identity(&self) -> Option<String> {
+        self.holdings.place.identity()
+    }
+
     /// As it was opened.
     pub fn url(&self) -> &str {
         &self.url

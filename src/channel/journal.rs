@@ -10,6 +10,7 @@ mod runtime;
 mod told;
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
@@ -19,9 +20,15 @@ use std::{
     },
 };
 
+use serde::{Deserialize, Serialize};
+
+use super::fence::Stamp;
 pub(super) use log::Log;
 pub use runtime::{Error, Runtime};
 pub(super) use told::{Told, Tracks};
+
+/// In the directory of a journal, beside those of tracks, whose names do not begin like this.
+const OWNER: &str = ".owner";
 
 /// What one writer tells of a channel.
 #[derive(Debug)]
@@ -40,39 +47,62 @@ pub(super) struct Inherited {
     pub(super) told: Option<Tracks>,
 }
 
+/// Whose a journal is.
+#[derive(Debug, Serialize, Deserialize)]
+struct Owner {
+    writer: String,
+    /// Who has written the record that it goes on from.
+    behind: Option<String>,
+}
+
+impl Owner {
+    /// True if what it has told in `epoch` goes on from the record of this stamp: that is its own, or it has come to none.
+    /// Whoever else has published since has written a record first.
+    fn goes_on_from(&self, epoch: u64, recorded: &Stamp) -> bool {
+        let own = epoch == recorded.epoch && self.writer == recorded.writer;
+        own || epoch > recorded.epoch && self.behind.as_ref() == Some(&recorded.writer)
+    }
+}
+
 impl Journal {
-    /// Begins that of `epoch` in `room`, which the packagers of a channel on this machine share. It goes on with what was told
-    /// last, if that was of the epoch whose record is gone on from, or of a later one that came to no record: whoever else has
-    /// published since has written a record first.
+    /// Begins that of `stamp` in `room`, which the packagers of a channel on this machine share. It goes on with what was told
+    /// last, if that goes on from the record that is gone on from.
     ///
     /// # Errors
     /// When the directory is not to be had.
-    pub(super) fn take_over(room: &Path, epoch: u64, recorded: Option<u64>) -> io::Result<Inherited> {
+    pub(super) fn take_over(room: &Path, stamp: &Stamp, recorded: Option<&Stamp>) -> io::Result<Inherited> {
         make(room)?;
         let epochs = numbers::<u64>(room)?;
-        let directory = room.join(epoch.to_string());
-        let last = epochs.iter().copied().max().filter(|last| recorded.is_some_and(|epoch| *last >= epoch));
+        let of = |epoch: u64| room.join(epoch.to_string());
+        let last = epochs.iter().copied().max().filter(|last| {
+            let owner = owner(&of(*last)).zip(recorded);
+            owner.is_some_and(|(owner, recorded)| owner.goes_on_from(*last, recorded))
+        });
         for other in epochs.into_iter().filter(|other| Some(*other) != last) {
-            fs::remove_dir_all(room.join(other.to_string()))?;
+            fs::remove_dir_all(of(other))?;
         }
-        let journal = Arc::new(Self { directory, is_whole: AtomicBool::new(true) });
-        let Some(last) = last else { return Ok(Inherited { journal, told: None }) };
-        if last != epoch {
-            fs::rename(room.join(last.to_string()), &journal.directory)?;
+        let journal = Arc::new(Self { directory: of(stamp.epoch), is_whole: AtomicBool::new(true) });
+        if let Some(last) = last.filter(|last| *last != stamp.epoch) {
+            fs::rename(of(last), &journal.directory)?;
         }
-        let told = told::read(&journal.directory).inspect_err(|error| {
+        make(&journal.directory)?;
+        let behind = recorded.map(|recorded| recorded.writer.clone());
+        let owner = Owner { writer: stamp.writer.clone(), behind };
+        fs::write(journal.directory.join(OWNER), serde_json::to_vec(&owner)?)?;
+        let told = last.map(|_| told::read(&journal.directory)).transpose();
+        let told = told.inspect_err(|error| {
             tracing::warn!(%error, "what was told before the restart cannot be read");
         });
-        Ok(Inherited { journal, told: told.ok() })
+        Ok(Inherited { journal, told: told.unwrap_or_default() })
     }
 
-    /// Forgets all that is in it: it is of nothing that is gone on with.
-    pub(super) fn clear(&self) {
-        if let Err(error) = fs::remove_dir_all(&self.directory)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            self.give_up(&error);
-        }
+    /// Forgets all tracks but these: of the others nothing is gone on with.
+    pub(super) fn keep_only(&self, tracks: &BTreeSet<&str>) {
+        let forgotten = told::tracks(&self.directory).and_then(|kept| {
+            let others = kept.iter().filter(|name| !tracks.contains(name.as_str()));
+            others.map(|name| fs::remove_dir_all(self.directory.join(name))).collect()
+        });
+        forgotten.unwrap_or_else(|error: io::Error| self.give_up(&error));
     }
 
     fn is_whole(&self) -> bool {
@@ -91,6 +121,11 @@ impl Journal {
 
 fn make(directory: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
+
+/// Whose journal lies in a directory, if that is known.
+fn owner(directory: &Path) -> Option<Owner> {
+    serde_json::from_slice(&fs::read(directory.join(OWNER)).ok()?).ok()
 }
 
 /// The entries of a directory whose names are numbers.

@@ -72,7 +72,7 @@ impl Mirror {
     /// Shows the channel that is kept as `name` in `store`. Nothing is shown before the first look.
     pub fn new(name: &str, config: &config::Channel, store: Store) -> (Self, watch::Receiver<Arc<Edge>>) {
         let prefix = format!("live/{name}");
-        let presentation = Presentation::new(prefix.clone(), config, None, 0);
+        let presentation = Presentation::new(prefix.clone(), config);
         let (edge, edges) = watch::channel(presentation.edge());
         let mirror = Self {
             prefix,

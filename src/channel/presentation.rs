@@ -110,14 +110,9 @@ pub(super) struct Presentation {
 }
 
 impl Presentation {
-    /// Goes on from what is kept, or begins with nothing.
-    pub(super) fn new(
-        prefix: String,
-        config: &config::Channel,
-        kept: Option<(Record, Vec<Message>)>,
-        now: i128,
-    ) -> Self {
-        let mut presentation = Self {
+    /// Begins with nothing.
+    pub(super) fn new(prefix: String, config: &config::Channel) -> Self {
+        Self {
             prefix,
             source: config.source.clone(),
             ladder: config.ladder.clone(),
@@ -147,14 +142,7 @@ impl Presentation {
             journal: None,
             stores_manifests: true,
             stored_lists: BTreeMap::new(),
-        };
-        if let Some((record, opening)) = kept {
-            presentation.resume(&record, opening);
-            presentation.without_parts(now);
-            presentation.catch_up(now);
-            presentation.lay_out_parts();
         }
-        presentation
     }
 
     /// The same, which gives the store its record and no playlists, if this is false.

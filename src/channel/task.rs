@@ -14,7 +14,7 @@ use futures_util::future::OptionFuture;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
-    time::{sleep, sleep_until, timeout},
+    time::{sleep, sleep_until, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::Instrument;
@@ -51,8 +51,10 @@ const REPORTS: usize = 256;
 const COMMANDS: usize = 16;
 /// How long a pause there is between looks at the clock when no part is due.
 const IDLE: Duration = Duration::from_millis(500);
-/// How long a channel that ends waits for its store: below what a service manager waits for the server.
+/// How long a channel that ends waits for its store, and how long it takes for all of its end: below what a service manager
+/// waits for the server.
 const GRACE: Duration = Duration::from_secs(4);
+const END: Duration = Duration::from_secs(9);
 /// How long a channel that ends may still publish, so that the segments that are being made are complete.
 pub const LAST_SEGMENTS: Duration = Duration::from_secs(7);
 /// For how many target durations frames are kept while another publishes: for more than it takes to see that it does not.
@@ -109,8 +111,7 @@ pub async fn start(setup: Setup) -> Result<(Reader, JoinHandle<()>), record::Err
     let timeline = Timeline::start();
     let committer =
         Committer::start(&setup.name, Pen::none(store.clone(), terms), setup.metrics.storing.clone());
-    let presentation = Presentation::new(prefix, &setup.config, None, timeline.now())
-        .storing_manifests(store.takes_manifests());
+    let presentation = Presentation::new(prefix, &setup.config).storing_manifests(store.takes_manifests());
     let (edge, edges) = watch::channel(presentation.edge());
     let meter = Meter::new(&setup.name, setup.metrics.clone());
     let (key_frames, wishes) = KeyFrames::new();
@@ -228,7 +229,6 @@ impl Task {
             self.announce();
             self.catch_up(&setup).await;
             if self.publish_on(&mut inbox, &setup).await == Over::Stopped {
-                self.complete_segments(&mut inbox).await;
                 break;
             }
             candidate = Some(self.step_back(&setup));
@@ -267,12 +267,17 @@ impl Task {
         self.commit();
     }
 
-    /// Ends in good order: no encoder is left, and all that was closed is in the store and listed, unless that takes too
-    /// long.
-    async fn stop(mut self, inbox: mpsc::Receiver<Report>, encoders: Option<JoinHandle<()>>) {
-        drop(inbox);
+    /// Ends in good order: segments are complete, no encoder is left, and all that was closed is in the store and listed, unless
+    /// that takes too long.
+    async fn stop(mut self, mut inbox: mpsc::Receiver<Report>, encoders: Option<JoinHandle<()>>) {
+        let end = clock::now() + END;
         let publishes = self.backlog.is_none();
-        let finished = OptionFuture::from(publishes.then(|| timeout(GRACE, self.finish())));
+        if publishes {
+            self.complete_segments(&mut inbox).await;
+        }
+        drop(inbox);
+        let until = end.min(clock::now() + GRACE);
+        let finished = OptionFuture::from(publishes.then(|| timeout_at(until.into(), self.finish())));
         if let (Some(Err(_)), _) = tokio::join!(finished, OptionFuture::from(encoders)) {
             tracing::warn!("the store did not take everything in time");
         }

@@ -144,8 +144,11 @@ impl Writer {
         self.fill_to(self.aligned(self.grid.segment_start(current, self.timescale())));
     }
 
-    /// True if what was `told`, as far as it is not recorded, comes right behind what is.
+    /// True if what was `told`, as far as it is not recorded, comes right behind what is, and parts are as long as they were.
     pub(super) fn is_followed_by(&self, told: &[Told]) -> bool {
+        if told.iter().any(|told| told.part != self.grid.part) {
+            return false;
+        }
         let last = self.window().segments().back();
         let mut due = last.map(|last| (last.number + 1, last.end()));
         told.iter().filter(|told| last.is_none_or(|last| told.number > last.number)).all(|told| {
@@ -293,7 +296,9 @@ impl Writer {
 
     /// True if nobody was told of anything of the segment that comes next.
     pub(super) fn knows_what_comes_next(&self) -> bool {
-        self.shelf.opened().is_none() && self.shelf.publishes_parts(self.unused())
+        let is_recorded = self.window().segments().back().map(|last| last.number)
+            == self.shelf.stored().segments().back().map(|last| last.number);
+        is_recorded && self.shelf.opened().is_none() && self.shelf.publishes_parts(self.unused())
     }
 
     /// Closes what is open, for good.

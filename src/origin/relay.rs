@@ -22,6 +22,9 @@ use crate::{
     metrics::Relaying,
 };
 
+/// To who asks again meanwhile, all of it would be told each time.
+const ENDED: &str = "This server is stopping, and has nothing new of this channel.";
+
 /// Tells nodes of the channels.
 #[derive(Debug)]
 pub struct Relays {
@@ -62,6 +65,9 @@ impl Relays {
         if reader.edge.borrow().tracks.is_empty() {
             return Err(public::not_yet(&reader.status.borrow().state));
         }
+        if reader.edge.has_changed().is_err() {
+            return Err(HttpError::from(Refusal::NotReady).explained(ENDED.to_owned()));
+        }
         let teller = (Teller::new(reader.edge.clone()), self.metrics.begin(channel));
         let pieces = stream::unfold(teller, |(mut teller, listening)| async {
             let piece = teller.next().await?;
@@ -72,5 +78,55 @@ impl Relays {
         reply.set(header::CONTENT_TYPE, HeaderValue::from_static(media_type::BINARY));
         reply.set(UNBUFFERED.0, UNBUFFERED.1);
         Ok(reply)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use http::Request;
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::{
+        channel::{
+            edge::{Edge, TrackEdge},
+            frames::KeyFrames,
+        },
+        origin::credential,
+    };
+
+    const SECRET: &str = "what-only-our-servers-know";
+
+    /// Relays of one channel, whose edge is published by who is given too.
+    fn relays() -> (Relays, watch::Sender<Arc<Edge>>) {
+        let tracks = HashMap::from([("v".to_owned(), watch::channel(Arc::new(TrackEdge::default())).1)]);
+        let (publisher, edge) = watch::channel(Arc::new(Edge { tracks, ..Edge::default() }));
+        let (status, lineup) = (watch::channel(Default::default()).1, watch::channel(Arc::default()).1);
+        let reader = Reader { edge, status, lineup, key_frames: KeyFrames::new().0 };
+        let directory = tempfile::TempDir::new().unwrap();
+        let file = directory.path().join("secret");
+        std::fs::write(&file, SECRET).unwrap();
+        let secret = Some(Arc::new(Secret::of_file(&file).unwrap()));
+        let readers = Arc::new(BTreeMap::from([("a".to_owned(), reader)]));
+        (Relays::new(readers, secret, Relaying::default()), publisher)
+    }
+
+    fn asked() -> Parts {
+        let bearer = format!("Bearer {SECRET}");
+        let request = Request::get("/live/a/edge").header(header::AUTHORIZATION, bearer).body(()).unwrap();
+        let mut parts = request.into_parts().0;
+        parts.extensions.insert(credential::take(&parts).1.unwrap());
+        parts
+    }
+
+    #[test]
+    fn of_a_channel_that_has_ended_its_work_here_nothing_is_told_again() {
+        let (relays, publisher) = relays();
+        assert_eq!(relays.answer(&asked(), "a").unwrap().response.status(), StatusCode::OK);
+        drop(publisher);
+        let refused = relays.answer(&asked(), "a").unwrap_err().reply().response;
+        assert_eq!(refused.headers()["headwater-reason"], "not-ready");
     }
 }

@@ -105,7 +105,7 @@ impl Uplink {
         for (connection, from) in (0..).zip(self.from.iter().cycle()) {
             let url = format!("{}/live/{channel}/edge", from.trim_end_matches('/'));
             let mut told = false;
-            news.mark_unchanged();
+            let epoch = news.borrow_and_update().epoch;
             let failure = self
                 .listen(&url, Ear::new(recorded.clone()), |picture| {
                     told = true;
@@ -132,7 +132,7 @@ impl Uplink {
             }
             gone = if told { Some(clock::now()) } else { gone };
             let is_urgent = gone.is_some_and(|gone| clock::now().saturating_duration_since(gone) < HASTE);
-            pause = rest(if is_urgent { FIRST_PAUSE } else { pause }, &mut news).await;
+            pause = rest(if is_urgent { FIRST_PAUSE } else { pause }, &mut news, epoch).await;
         }
     }
 
@@ -170,11 +170,11 @@ impl Uplink {
     }
 }
 
-/// Waits for so long, or until a record shows that somebody is there; gives how long to wait the next time.
-async fn rest(pause: Duration, news: &mut watch::Receiver<Arc<Edge>>) -> Duration {
+/// Waits for so long, or until a record shows that somebody publishes since `epoch`; gives how long to wait the next time.
+async fn rest(pause: Duration, news: &mut watch::Receiver<Arc<Edge>>, epoch: u64) -> Duration {
     sleep(jittered(FIRST_PAUSE)).await;
     tokio::select! {
         () = sleep(jittered(pause.saturating_sub(FIRST_PAUSE))) => (pause * 2).min(LONGEST_PAUSE),
-        Ok(()) = news.changed() => FIRST_PAUSE,
+        Ok(_) = news.wait_for(|edge| edge.epoch != epoch) => FIRST_PAUSE,
     }
 }

@@ -3,7 +3,7 @@
 mod bucket;
 mod directory;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{fs, os::unix::fs::MetadataExt, path::PathBuf, sync::Arc};
 
 use object_store::{ObjectStore, memory::InMemory};
 
@@ -23,6 +23,8 @@ pub(super) struct Place {
     pub(super) witness: Option<PathBuf>,
     /// The directory, if it is one.
     pub(super) root: Option<PathBuf>,
+    /// Where the bucket is, if it is one.
+    address: Option<String>,
 }
 
 impl Place {
@@ -34,7 +36,8 @@ impl Place {
             Some(("s3" | "gs" | "az", _)) => {
                 let bucket::Bucket { storage_class, tags, .. } = config.bucket.clone();
                 let descriptions = Descriptions { none: false, storage_class, tags };
-                Ok(Self::of(bucket::open(config)?, descriptions))
+                let address = Some(bucket::address(config));
+                Ok(Self { address, ..Self::of(bucket::open(config)?, descriptions) })
             }
             Some(_) => Err(Error::Unsupported { url: url.clone() }),
             None => directory::open(url),
@@ -42,7 +45,14 @@ impl Place {
     }
 
     pub(super) fn of(objects: Arc<dyn ObjectStore>, descriptions: Descriptions) -> Self {
-        Self { hasty: objects.clone(), objects, descriptions, witness: None, root: None }
+        let hasty = objects.clone();
+        Self { hasty, objects, descriptions, witness: None, root: None, address: None }
+    }
+
+    /// What no other place is called on this machine. A directory may have the same path in two containers, and two in one.
+    pub(super) fn identity(&self) -> Option<String> {
+        let Some(root) = &self.root else { return self.address.clone() };
+        fs::metadata(root).ok().map(|known| format!("{}:{}", known.dev(), known.ino()))
     }
 
     /// Fails if `path` leads through a symbolic link: what lies outside of the directory is nobody's to ask for.

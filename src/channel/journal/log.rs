@@ -6,12 +6,14 @@ use std::{
     io::{self, Write},
     path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
 use headwater_packager::{chunk::Chunk, window::Open};
 
 use super::{
     Journal, make, numbers,
+    runtime::has_room,
     told::{Head, Line, to_line},
 };
 
@@ -20,6 +22,8 @@ use super::{
 pub(in crate::channel) struct Log {
     journal: Arc<Journal>,
     directory: PathBuf,
+    /// How long parts are to be.
+    part: Duration,
     /// How many segments are kept.
     most: i64,
     kept: BTreeSet<i64>,
@@ -27,12 +31,12 @@ pub(in crate::channel) struct Log {
 }
 
 impl Log {
-    /// That of a track, for its newest `most` segments.
-    pub(in crate::channel) fn new(journal: &Arc<Journal>, track: &str, most: i64) -> Self {
+    /// That of a track of such parts, for its newest `most` segments.
+    pub(in crate::channel) fn new(journal: &Arc<Journal>, track: &str, part: Duration, most: i64) -> Self {
         let (journal, directory) = (journal.clone(), journal.directory.join(track));
         // Until something is told there is none.
         let kept: Vec<i64> = numbers(&directory).unwrap_or_default();
-        Self { journal, directory, most, kept: kept.into_iter().collect(), open: None }
+        Self { journal, directory, part, most, kept: kept.into_iter().collect(), open: None }
     }
 
     /// Writes down the next part of `segment`, which lists those before it, before anybody is told.
@@ -48,12 +52,13 @@ impl Log {
             Some((number, file)) if *number == segment.number => file,
             _ => {
                 self.forget(segment.number - self.most)?;
+                has_room(&self.journal.directory)?;
                 make(&self.directory)?;
                 let path = self.directory.join(segment.number.to_string());
                 let mut file = OpenOptions::new().create(true).append(true).open(path)?;
                 if self.kept.insert(segment.number) {
                     let (number, start, era) = (segment.number, segment.start, (*segment.era).clone());
-                    file.write_all(&to_line(&Head { number, start, era, has_parts }))?;
+                    file.write_all(&to_line(&Head { part: self.part, number, start, era, has_parts }))?;
                 }
                 &mut self.open.insert((segment.number, file)).1
             }

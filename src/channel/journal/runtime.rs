@@ -8,12 +8,12 @@ use std::{
 };
 
 use rustix::{
-    fs::{Access, access, statfs},
+    fs::{Access, access, statfs, statvfs},
     process::geteuid,
 };
 use thiserror::Error;
 
-use super::{Inherited, Journal, make};
+use super::{Inherited, Journal, Stamp, make};
 use crate::{
     clock,
     store::{self, Store},
@@ -21,6 +21,8 @@ use crate::{
 
 /// File systems that are in memory (statfs(2)): tmpfs and ramfs.
 const IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
+/// Such a part of a file system is left to others. One without a size, as ramfs, has no end.
+const SPARE: u64 = 4;
 /// So long after the last word of a channel, nobody goes on within a segment of it.
 const STALE: Duration = Duration::from_secs(3600);
 
@@ -69,22 +71,21 @@ impl Runtime {
         Ok(runtime)
     }
 
-    /// That of a channel, which lies under `prefix` of `store`, for who publishes it in `epoch` and goes on from what was
-    /// `recorded` in that one.
+    /// That of a channel, which lies under `prefix` of `store`, for who publishes it from now on and goes on from what was
+    /// `recorded`.
     pub(in crate::channel) fn journal(
         &self,
         store: &Store,
         prefix: &str,
-        epoch: u64,
-        recorded: Option<u64>,
+        stamp: &Stamp,
+        recorded: Option<&Stamp>,
     ) -> Option<Inherited> {
-        let place = place(store.url())?;
-        let name = store::etag([place.as_bytes(), b"\n", prefix.as_bytes()]);
+        let name = store::etag([store.identity()?.as_bytes(), b"\n", prefix.as_bytes()]);
         let room = self.0.join(name.trim_matches('"'));
         let complain = |error: &io::Error| {
             tracing::warn!(%error, directory = %room.display(), "parts will not be kept over the next restart");
         };
-        Journal::take_over(&room, epoch, recorded).inspect_err(complain).ok()
+        Journal::take_over(&room, stamp, recorded).inspect_err(complain).ok()
     }
 
     /// Removes what is left of channels that nobody has published for long.
@@ -113,13 +114,12 @@ fn is_ours(directory: &Path) -> io::Result<()> {
     ours.then_some(()).ok_or_else(|| io::Error::other("it belongs to another user"))
 }
 
-/// What no other store has; `None` for one that ends with the process.
-fn place(url: &str) -> Option<String> {
-    match url.split_once("://") {
-        None => Some(std::path::absolute(url).ok()?.to_string_lossy().into_owned()),
-        Some(("memory", _)) => None,
-        Some(_) => Some(url.to_owned()),
-    }
+/// Others need memory too: of a full one, what is written down here is let go first.
+pub(super) fn has_room(directory: &Path) -> io::Result<()> {
+    let known = statvfs(directory)?;
+    let has_room = known.f_blocks == 0 || known.f_bavail >= known.f_blocks / SPARE;
+    let full = || io::Error::other(format!("less than 1/{SPARE} of it is free"));
+    has_room.then_some(()).ok_or_else(full)
 }
 
 /// When something was written into a directory, or one in it.

@@ -1,4 +1,8 @@
-use std::{io::Write, os::unix::fs::PermissionsExt, time::UNIX_EPOCH};
+use std::{
+    io::Write,
+    os::unix::fs::PermissionsExt,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use headwater_packager::{
@@ -9,6 +13,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::store::Store;
+
+const PART: Duration = Duration::from_millis(500);
 
 fn chunk(word: &str) -> Chunk {
     Chunk {
@@ -32,6 +38,20 @@ fn tells(log: &mut Log, number: i64, words: &[&str]) {
     words.iter().for_each(|word| log.add(&segment(number), true, &chunk(word), word.as_bytes()));
 }
 
+/// Who publishes in this epoch.
+fn by(epoch: u64) -> Stamp {
+    Stamp { epoch, writer: format!("the one of {epoch}"), ..Stamp::default() }
+}
+
+/// Takes over in `epoch` from the record of another.
+fn takes_over(room: &TempDir, epoch: u64, recorded: Option<u64>) -> Inherited {
+    Journal::take_over(room.path(), &by(epoch), recorded.map(by).as_ref()).unwrap()
+}
+
+fn log_of(journal: &Arc<Journal>, track: &str, most: i64) -> Log {
+    Log::new(journal, track, PART, most)
+}
+
 /// What an epoch is told, in words by track and number.
 fn words(told: Option<Tracks>) -> Option<Vec<(String, i64, Vec<String>)>> {
     let word = |chunk: &Chunk| String::from_utf8(chunk.to_bytes().to_vec()).unwrap();
@@ -50,16 +70,16 @@ fn is(number: i64, words: &[&str]) -> (String, i64, Vec<String>) {
 #[test]
 fn what_was_told_is_read_by_the_next_to_the_last_whole_part() {
     let room = TempDir::new().unwrap();
-    let Inherited { journal, told } = Journal::take_over(room.path(), 1, None).unwrap();
+    let Inherited { journal, told } = takes_over(&room, 1, None);
     assert!(told.is_none(), "nobody was there");
-    let mut log = Log::new(&journal, "v", 8);
+    let mut log = log_of(&journal, "v", 8);
     tells(&mut log, 41, &["one", "two\n{}"]);
     tells(&mut log, 42, &["three"]);
     let file = room.path().join("1/v/42");
     let torn = fs::read(&file).unwrap();
     fs::File::options().append(true).open(&file).unwrap().write_all(&torn[..torn.len() - 1]).unwrap();
 
-    let Inherited { journal, told } = Journal::take_over(room.path(), 2, Some(1)).unwrap();
+    let Inherited { journal, told } = takes_over(&room, 2, Some(1));
     let mut tracks = told.unwrap();
     let last = tracks.get_mut("v").unwrap().pop().unwrap();
     assert_eq!((last.number, last.start, last.end()), (42, 420, 425));
@@ -69,8 +89,8 @@ fn what_was_told_is_read_by_the_next_to_the_last_whole_part() {
 
     // Who was only stopped writes on where nobody looks.
     tells(&mut log, 42, &["late"]);
-    tells(&mut Log::new(&journal, "v", 8), 42, &["four"]);
-    let told = Journal::take_over(room.path(), 3, Some(2)).unwrap().told;
+    tells(&mut log_of(&journal, "v", 8), 42, &["four"]);
+    let told = takes_over(&room, 3, Some(2)).told;
     assert_eq!(words(told).unwrap(), [is(41, &["one", "two\n{}"]), is(42, &["three", "four"])]);
 }
 
@@ -78,40 +98,63 @@ fn what_was_told_is_read_by_the_next_to_the_last_whole_part() {
 fn what_was_told_before_somebody_else_recorded_counts_for_nothing() {
     for (recorded, is_known) in [(None, false), (Some(4), true), (Some(5), true), (Some(6), false)] {
         let room = TempDir::new().unwrap();
-        let first = Journal::take_over(room.path(), 5, None).unwrap().journal;
-        tells(&mut Log::new(&first, "v", 8), 41, &["one"]);
-        let told = Journal::take_over(room.path(), 7, recorded).unwrap().told;
+        let first = takes_over(&room, 5, Some(4)).journal;
+        tells(&mut log_of(&first, "v", 8), 41, &["one"]);
+        let told = takes_over(&room, 7, recorded).told;
         assert_eq!(told.is_some(), is_known, "{recorded:?}");
         assert!(!room.path().join("5").exists());
         // An epoch of which nothing was told does not tell what was told before.
-        let told = Journal::take_over(room.path(), 8, Some(7)).unwrap().told;
-        assert_eq!(words(told).is_some(), is_known, "{recorded:?}");
+        let told = takes_over(&room, 8, Some(7)).told;
+        assert_eq!(words(told).is_some_and(|words| !words.is_empty()), is_known, "{recorded:?}");
     }
+}
+
+#[test]
+fn what_another_has_told_in_the_same_epoch_counts_for_nothing() {
+    for (writer, is_known) in [("the one of 5", true), ("of another store", false)] {
+        let room = TempDir::new().unwrap();
+        tells(&mut log_of(&takes_over(&room, 5, None).journal, "v", 8), 41, &["one"]);
+        let recorded = Stamp { writer: writer.to_owned(), ..by(5) };
+        let told = Journal::take_over(room.path(), &by(6), Some(&recorded)).unwrap().told;
+        assert_eq!(told.is_some(), is_known, "{writer}");
+    }
+}
+
+#[test]
+fn tracks_that_are_no_more_go() {
+    let room = TempDir::new().unwrap();
+    let journal = takes_over(&room, 1, None).journal;
+    for track in ["v", "a"] {
+        tells(&mut log_of(&journal, track, 8), 41, &["one"]);
+    }
+    journal.keep_only(&BTreeSet::from(["v"]));
+    let told = takes_over(&room, 2, Some(1)).told;
+    assert_eq!(words(told).unwrap(), [is(41, &["one"])]);
 }
 
 #[test]
 fn only_the_newest_segments_are_kept() {
     let room = TempDir::new().unwrap();
-    let journal = Journal::take_over(room.path(), 1, None).unwrap().journal;
-    let mut log = Log::new(&journal, "v", 2);
+    let journal = takes_over(&room, 1, None).journal;
+    let mut log = log_of(&journal, "v", 2);
     (40..45).for_each(|number| tells(&mut log, number, &["one"]));
-    let mut log = Log::new(&journal, "v", 2);
+    let mut log = log_of(&journal, "v", 2);
     tells(&mut log, 45, &["one"]);
-    let told = Journal::take_over(room.path(), 2, Some(1)).unwrap().told;
+    let told = takes_over(&room, 2, Some(1)).told;
     assert_eq!(words(told).unwrap(), [is(44, &["one"]), is(45, &["one"])]);
 }
 
 #[test]
 fn what_could_not_be_written_down_leaves_nothing() {
     let room = TempDir::new().unwrap();
-    let journal = Journal::take_over(room.path(), 1, None).unwrap().journal;
-    let (mut video, mut sound) = (Log::new(&journal, "v", 8), Log::new(&journal, "a", 8));
+    let journal = takes_over(&room, 1, None).journal;
+    let (mut video, mut sound) = (log_of(&journal, "v", 8), log_of(&journal, "a", 8));
     tells(&mut video, 41, &["one"]);
     fs::write(room.path().join("1/a"), "in the way").unwrap();
     tells(&mut sound, 41, &["one"]);
     tells(&mut video, 41, &["two"]);
     tells(&mut video, 42, &["three"]);
-    assert!(Journal::take_over(room.path(), 2, Some(1)).unwrap().told.is_none());
+    assert!(takes_over(&room, 2, Some(1)).told.is_none());
 }
 
 /// A directory in memory, where the system has one.
@@ -142,10 +185,11 @@ fn nobody_else_can_read_it_and_what_is_old_goes() {
     let Some(directory) = in_memory() else { return };
     let runtime = directory.path().join("headwater");
     let store = Store::open(directory.path().join("data").to_str().unwrap()).unwrap();
-    let journal = |prefix| Runtime::open(&runtime).unwrap().journal(&store, prefix, 1, None).unwrap().journal;
+    let journal =
+        |prefix| Runtime::open(&runtime).unwrap().journal(&store, prefix, &by(1), None).unwrap().journal;
     let (old, new) = (journal("live/a"), journal("live/b"));
     for journal in [&old, &new] {
-        tells(&mut Log::new(journal, "v", 8), 41, &["one"]);
+        tells(&mut log_of(journal, "v", 8), 41, &["one"]);
     }
     let mode = fs::metadata(&runtime).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
@@ -155,5 +199,5 @@ fn nobody_else_can_read_it_and_what_is_old_goes() {
     Runtime::open(&runtime).unwrap();
     assert_eq!((old.directory.exists(), new.directory.exists()), (false, true));
     let memory = Store::open("memory://").unwrap();
-    assert!(Runtime::open(&runtime).unwrap().journal(&memory, "live/a", 1, None).is_none());
+    assert!(Runtime::open(&runtime).unwrap().journal(&memory, "live/a", &by(1), None).is_none());
 }

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -23,6 +24,8 @@ pub(in crate::channel) type Tracks = BTreeMap<String, Vec<Told>>;
 /// What was told of a segment.
 #[derive(Debug)]
 pub(in crate::channel) struct Told {
+    /// How long its parts were to be.
+    pub(in crate::channel) part: Duration,
     pub(in crate::channel) number: i64,
     /// Decode time of its first sample.
     pub(in crate::channel) start: Ticks,
@@ -48,6 +51,7 @@ impl Told {
 /// The first line of a file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Head {
+    pub(super) part: Duration,
     pub(super) number: i64,
     pub(super) start: Ticks,
     pub(super) era: Era,
@@ -78,15 +82,24 @@ pub(super) fn to_line(value: &impl Serialize) -> Vec<u8> {
 /// Reads all that was told, and leaves files to which nobody else can write.
 pub(super) fn read(directory: &Path) -> io::Result<Tracks> {
     let mut tracks = Tracks::new();
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        let Ok(track) = entry.file_name().into_string() else { continue };
+    for track in self::tracks(directory)? {
         let mut told = Vec::new();
-        for number in numbers::<i64>(&entry.path())? {
-            told.extend(read_one(&entry.path().join(number.to_string()))?);
+        for number in numbers::<i64>(&directory.join(&track))? {
+            told.extend(read_one(&directory.join(&track).join(number.to_string()))?);
         }
         told.sort_by_key(|told| told.number);
         tracks.insert(track, told);
+    }
+    Ok(tracks)
+}
+
+/// The tracks of which something was told.
+pub(super) fn tracks(directory: &Path) -> io::Result<Vec<String>> {
+    let mut tracks = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let is_of_track = entry.file_type()?.is_dir();
+        tracks.extend(entry.file_name().into_string().ok().filter(|_| is_of_track));
     }
     Ok(tracks)
 }
@@ -106,8 +119,8 @@ fn read_one(path: &PathBuf) -> io::Result<Option<Told>> {
 /// The segment, and how many bytes it takes.
 fn decode(bytes: &Bytes) -> (Option<Told>, usize) {
     let Some((head, mut at)) = line::<Head>(bytes, 0) else { return (None, 0) };
-    let Head { number, start, era, has_parts } = head;
-    let mut told = Told { number, start, era, has_parts, chunks: Vec::new() };
+    let Head { part, number, start, era, has_parts } = head;
+    let mut told = Told { part, number, start, era, has_parts, chunks: Vec::new() };
     while let Some((Line { part, captured_at }, body)) = line::<Line>(bytes, at) {
         let end = body.saturating_add(usize::try_from(part.size).unwrap_or(usize::MAX));
         if end > bytes.len() {

@@ -1,5 +1,7 @@
 //! Behind what viewers were told by who published the channel on this machine before.
 
+use std::collections::BTreeSet;
+
 use super::{Presentation, Record, Writer};
 use crate::channel::journal::{Inherited, Log, Told, Tracks};
 
@@ -10,13 +12,16 @@ impl Presentation {
         let Some(Inherited { journal, told }) = inherited else { return false };
         let told = told.filter(|told| self.is_followed_by(told));
         match &told {
-            Some(told) => self.recall(record, told),
-            None => journal.clear(),
+            Some(told) => {
+                self.recall(record, told);
+                journal.keep_only(&self.writers.iter().map(Writer::name).collect());
+            }
+            None => journal.keep_only(&BTreeSet::new()),
         }
         self.journal = Some(journal);
         self.keep_logs();
-        let mut writers = self.writers.iter();
-        told.is_some_and(|told| writers.all(|writer| of(&told, writer).iter().all(|told| told.has_parts)))
+        let told = told.unwrap_or_default();
+        self.writers.iter().map(|writer| of(&told, writer)).all(has_parts)
     }
 
     /// True if what was told comes right behind the record, in all tracks.
@@ -44,9 +49,14 @@ impl Presentation {
         let Some(journal) = &self.journal else { return };
         for writer in &mut self.writers {
             let name = writer.name().to_owned();
-            writer.shelf_mut().keep_log(|most| Log::new(journal, &name, most));
+            writer.shelf_mut().keep_log(|most| Log::new(journal, &name, self.grid.part, most));
         }
     }
+}
+
+/// True if all that was told of a track has parts. Of a track of which nothing was told, others may have told some.
+fn has_parts(told: &[Told]) -> bool {
+    !told.is_empty() && told.iter().all(|told| told.has_parts)
 }
 
 fn of<'a>(told: &'a Tracks, writer: &Writer) -> &'a [Told] {

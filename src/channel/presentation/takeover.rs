@@ -86,8 +86,8 @@ impl Presentation {
 
     fn begin_anew(&mut self, config: &config::Channel) {
         let frames = std::mem::replace(&mut self.frames, Publisher::new(self.grid.segment));
-        let anew = Self::new(std::mem::take(&mut self.prefix), config, None, 0)
-            .storing_manifests(self.stores_manifests);
+        let anew =
+            Self::new(std::mem::take(&mut self.prefix), config).storing_manifests(self.stores_manifests);
         *self = Self { frames, ..anew };
     }
 

@@ -91,9 +91,9 @@ impl Task {
         self.committer = Committer::start(&setup.name, pen, setup.metrics.storing.clone());
         let backlog = self.backlog.take().unwrap_or_else(|| self.backlog_of(Vec::new(), setup));
         let now = self.timeline.now();
-        let recorded = kept.as_ref().map(|(record, _)| record.fence.epoch);
+        let recorded = kept.as_ref().map(|(record, _)| &record.fence);
         let inherited =
-            setup.runtime.as_ref().and_then(|it| it.journal(&setup.store, &prefix, stamp.epoch, recorded));
+            setup.runtime.as_ref().and_then(|it| it.journal(&setup.store, &prefix, &stamp, recorded));
         if let Some(work) = self.presentation.take_over(&setup.config, kept, inherited, stamp, backlog, now) {
             self.committer.submit(work);
             self.tell_low_latency();

@@ -2,7 +2,7 @@
 
 use crate::check::{
     finding::{Check, Place},
-    hls::{Edge, Part, Playlist, Resource},
+    hls::{Edge, Part, Playlist, Range, Resource},
     judge::Judge,
 };
 
@@ -10,18 +10,23 @@ use crate::check::{
 pub(in crate::check) fn hints(judge: &mut Judge, before: &Playlist, now: &Playlist) {
     let Some(hint) = before.hints.iter().find(|hint| hint.is_part) else { return };
     let Some((place, part)) = next_part(before, now) else { return };
-    // A hint of a range may not know its length yet.
-    let offset = |range: Option<crate::check::hls::Range>| range.map_or(0, |range| range.offset);
     let (was, is) = (&hint.resource, &part.resource);
-    let same = was.uri == is.uri && offset(was.range) == offset(is.range);
-    judge.holds(Check::HintWrong, place, same, || format!("{} was hinted, and {} came", was.uri, is.uri));
+    judge.holds(Check::HintWrong, place, is_same(was, is), || {
+        format!("{} was hinted, and {} came", was.uri, is.uri)
+    });
 }
 
 /// Whether what was hinted behind `edge` was published after all; `None` while `now` has not come so far. A server may cut a
 /// segment otherwise than it had planned, and then says of what was hinted that it is not found (rfc8216bis 6.2.6).
 pub(in crate::check) fn came(now: &Playlist, edge: Edge, hinted: &Resource) -> Option<bool> {
-    let same = |part: &Part| part.resource == *hinted;
+    let same = |part: &Part| is_same(hinted, &part.resource);
     (now.edge() > edge).then(|| parts_of(now, edge.number).is_some_and(|parts| parts.iter().any(same)))
+}
+
+/// True if it is a part that was hinted. A hint of a range may not know its length yet.
+fn is_same(hinted: &Resource, part: &Resource) -> bool {
+    let offset = |range: Option<Range>| range.map_or(0, |range| range.offset);
+    hinted.uri == part.uri && offset(hinted.range) == offset(part.range)
 }
 
 /// The first part in `now` that was not in `before`, if it can be told.

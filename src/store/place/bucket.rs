@@ -38,6 +38,12 @@ pub(super) fn open(config: &config::Store) -> Result<Arc<dyn ObjectStore>, Error
     Ok(if prefix.is_root() { objects } else { Arc::new(PrefixStore::new(objects, prefix)) })
 }
 
+/// What tells a bucket from one of the same name.
+pub(super) fn address(config: &config::Store) -> String {
+    let Bucket { endpoint, account, .. } = &config.bucket;
+    format!("{} {endpoint:?} {account:?}", config.url)
+}
+
 fn shared(objects: impl ObjectStore) -> Arc<dyn ObjectStore> {
     Arc::new(objects)
 }

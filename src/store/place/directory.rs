@@ -30,6 +30,7 @@ pub(super) fn open(path: &str) -> Result<Place, Error> {
         descriptions: Descriptions { none: true, ..Descriptions::default() },
         witness: witness(Path::new(path)),
         root: Some(path.into()),
+        address: None,
     })
 }
 

@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::channel::{fence::Stamp, journal::Journal, standby::Backlog};
+use crate::channel::journal::Journal;
 
 const TRACKS: [&str; 2] = ["180p", "audio-und"];
 
@@ -20,9 +20,10 @@ fn takes_over(
     backlog: Backlog,
     now: i128,
 ) -> Rig {
-    let inherited = Journal::take_over(room.path(), epoch, kept.as_ref().map(|_| epoch - 1)).unwrap();
     let stamp = Stamp { epoch, ..Stamp::default() };
-    let mut presentation = Presentation::new("live/a".into(), &config(), None, now);
+    let recorded = kept.as_ref().map(|_| Stamp { epoch: epoch - 1, ..Stamp::default() });
+    let inherited = Journal::take_over(room.path(), &stamp, recorded.as_ref()).unwrap();
+    let mut presentation = Presentation::new("live/a".into(), &config());
     presentation.take_over(&config(), kept, Some(inherited), stamp, backlog, now);
     let mut rig = Rig { presentation, now, next: 0, store_hangs: false, record: None };
     rig.settle();
@@ -205,6 +206,52 @@ fn parts_that_others_may_have_told_are_not_listed_and_not_by_the_one_after_that_
     assert_eq!(last.parts("180p"), [] as [String; 0]);
     let segment = format!("{}.0", START + 4);
     assert!(before.bodies("180p").contains_key(&segment) && !last.bodies("180p").contains_key(&segment));
+}
+
+#[test]
+fn parts_of_another_length_than_is_configured_now_are_not_gone_on_with() {
+    for (samples, millis) in (0..12).flat_map(|samples| [(samples, 100), (samples, 200), (samples, 1000)]) {
+        let room = TempDir::new().unwrap();
+        let before = first(&room, samples, samples % 2 == 1);
+        let mut config = config();
+        config.grid.part = Duration::from_millis(millis);
+        let stamp = |epoch| Stamp { epoch, ..Stamp::default() };
+        let inherited = Journal::take_over(room.path(), &stamp(2), Some(&stamp(1))).unwrap();
+        let mut presentation = Presentation::new("live/a".into(), &config);
+        let nothing = Backlog::new(Duration::from_secs(6), Vec::new());
+        let kept = Some(kept(&before));
+        presentation.take_over(&config, kept, Some(inherited), stamp(2), nothing, before.now);
+        let mut rig = Rig { presentation, now: before.now, next: 0, store_hangs: false, record: None };
+        rig.passes(START + 8);
+        let target = format!("PART-TARGET={:.3}", f64::from(millis as u32) / 1000.0);
+        for track in TRACKS {
+            let list = rig.playlist(track);
+            assert!(list.contains(&target), "{samples}, {target}: {list}");
+            let told = before.bodies(track).keys().map(|name| format!("\"{name}.m4s\"")).collect::<Vec<_>>();
+            let again = told.iter().find(|name| list.contains(&format!("PART:DURATION=0.50000,URI={name}")));
+            assert_eq!(again, None, "{samples}, {target}: {list}");
+        }
+    }
+}
+
+#[test]
+fn who_has_lost_its_last_segment_does_not_say_that_all_is_recorded() {
+    for loses in [false, true] {
+        let mut before = first(&TempDir::new().unwrap(), 10, true);
+        for work in before.presentation.commits() {
+            let Work::Segment { track, number, .. } = work else { panic!("{work:?}") };
+            if loses {
+                before.presentation.lose_segment(&track, number);
+            } else {
+                before.presentation.stored(&track, number);
+                before.records();
+            }
+        }
+        before.presentation.release_record();
+        before.records();
+        let record = record::decode("state.json", before.record.as_ref().unwrap()).unwrap();
+        assert_eq!((record.fence.released, record.fence.settled), (true, !loses));
+    }
 }
 
 #[test]

@@ -15,7 +15,6 @@ use crate::{
         commit::{Committer, News as Told},
         fence::{Candidate, Terms},
         journal::Journal,
-        standby::Backlog,
     },
     metrics::Storing,
     store::{Effort, Store},
@@ -58,12 +57,11 @@ impl Rig {
         let claim = Candidate::new(store.clone(), "live/a", terms, config).wait(|_| {}).await;
         claim.kept.iter().for_each(|(record, _)| record.vouch(&store, "live/a"));
         let stamp = claim.pen.stamp().clone();
-        let mut presentation = Presentation::new("live/a".into(), config, None, at);
+        let mut presentation = Presentation::new("live/a".into(), config);
         let mut committer = Committer::start("a", claim.pen, Storing::default());
         let nothing = Backlog::new(Duration::from_secs(6), Vec::new());
-        let recorded = claim.kept.as_ref().map(|(record, _)| record.fence.epoch);
-        let inherited =
-            room.as_ref().map(|room| Journal::take_over(room.path(), stamp.epoch, recorded).unwrap());
+        let recorded = claim.kept.as_ref().map(|(record, _)| &record.fence);
+        let inherited = room.as_ref().map(|room| Journal::take_over(room.path(), &stamp, recorded).unwrap());
         let work = presentation.take_over(config, claim.kept, inherited, stamp, nothing, at);
         work.into_iter().for_each(|work| committer.submit(work));
         let (faults, config) = (faults.clone(), config.clone());

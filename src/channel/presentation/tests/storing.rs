@@ -46,7 +46,7 @@ fn one_record_is_written_at_a_time_and_the_next_counts_in_what_came_meanwhile() 
 #[test]
 fn a_store_that_takes_no_manifests_is_given_none_to_the_end_nor_after_a_takeover() {
     let mut rig = Rig::new(None, START);
-    let before = Presentation::new("live/a".into(), &config(), None, rig.now).storing_manifests(false);
+    let before = Presentation::new("live/a".into(), &config()).storing_manifests(false);
     rig.presentation = before;
     rig.presentation.step_back(&config());
     rig.encoder_begins(30);
@@ -139,7 +139,7 @@ fn a_record_tells_others_that_what_is_kept_goes_by_its_bytes() {
     rig.plays(START, START + 4);
     assert!(rig.presentation.edge().by_bytes);
     let record = record::decode("state.json", rig.record.as_ref().unwrap()).unwrap();
-    let mut other = Presentation::new("live/a".into(), &super::config(), None, 0);
+    let mut other = Presentation::new("live/a".into(), &super::config());
     other.follow(&record, (&rig.presentation.opening, &["180p".into(), "audio-und".into()]), true, rig.now);
     assert!(other.publish(rig.now).unwrap().by_bytes, "who serves it need not be configured so");
 }
@@ -164,7 +164,8 @@ fn the_lists_of_a_channel_that_goes_on_behind_its_end_say_so_with_the_first_reco
     assert!(ended["live/a/180p/index.m3u8"].ends_with("#EXT-X-ENDLIST\n"));
     let kept = (record::decode("state.json", &record).unwrap(), rig.presentation.opening.clone());
     let other = config::Channel { source: "test:?size=64x64".into(), ..config() };
-    rig.presentation = Presentation::new("live/a".into(), &other, Some(kept), rig.now);
+    rig.presentation = Presentation::new("live/a".into(), &other);
+    goes_on(&mut rig.presentation, &other, kept, rig.now);
     assert!(rig.presentation.record_due().is_some(), "nothing new is to be waited for");
     let goes_on = lists(rig.presentation.recorded(rig.now));
     for track in ["180p", "audio-und"] {

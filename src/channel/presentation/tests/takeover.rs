@@ -1,7 +1,6 @@
 //! Another packager goes on where one has stopped, with what its own encoder has made in the meantime.
 
 use super::*;
-use crate::channel::{fence::Stamp, standby::Backlog};
 
 /// What an encoder of the same settings has said up to now, whose frames have bytes of their own: those with these indices.
 pub(super) fn backlog(indices: std::ops::Range<i64>) -> Backlog {
@@ -26,7 +25,7 @@ fn follows(first: &Rig, backlog: Backlog, at: i128) -> Rig {
     let record = first.record.as_ref().expect("a record in the store");
     let kept = (serde_json::from_slice(record).unwrap(), first.presentation.opening.clone());
     let stamp = Stamp { epoch: 2, ..Stamp::default() };
-    let presentation = Presentation::new("live/a".into(), &config(), None, at);
+    let presentation = Presentation::new("live/a".into(), &config());
     let mut rig = Rig { presentation, now: at, next: 0, store_hangs: false, record: None };
     let work = rig.presentation.take_over(&config(), Some(kept), None, stamp, backlog, at);
     assert!(matches!(work, Some(Work::Foundation { .. })), "{work:?}");
