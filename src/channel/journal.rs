@@ -99,10 +99,10 @@ impl Journal {
     /// Forgets all tracks but these: of the others nothing is gone on with.
     pub(super) fn keep_only(&self, tracks: &BTreeSet<&str>) {
         let forgotten = told::tracks(&self.directory).and_then(|kept| {
-            let others = kept.iter().filter(|name| !tracks.contains(name.as_str()));
-            others.map(|name| fs::remove_dir_all(self.directory.join(name))).collect()
+            let mut others = kept.iter().filter(|name| !tracks.contains(name.as_str()));
+            others.try_for_each(|name| fs::remove_dir_all(self.directory.join(name)))
         });
-        forgotten.unwrap_or_else(|error: io::Error| self.give_up(&error));
+        forgotten.unwrap_or_else(|error| self.give_up(&error));
     }
 
     fn is_whole(&self) -> bool {

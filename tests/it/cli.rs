@@ -137,10 +137,11 @@ fn one_port_for_two_listeners_is_refused() {
 
 #[test]
 fn a_runtime_directory_on_a_disk_is_refused() {
-    let ended =
-        serve(&channel("source = \"test:\"\n").replace("[channel", "runtime_directory = \"here\"\n[channel"));
-    let message =
-        "server.runtime_directory: \"here\" lies on a disk, which a live channel would have to wait for";
+    // Not where tests write: that may be in memory.
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/target/runtime");
+    let runtime = format!("runtime_directory = {directory:?}\n[channel");
+    let ended = serve(&channel("source = \"test:\"\n").replace("[channel", &runtime));
+    let message = "/target/runtime\" lies on a disk, which a live channel would have to wait for";
     assert!(ended.message.contains(message) && ended.message.contains("/run/headwater"), "{}", ended.message);
     assert_eq!(ended.status, 1);
 }

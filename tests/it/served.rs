@@ -2,13 +2,14 @@
 
 use std::{
     ffi::OsString,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use headwater::channel::journal::Runtime;
+use headwater_test_support::ports;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{task::JoinHandle, time::timeout};
@@ -95,7 +96,7 @@ impl Served {
         server: &str,
     ) -> Self {
         let directory = TempDir::new().unwrap();
-        let (media, control) = (free_port(), free_port());
+        let [media, control] = [(); 2].map(|()| ports::tcp().unwrap());
         let data = directory.path().join("data");
         let store = store.map_or_else(|| format!("url = {data:?}"), str::to_owned);
         let config = format!(
@@ -316,10 +317,6 @@ pub(crate) fn check(documents: &[String], seconds: u64) -> JoinHandle<Vec<Value>
         let findings = report["findings"].as_array().unwrap().iter();
         findings.filter(|each| each["level"] == "violation").cloned().collect()
     })
-}
-
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Asks every 50 ms until there is an answer; fails with `what` after `seconds`.

@@ -7,14 +7,12 @@ use std::{
     time::Duration,
 };
 
+use headwater_test_support::ports;
 use m3u8_rs::MediaPlaylist;
 use reqwest::Client;
 use tempfile::TempDir;
 
-use crate::{
-    served::{eventually, free_port},
-    store::s3::S3,
-};
+use crate::{served::eventually, store::s3::S3};
 
 const NAMES: [&str; 3] = ["packager", "origin-1", "origin-2"];
 const TRACK: &str = "live/demo/360p";
@@ -35,7 +33,7 @@ impl Topology {
         let ours = directory.path().join("ours.toml");
         std::fs::write(&ours, config.replace("s3://headwater", "s3://bucket")).unwrap();
         let ports = [(); 3].map(|()| port());
-        let nginx = free_port();
+        let nginx = ports::tcp().unwrap();
         let script = Command::new(root.join("run.sh"))
             .arg(directory.path())
             .envs(s3.environment())
@@ -105,7 +103,7 @@ impl Topology {
 /// One that is free, as is that of its control listener.
 fn port() -> u16 {
     let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    std::iter::repeat_with(free_port).find(|port| *port < 64_000 && is_free(port + 1000)).unwrap()
+    std::iter::repeat_with(|| ports::tcp().unwrap()).find(|port| is_free(port + 1000)).unwrap()
 }
 
 impl Drop for Topology {

@@ -8,6 +8,7 @@ pub(crate) mod sender;
 use std::{process::Stdio, time::Duration};
 
 use headwater::{config::Timing, metrics::Metrics, origin};
+use headwater_test_support::ports;
 use serde_json::Value;
 use tokio::{process::Command, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -105,7 +106,7 @@ async fn two_origins_of_the_test_source_are_interchangeable() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_origins_of_a_transport_stream_are_interchangeable_by_its_timestamps() {
-    let ports = [sender::free_port(), sender::free_port()];
+    let ports = [(); 2].map(|()| ports::udp().unwrap());
     let _sender = Sender::start(&ports.map(sender::udp));
     let lines = ports.map(|port| channel(&format!("udp://127.0.0.1:{port}"), "timing = \"source\"\n"));
     let mut pair = pair([&lines[0], &lines[1]]).await;
@@ -118,7 +119,7 @@ async fn two_origins_of_a_transport_stream_are_interchangeable_by_its_timestamps
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_origins_that_are_sent_the_same_over_srt_are_interchangeable_and_again_after_one_is_killed() {
-    let ports = [sender::free_port(), sender::free_port()];
+    let ports = [(); 2].map(|()| ports::udp().unwrap());
     let _sender = Sender::calling(&ports.map(sender::srt));
     let lines = ports
         .map(|port| channel(&format!("srt://:{port}?mode=listener&latency=80"), "timing = \"source\"\n"));

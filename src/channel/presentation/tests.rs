@@ -9,7 +9,7 @@ use headwater_packager::{
 };
 
 use super::*;
-use crate::channel::{edge::Head, standby::Backlog};
+use crate::channel::edge::Head;
 
 mod eras;
 mod followed;
@@ -78,17 +78,6 @@ fn media(track: u8, filler: bool, index: i64, sync: bool) -> Media {
     }
 }
 
-/// Goes on with what lies in the store, on a machine that remembers nothing.
-fn goes_on(
-    presentation: &mut Presentation,
-    config: &config::Channel,
-    kept: (Record, Vec<Message>),
-    now: i128,
-) {
-    let nothing = Backlog::new(Duration::from_secs(6), Vec::new());
-    presentation.take_over(config, Some(kept), None, Stamp::default(), nothing, now);
-}
-
 /// A channel, and a store that is quick unless it is told to hang.
 struct Rig {
     presentation: Presentation,
@@ -108,7 +97,7 @@ impl Rig {
     fn configured(config: &config::Channel, kept: Option<(Record, Vec<Message>)>, at: i64) -> Self {
         let now = i128::from(at) * NANOS;
         let mut presentation = Presentation::new("live/a".into(), config);
-        kept.into_iter().for_each(|kept| goes_on(&mut presentation, config, kept, now));
+        kept.into_iter().for_each(|kept| takeover::goes_on(&mut presentation, config, kept, now));
         let mut rig = Self { presentation, now, next: at * 10, store_hangs: false, record: None };
         rig.settle();
         rig
@@ -147,7 +136,7 @@ impl Rig {
         let record = self.record.as_ref().expect("a record in the store");
         let kept = (record::decode("state.json", record).unwrap(), self.presentation.opening.clone());
         self.presentation = Presentation::new("live/a".into(), &config());
-        goes_on(&mut self.presentation, &config(), kept, self.now);
+        takeover::goes_on(&mut self.presentation, &config(), kept, self.now);
         self.store_hangs = false;
         self.settle();
     }

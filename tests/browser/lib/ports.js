@@ -8,7 +8,7 @@ import { once } from 'node:events';
  */
 export async function freeTcpPort() {
   for (;;) {
-    const port = 16_384 + Math.floor(Math.random() * 16_000);
+    const port = drawn();
     const server = net.createServer().listen(port, '127.0.0.1');
     const free = await once(server, 'listening').then(() => true, () => false);
     if (!free) continue;
@@ -18,12 +18,17 @@ export async function freeTcpPort() {
   }
 }
 
-/** A UDP port of the loopback interface that was free a moment ago. */
+/** A UDP port of the loopback interface that was free a moment ago, of the same ones. */
 export async function freeUdpPort() {
-  const socket = dgram.createSocket('udp4').bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  await once(socket, 'close');
-  return port;
+  for (;;) {
+    const port = drawn();
+    const socket = dgram.createSocket('udp4').bind(port, '127.0.0.1');
+    const free = await once(socket, 'listening').then(() => true, () => false);
+    socket.close();
+    if (free) return port;
+  }
+}
+
+function drawn() {
+  return 16_384 + Math.floor(Math.random() * 16_000);
 }

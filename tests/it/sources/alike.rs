@@ -6,9 +6,10 @@ use headwater::{
     clock,
     source::{self, Pace},
 };
+use headwater_test_support::ports;
 
 use super::record::{PATIENCE, Recording, request};
-use crate::twins::sender::{Sender, free_port, udp};
+use crate::twins::sender::{Sender, udp};
 
 /// Frames that each receiver takes down.
 const FRAMES: usize = 300;
@@ -46,7 +47,7 @@ fn sounds(recording: &Recording) -> BTreeMap<i64, Vec<f32>> {
 
 #[test]
 fn a_picture_and_a_sound_have_the_same_place_whoever_receives_them_since_when_and_over_what() {
-    let ports = [free_port(), free_port()];
+    let ports = [(); 2].map(|()| ports::udp().unwrap());
     let over_srt = receive(format!("srt://127.0.0.1:{}?mode=listener&latency=80", ports[0]), has_frames);
     thread::sleep(Duration::from_secs(1));
     let _sender = Sender::start(&[format!("srt://127.0.0.1:{}?pkt_size=1316", ports[0]), udp(ports[1])]);
@@ -68,7 +69,7 @@ fn a_picture_and_a_sound_have_the_same_place_whoever_receives_them_since_when_an
 
 #[test]
 fn an_encoder_that_starts_anew_is_found_in_the_same_place_by_all_receivers() {
-    let ports = [free_port(), free_port()];
+    let ports = [(); 2].map(|()| ports::udp().unwrap());
     let again = |recording: &Recording| {
         recording.lives.get(1).is_some_and(|resumed| recording.frames.len() >= resumed + 150)
     };

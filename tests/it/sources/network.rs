@@ -11,6 +11,7 @@ use std::{
 };
 
 use headwater::source::{self, Pace, Source};
+use headwater_test_support::ports;
 
 use super::record::{
     FLASH_AND_BEEP, Last, PATIENCE, Recording, Running, failure, ffmpeg, make, open, request,
@@ -23,10 +24,6 @@ const FRAME: Duration = Duration::from_millis(40);
 /// So late may sound be (EBU R37). For its first seconds a network source places it by when packets come, and on a busy
 /// machine they come when they can.
 const TOGETHER: Duration = Duration::from_millis(60);
-
-fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// Sends flash and beep as MPEG-TS in real time until it is dropped.
 fn send(to: &str) -> Running {
@@ -95,7 +92,7 @@ fn assert_resumed(recording: &Recording, why: &str) {
 
 #[test]
 fn a_transport_stream_over_udp_is_taken_and_taken_again_after_a_pause() {
-    let port = free_port();
+    let port = ports::udp().unwrap();
     let to = format!("udp://127.0.0.1:{port}?pkt_size=1316");
     let (source, sender) = listen(&format!("udp://127.0.0.1:{port}"), || send(&to));
     let video = source.video.clone().unwrap();
@@ -108,7 +105,7 @@ fn a_transport_stream_over_udp_is_taken_and_taken_again_after_a_pause() {
 
 #[test]
 fn a_picture_is_captured_when_it_comes_in_and_not_when_it_is_decoded() {
-    let port = free_port();
+    let port = ports::udp().unwrap();
     let reordered =
         "-c:v libx264 -preset ultrafast -x264-params bframes=2:b-adapt=0:rc-lookahead=0 -g 12 -c:a aac";
     let to = format!("udp://127.0.0.1:{port}?pkt_size=1316");
@@ -124,7 +121,7 @@ fn a_picture_is_captured_when_it_comes_in_and_not_when_it_is_decoded() {
 
 #[test]
 fn an_srt_listener_takes_one_caller_after_another() {
-    let port = free_port();
+    let port = ports::udp().unwrap();
     let to = format!("srt://127.0.0.1:{port}");
     let (source, sender) = listen(&format!("srt://127.0.0.1:{port}?mode=listener&latency=80"), || send(&to));
     let recording = interrupt(source, sender, || send(&to));
@@ -135,7 +132,7 @@ fn an_srt_listener_takes_one_caller_after_another() {
 
 #[test]
 fn an_srt_server_is_called_and_its_loss_reported() {
-    let port = free_port();
+    let port = ports::udp().unwrap();
     let mut sender = Some(send(&format!("srt://127.0.0.1:{port}?mode=listener")));
     let uri = format!("srt://127.0.0.1:{port}?latency=80");
     let recording = Recording::of(open(&uri, Pace::Live), |recording| {
@@ -179,7 +176,7 @@ fn a_file_is_played_over_http_and_a_missing_one_named() {
 #[test]
 #[allow(clippy::disallowed_methods, reason = "a test measures how long things take")]
 fn a_source_stops_when_nobody_listens() {
-    let port = free_port();
+    let port = ports::udp().unwrap();
     let to = format!("udp://127.0.0.1:{port}?pkt_size=1316");
     let (source, sender) = listen(&format!("udp://127.0.0.1:{port}"), || send(&to));
     drop((source, sender));

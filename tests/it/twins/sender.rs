@@ -1,9 +1,6 @@
 //! One encoder that sends the same MPEG-TS to several receivers.
 
-use std::{
-    net::UdpSocket,
-    process::{Child, Command, Stdio},
-};
+use std::process::{Child, Command, Stdio};
 
 use headwater::clock;
 
@@ -61,8 +58,4 @@ pub(crate) fn udp(port: u16) -> String {
 /// The same over SRT: the receiver listens.
 pub(crate) fn srt(port: u16) -> String {
     format!("srt://127.0.0.1:{port}?pkt_size=1316")
-}
-
-pub(crate) fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

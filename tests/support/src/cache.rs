@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use thiserror::Error;
 
 pub use self::program::{Program, Streams};
-use crate::skip;
+use crate::{ports, skip};
 
 /// How often a program is looked at that starts or stops, and how many times.
 const LOOK: Duration = Duration::from_millis(10);
@@ -92,7 +92,7 @@ impl Cache {
     ) -> Result<Option<Self>, Error> {
         let mut last = Error::Deaf(program.name());
         for _ in 0..TRIES {
-            let address = place::free_address().map_err(failed("a free port"))?;
+            let address = (LOOPBACK, ports::tcp().map_err(failed("a free port"))?).into();
             match Self::at(program, &command, address) {
                 // Somebody else may have taken the port in between.
                 Err(error @ Error::Ended(..)) => last = error,

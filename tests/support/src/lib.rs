@@ -3,6 +3,7 @@
 pub mod cache;
 pub mod fault;
 pub mod keys;
+pub mod ports;
 
 use std::{
     env,

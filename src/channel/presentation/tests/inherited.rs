@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::channel::journal::Journal;
+use crate::channel::{journal::Journal, standby::Backlog};
 
 const TRACKS: [&str; 2] = ["180p", "audio-und"];
 

@@ -15,6 +15,7 @@ use crate::{
         commit::{Committer, News as Told},
         fence::{Candidate, Terms},
         journal::Journal,
+        standby::Backlog,
     },
     metrics::Storing,
     store::{Effort, Store},

@@ -165,7 +165,7 @@ fn the_lists_of_a_channel_that_goes_on_behind_its_end_say_so_with_the_first_reco
     let kept = (record::decode("state.json", &record).unwrap(), rig.presentation.opening.clone());
     let other = config::Channel { source: "test:?size=64x64".into(), ..config() };
     rig.presentation = Presentation::new("live/a".into(), &other);
-    goes_on(&mut rig.presentation, &other, kept, rig.now);
+    takeover::goes_on(&mut rig.presentation, &other, kept, rig.now);
     assert!(rig.presentation.record_due().is_some(), "nothing new is to be waited for");
     let goes_on = lists(rig.presentation.recorded(rig.now));
     for track in ["180p", "audio-und"] {

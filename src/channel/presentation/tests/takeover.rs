@@ -1,6 +1,18 @@
 //! Another packager goes on where one has stopped, with what its own encoder has made in the meantime.
 
 use super::*;
+use crate::channel::standby::Backlog;
+
+/// Goes on with what lies in the store, on a machine that remembers nothing.
+pub(super) fn goes_on(
+    presentation: &mut Presentation,
+    config: &config::Channel,
+    kept: (Record, Vec<Message>),
+    now: i128,
+) {
+    let nothing = Backlog::new(Duration::from_secs(6), Vec::new());
+    presentation.take_over(config, Some(kept), None, Stamp::default(), nothing, now);
+}
 
 /// What an encoder of the same settings has said up to now, whose frames have bytes of their own: those with these indices.
 pub(super) fn backlog(indices: std::ops::Range<i64>) -> Backlog {

@@ -2,28 +2,10 @@
 
 use std::{
     fs,
-    hash::{BuildHasher, RandomState},
-    io,
-    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
 };
 
-use super::{Error, LOOPBACK, failed};
-
-/// Below the ports that the system gives to whoever asks for any.
-const PORTS: std::ops::Range<u16> = 12_000..32_000;
-const TRIES: u64 = 100;
-
-/// An address that nobody listens on. The system gives it to nobody else, and other tests draw another one.
-pub(super) fn free_address() -> io::Result<SocketAddr> {
-    let random = RandomState::new();
-    let draw = |attempt: u64| {
-        let port = PORTS.start + (random.hash_one(attempt) % PORTS.len() as u64) as u16;
-        SocketAddr::from((LOOPBACK, port))
-    };
-    let free = (0..TRIES).map(draw).find(|address| TcpListener::bind(address).is_ok());
-    free.ok_or_else(|| io::Error::from(io::ErrorKind::AddrInUse))
-}
+use super::{Error, failed};
 
 /// cdn-config.
 pub(super) fn examples() -> PathBuf {
