@@ -65,6 +65,9 @@ pub enum Filling {
     /// It has no parts of the newest segment, as it was begun before this server was: players that have read some of them elsewhere
     /// would wait for all of it.
     WithoutParts,
+    /// Its encoder runs, and the filler is on air until the next segment of that begins: players that have read some of the one of
+    /// the moment elsewhere would wait, as the filler does for what may yet come.
+    OnSlate,
 }
 
 /// Why a track's playlist is not to be shown at `now`, if it is not. Other tracks are looked at only if this one is of the
@@ -105,8 +108,8 @@ fn over(edge: &Edge, now: Instant) -> Option<Unfit> {
 }
 
 /// What a channel's playlists lack before viewers of another origin are sent here, if there is such a thing as another
-/// ([`Limits::depth`]).
-pub fn filling(edge: &Edge) -> Option<Filling> {
+/// ([`Limits::depth`]). On slate it may be only if no encoder `is_live`: then nobody knows whether anybody has more to show.
+pub fn filling(edge: &Edge, is_live: bool) -> Option<Filling> {
     let of = edge.limits.depth;
     if of.is_zero() || edge.ended {
         return None;
@@ -119,7 +122,10 @@ pub fn filling(edge: &Edge) -> Option<Filling> {
     if listed + edge.segment / 16 < of {
         return Some(Filling::Short { listed, of });
     }
-    tracks(edge).any(|track| lacks_parts(&track)).then_some(Filling::WithoutParts)
+    if tracks(edge).any(|track| lacks_parts(&track)) {
+        return Some(Filling::WithoutParts);
+    }
+    (is_live && tracks(edge).all(|track| track.slate_since.is_some())).then_some(Filling::OnSlate)
 }
 
 fn lacks_parts(track: &TrackEdge) -> bool {
@@ -216,7 +222,7 @@ mod tests {
         let filling_of = |counts: [i64; 2], depth| {
             let listed = counts.map(listing);
             let limits = Limits { depth, ..Limits::default() };
-            filling(&Edge { segment: seconds(2), ..edge(limits, listed.into()) })
+            filling(&Edge { segment: seconds(2), ..edge(limits, listed.into()) }, true)
         };
         let short = |listed, of| Some(Filling::Short { listed: seconds(listed), of: seconds(of) });
         assert_eq!(filling_of([0, 0], seconds(10)), short(0, 10));
@@ -226,7 +232,7 @@ mod tests {
         assert_eq!(filling_of([40, 40], seconds(60)), None);
         assert_eq!(filling_of([0, 0], Duration::ZERO), None);
         let over = Edge { ended: true, ..edge(Limits { depth: seconds(10), ..LIMITS }, Vec::new()) };
-        assert_eq!(filling(&over), None);
+        assert_eq!(filling(&over, true), None);
     }
 
     #[test]
@@ -242,13 +248,32 @@ mod tests {
         };
         let lacking = |tracks: [TrackEdge; 2], depth: u64| {
             let limits = Limits { depth: Duration::from_secs(depth), ..Limits::default() };
-            filling(&Edge { segment: Duration::from_secs(2), ..edge(limits, tracks.into()) })
+            filling(&Edge { segment: Duration::from_secs(2), ..edge(limits, tracks.into()) }, true)
         };
         assert_eq!(lacking([track(&[false, false]), track(&[false, true])], 10), Some(Filling::WithoutParts));
         assert_eq!(lacking([track(&[false, true]), track(&[false, true])], 10), None);
         assert_eq!(lacking([track(&[false]), track(&[false])], 0), None, "nobody has an origin beside it");
         let plain = TrackEdge { low_latency: None, ..track(&[false]) };
         assert_eq!(lacking([plain.clone(), plain], 10), None);
+    }
+
+    #[test]
+    fn who_comes_back_is_on_slate_until_its_encoder_is_on_air_and_that_is_no_reason_without_one() {
+        let listed = |slate_since| TrackEdge {
+            first: Some(3),
+            head: Some(Head { last: 7, parts: 0 }),
+            slate_since,
+            ..TrackEdge::default()
+        };
+        let of = |slate: [bool; 2], is_live| {
+            let limits = Limits { depth: Duration::from_secs(10), ..Limits::default() };
+            let tracks = slate.map(|slate| listed(slate.then(clock::now)));
+            filling(&Edge { segment: Duration::from_secs(2), ..edge(limits, tracks.into()) }, is_live)
+        };
+        assert_eq!(of([true, true], true), Some(Filling::OnSlate));
+        assert_eq!(of([true, true], false), None, "its source is gone, and perhaps that of all others");
+        assert_eq!(of([true, false], true), None, "a track that the source has no more");
+        assert_eq!(of([false, false], true), None);
     }
 
     #[test]

@@ -31,6 +31,9 @@ pub(super) fn obstacles(channels: &BTreeMap<String, Reader>, shutdown: &Cancella
             Filling::WithoutParts => {
                 format!("channel {name} is filling: it has no parts of the segment of the moment")
             }
+            Filling::OnSlate => {
+                format!("channel {name} is filling: it is on slate until the source's next segment begins")
+            }
         }));
     }
     obstacles
