@@ -19,7 +19,7 @@ use super::{
     fitness::{Filling, Limits, Unfit, filling, of_channel},
     frames::{KeyFrames, Lineup},
     listing::Listing,
-    status::{State, Status},
+    status::Status,
 };
 use crate::{clock, store::etag};
 
@@ -201,6 +201,6 @@ impl Reader {
 
     /// What its playlists lack before viewers from elsewhere are sent here, if they lack anything.
     pub fn filling(&self) -> Option<Filling> {
-        filling(&self.edge.borrow(), self.status.borrow().state == State::Live)
+        filling(&self.edge.borrow(), self.status.borrow().has_pictures())
     }
 }

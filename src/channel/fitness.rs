@@ -65,8 +65,8 @@ pub enum Filling {
     /// It has no parts of the newest segment, as it was begun before this server was: players that have read some of them elsewhere
     /// would wait for all of it.
     WithoutParts,
-    /// Its encoder runs, and the filler is on air until the next segment of that begins: players that have read some of the one of
-    /// the moment elsewhere would wait, as the filler does for what may yet come.
+    /// Its encoder gives pictures, and the filler is on air until a segment of those begins. It waits for them with each part, as
+    /// would players that have read some of the segment of the moment elsewhere.
     OnSlate,
 }
 
@@ -108,8 +108,8 @@ fn over(edge: &Edge, now: Instant) -> Option<Unfit> {
 }
 
 /// What a channel's playlists lack before viewers of another origin are sent here, if there is such a thing as another
-/// ([`Limits::depth`]). On slate it may be only if no encoder `is_live`: then nobody knows whether anybody has more to show.
-pub fn filling(edge: &Edge, is_live: bool) -> Option<Filling> {
+/// ([`Limits::depth`]). One that is on slate and has no pictures is ready: others may have none either.
+pub fn filling(edge: &Edge, has_pictures: bool) -> Option<Filling> {
     let of = edge.limits.depth;
     if of.is_zero() || edge.ended {
         return None;
@@ -125,7 +125,7 @@ pub fn filling(edge: &Edge, is_live: bool) -> Option<Filling> {
     if tracks(edge).any(|track| lacks_parts(&track)) {
         return Some(Filling::WithoutParts);
     }
-    (is_live && tracks(edge).all(|track| track.slate_since.is_some())).then_some(Filling::OnSlate)
+    (has_pictures && tracks(edge).all(|track| track.slate_since.is_some())).then_some(Filling::OnSlate)
 }
 
 fn lacks_parts(track: &TrackEdge) -> bool {
@@ -148,7 +148,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        channel::edge::{Body, Head, LowLatency, Segment},
+        channel::{
+            edge::{Body, Head, LowLatency, Segment},
+            status::{State, Status},
+        },
         clock,
     };
 
@@ -265,15 +268,20 @@ mod tests {
             slate_since,
             ..TrackEdge::default()
         };
-        let of = |slate: [bool; 2], is_live| {
+        let of = |slate: [bool; 2], status: Status| {
             let limits = Limits { depth: Duration::from_secs(10), ..Limits::default() };
             let tracks = slate.map(|slate| listed(slate.then(clock::now)));
-            filling(&Edge { segment: Duration::from_secs(2), ..edge(limits, tracks.into()) }, is_live)
+            let edge = Edge { segment: Duration::from_secs(2), ..edge(limits, tracks.into()) };
+            filling(&edge, status.has_pictures())
         };
-        assert_eq!(of([true, true], true), Some(Filling::OnSlate));
-        assert_eq!(of([true, true], false), None, "its source is gone, and perhaps that of all others");
-        assert_eq!(of([true, false], true), None, "a track that the source has no more");
-        assert_eq!(of([false, false], true), None);
+        let live = Status { state: State::Live, encoder_starts: 1, ..Status::default() };
+        let stalled = Status { state: State::Stalled { why: String::new() }, ..live.clone() };
+        let node = Status { encoder_starts: 0, ..live.clone() };
+        assert_eq!(of([true, true], live.clone()), Some(Filling::OnSlate));
+        assert_eq!(of([true, true], stalled), None, "its source is gone, and perhaps that of all others");
+        assert_eq!(of([true, true], node), None, "all nodes show what their packager does");
+        assert_eq!(of([true, false], live.clone()), None, "a track that the source has no more");
+        assert_eq!(of([false, false], live), None);
     }
 
     #[test]

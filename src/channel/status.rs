@@ -68,3 +68,10 @@ pub struct Status {
     /// Which packager tells the edge, of a node.
     pub edge_from: Option<String>,
 }
+
+impl Status {
+    /// True if an encoder of this server gives pictures. Of what another server packages it is not known here.
+    pub fn has_pictures(&self) -> bool {
+        self.state == State::Live && self.encoder_starts > 0
+    }
+}
